@@ -1,0 +1,1 @@
+"""The command lines: each module answers one question, with `python -m experiments.NAME`."""

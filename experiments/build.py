@@ -1,0 +1,82 @@
+"""From settings to objects."""
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from hydra.utils import get_object
+
+import mnist_arch
+from conf import Config
+from mnist_arch.data.datamodule import MNISTDataModule
+from mnist_arch.errors import UserError, suggestion
+from mnist_arch.models import Network
+from mnist_arch.randomness import derived_seed
+from mnist_arch.training.classifier import Classifier
+from mnist_arch.training.optimizers import parameter_groups
+
+
+def data_module(config: Config) -> MNISTDataModule:
+    """Build the data module; nothing is read yet."""
+    recipe, data = config.recipe, config.data
+    augment = partial_of(recipe.augmentation, "recipe.augmentation")
+    return MNISTDataModule(
+        name=data.name,
+        root=data.root,
+        batch_size=recipe.batch_size,
+        validation=recipe.validation,
+        split_seed=data.split_seed,
+        seed=config.seed,
+        augmentation=_made(augment, "recipe.augmentation") if augment else None,
+    )
+
+
+def network(config: Config) -> Network:
+    """Build the network with the starting weights of the run's seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(derived_seed(config.seed, "initialization"))
+        net = mnist_arch.build(config.model.name)
+    # Convolutions are up to half as fast again in this layout, and never slower.
+    return net.to(memory_format=torch.channels_last)
+
+
+def classifier(config: Config, net: Network) -> Classifier:
+    """Build the Lightning module; impossible numbers are refused before any work is done."""
+    recipe = config.recipe
+    optimizer = partial_of(recipe.optimizer, "recipe.optimizer")
+    schedule = partial_of(recipe.schedule, "recipe.schedule")
+    assert optimizer is not None
+    rehearsal = _made(optimizer, "recipe.optimizer", parameter_groups(net, recipe.l2))
+    if schedule:
+        _made(schedule, "recipe.schedule", rehearsal)
+    return Classifier(net, optimizer, schedule, l2=recipe.l2, seed=config.seed)
+
+
+def partial_of(settings: dict[str, Any] | None, where: str) -> Callable[..., Any] | None:
+    """Bind the settings to their ``_target_``, whose arguments they must be.
+
+    Raises:
+        UserError: There is no such target, or it has no such argument.
+    """
+    if settings is None:
+        return None
+    arguments = dict(settings)
+    try:
+        target = get_object(arguments.pop("_target_"))
+    except (KeyError, ImportError, ValueError) as error:
+        raise UserError(f"{where}._target_: {str(error).splitlines()[0]}") from error
+    known = inspect.signature(target).parameters
+    for key in arguments:
+        if key not in known:
+            raise UserError(f"no setting '{where}.{key}'; {suggestion(key, known)}")
+    return partial(target, **arguments)
+
+
+def _made(make: Callable[..., Any], where: str, *arguments: Any) -> Any:
+    """Call a constructor whose numbers a user may have mistyped."""
+    try:
+        return make(*arguments)
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        raise UserError(f"{where}: {error}") from error

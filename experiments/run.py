@@ -1,0 +1,244 @@
+"""Train one architecture by a recipe, test it once, and leave a folder with the evidence.
+
+    python -m experiments.run model=lenet5 seed=0
+    python -m experiments.run -m model=dense,mlp,lenet5 seed=0,1
+
+The folder holds record.json (mnist_arch/evaluation/records.py says what is in it), predictions.npz
+(test scores and digits, in file order), checkpoints/, TensorBoard events, and config.yaml.
+"""
+
+import itertools
+import logging
+import re
+import shlex
+import time
+import warnings
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from conf import Config
+from experiments.command import run_command
+from mnist_arch.errors import UserError
+
+LONGEST_NAME = 100  # characters of a folder's name, before its number
+
+
+@hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")
+def main(settings: DictConfig) -> None:
+    """Run what the command line says."""
+    config: Config = OmegaConf.to_object(settings)  # type: ignore[assignment]
+    chosen = HydraConfig.get()
+    run(config, str(chosen.runtime.choices.recipe), list(chosen.overrides.task))
+
+
+def run(config: Config, recipe: str, overrides: list[str]) -> Path:
+    """Train, test and record; returns the run's folder.
+
+    ``recipe`` is the recipe's name, ``overrides`` the words that led to ``config``.
+
+    Raises:
+        UserError: The data is not to be had, or a setting is impossible. Nothing is left behind.
+    """
+    started, clock = datetime.now(UTC), [time.perf_counter()]
+    # Four seconds of imports, which nobody should wait for to be told of a mistyped word.
+    import numpy as np
+    import pytorch_lightning as pl
+    import torch
+    from pytorch_lightning.loggers import TensorBoardLogger
+
+    from experiments import build
+    from mnist_arch import checkpoint
+    from mnist_arch.evaluation import provenance
+    from mnist_arch.evaluation.records import Record
+    from mnist_arch.evaluation.scoring import score
+    from mnist_arch.training.callbacks import Card, Progress, checkpoints
+
+    quieten_lightning()
+    if config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
+    commit, dirty = provenance.commit()
+    classifier = build.classifier(config, build.network(config))
+    data = build.data_module(config)
+    clock.append(time.perf_counter())
+
+    data.setup()
+    if config.recipe.keep == "best" and not data.validation:
+        raise UserError("recipe.keep=best: nothing is held out; set recipe.validation, say to 0.1")
+    clock.append(time.perf_counter())
+
+    folder = new_folder(Path(config.runs), run_name(config, recipe, overrides))
+    OmegaConf.save(OmegaConf.structured(config), folder / "config.yaml")
+    card = {
+        "architecture": config.model.name,
+        "recipe": recipe,
+        "seed": config.seed,
+        "data": config.data.name,
+        "data_sha256": data.sha256,
+        "split_digest": data.split_digest(),
+        "versions": provenance.versions(),
+        "commit": commit,
+    }
+    logger = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
+    trainer = pl.Trainer(
+        accelerator=config.trainer.accelerator,
+        devices=1,
+        precision=config.trainer.precision,
+        max_epochs=config.recipe.max_epochs,
+        deterministic="warn",
+        logger=logger,
+        callbacks=[
+            Progress(config.model.name),
+            Card(card),
+            *checkpoints(folder / "checkpoints", config.recipe.keep),
+        ],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+    trainer.fit(classifier, data)
+    clock.append(time.perf_counter())
+
+    kept = f"checkpoints/{config.recipe.keep}.ckpt"
+    net = checkpoint.load(folder / kept).to(trainer.strategy.root_device)
+    train = score(net, data.in_order(data.train))
+    validation = score(net, data.in_order(data.validation)) if data.validation else None
+    test = score(net, data.test_dataloader())
+    clock.append(time.perf_counter())
+    seconds = [later - earlier for earlier, later in itertools.pairwise(clock)]
+
+    np.savez_compressed(folder / "predictions.npz", scores=test.scores, digits=test.digits)
+    record = Record(
+        status="finished",
+        recipe=recipe,
+        data_title=data.title,
+        overrides=overrides,
+        command=shlex.join(["python", "-m", "experiments.run", *overrides]),
+        parameters=sum(parameter.numel() for parameter in net.parameters()),
+        train_images=len(train.digits),
+        validation_images=len(validation.digits) if validation else None,
+        test_images=len(test.digits),
+        epochs=config.recipe.max_epochs,
+        kept_epoch=checkpoint.read(folder / kept)["epoch"] + 1,
+        checkpoint=kept,
+        train_errors=train.errors,
+        validation_errors=validation.errors if validation else None,
+        test_errors=test.errors,
+        train_loss=train.loss,
+        validation_loss=validation.loss if validation else None,
+        test_loss=test.loss,
+        test_errors_by_digit=test.errors_by_digit,
+        test_confusion=test.confusion,
+        history=classifier.history,
+        seconds_start_up=seconds[0],
+        seconds_data=seconds[1],
+        seconds_training=seconds[2],
+        seconds_evaluation=seconds[3],
+        images_per_second=len(train.digits) * config.recipe.max_epochs / seconds[2],
+        device=provenance.device(trainer.strategy.root_device),
+        precision=config.trainer.precision,
+        dirty=dirty,
+        started=started.isoformat(timespec="seconds"),
+        claim=asdict(config.recipe.claim) if config.recipe.claim else None,
+        note=config.recipe.note,
+        config=flat(asdict(config)),
+        **{key: value for key, value in card.items() if key != "recipe"},
+    )
+    final = {
+        "test/accuracy": record.accuracy("test"),
+        "test/errors": record.test_errors,
+        "test/loss": record.test_loss,
+    }
+    logger.log_hyperparams(hyperparameters(record), final, step=record.epochs)
+    logger.finalize("success")
+    record.write(folder)
+    print(summary(record, folder))
+    return folder
+
+
+def quieten_lightning() -> None:
+    """Leave standard error to progress and to what a user must know."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    # The whole data set is one tensor in memory: there is nothing for workers to fetch.
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+
+
+def run_name(config: Config, recipe: str, overrides: list[str]) -> str:
+    """Name a run so that one reads in TensorBoard what it is.
+
+    >>> run_name(config, "modern", ["model=mlp", "recipe=modern", "recipe.max_epochs=3"])
+    'mlp-modern-max_epochs=3-seed0'
+    """
+    parts = [config.model.name]
+    parts += [recipe] if recipe != config.model.name else []
+    parts += [config.data.name] if config.data.name != "mnist" else []
+    said = ("model", "recipe", "data", "seed", "runs", "data.root")
+    for override in overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        if key not in said and not key.startswith("hydra"):
+            parts.append(f"{key.rpartition('.')[2]}={value}")
+    name = re.sub(r"[^A-Za-z0-9._=-]+", "_", "-".join(parts))[:LONGEST_NAME]
+    return f"{name}-seed{config.seed}"
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """Make a folder that no other run has, whatever runs start at the same time."""
+    for number in itertools.count(1):
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(f"runs={parent}: cannot make a folder in it ({error})") from error
+    raise AssertionError("unreachable: there is always a next number")
+
+
+def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Join the keys of nested dictionaries by dots."""
+    joined: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            joined |= flat(value, f"{prefix}{key}.")
+        else:
+            joined[f"{prefix}{key}"] = value
+    return joined
+
+
+def hyperparameters(record: Any) -> dict[str, Any]:
+    """Choose what the HParams tab compares: the same keys for every run, none of them empty."""
+    config = record.config
+    return {
+        "architecture": record.architecture,
+        "recipe": record.recipe,
+        "data": record.data,
+        "seed": record.seed,
+        "parameters": record.parameters,
+        "max_epochs": record.epochs,
+        "batch_size": config["recipe.batch_size"],
+        "optimizer": config["recipe.optimizer._target_"].rpartition(".")[2],
+        "learning_rate": config["recipe.optimizer.lr"],
+        "l2": config["recipe.l2"],
+        "augmentation": "recipe.augmentation._target_" in config,
+        "validation_images": record.validation_images or 0,
+    }
+
+
+def summary(record: Any, folder: Path) -> str:
+    """Say the result in one line."""
+    epochs = f"{record.epochs} epoch{'s' * (record.epochs > 1)}"
+    return (
+        f"{record.architecture} seed={record.seed}: {record.accuracy('test'):.2f} % on "
+        f"{record.data_title} test ({record.test_errors:,} errors of {record.test_images:,}), "
+        f"loss {record.test_loss:.4f}, {epochs} in {record.seconds_training:.0f} s -> {folder}"
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

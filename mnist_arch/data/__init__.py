@@ -1,0 +1,1 @@
+"""MNIST: where it comes from, how it is split, batched and distorted."""

@@ -1,0 +1,61 @@
+"""Batches cut from whole tensors: no per-image work, no worker processes."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from mnist_arch.data.splits import Split
+from mnist_arch.randomness import generator
+
+Augmentation = Callable[[Tensor, torch.Generator], Tensor]  # (N, 1, 28, 28) -> the same, float
+
+
+class Shuffle:
+    """A new order for each epoch: a function of (seed, epoch) alone."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed, self.epoch = seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch, from 0. Lightning calls this on ``loader.sampler`` at its start."""
+        self.epoch = epoch
+
+    def order(self, count: int) -> Tensor:
+        """Return the (count,) indices of this epoch."""
+        return torch.randperm(count, generator=generator(self.seed, "order", self.epoch))
+
+
+class Batches:
+    """Iterates over ((B, 1, 28, 28) images, (B,) digits); the last, short batch is kept.
+
+    With a ``sampler`` the images come in its order, each distorted by ``augmentation`` if given;
+    without, as they are and in file order. Order and distortions are drawn on the CPU, so they do
+    not depend on the device that the split lies on.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        batch_size: int,
+        sampler: Shuffle | None = None,
+        augmentation: Augmentation | None = None,
+    ) -> None:
+        self.split, self.batch_size = split, batch_size
+        self.sampler, self.augmentation = sampler, augmentation
+
+    def __len__(self) -> int:
+        return -(-len(self.split.digits) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Split]:
+        images, digits = self.split
+        if self.sampler is None:
+            yield from map(Split, images.split(self.batch_size), digits.split(self.batch_size))
+            return
+        draws = generator(self.sampler.seed, "augmentation", self.sampler.epoch)
+        order = self.sampler.order(len(digits)).to(digits.device)
+        for batch in order.split(self.batch_size):
+            chosen = images[batch]
+            if self.augmentation:
+                chosen = self.augmentation(chosen, draws)
+            yield Split(chosen, digits[batch])

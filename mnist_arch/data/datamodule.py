@@ -1,0 +1,88 @@
+"""One data module for all architectures: raw pixels in, batches out."""
+
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+
+from mnist_arch.data import sources
+from mnist_arch.data.batches import Augmentation, Batches, Shuffle
+from mnist_arch.data.splits import Split, digest, stratified
+
+EVALUATION_BATCH = 1000  # images; any number gives the same scores, this one is quick
+
+
+class MNISTDataModule(pl.LightningDataModule):
+    """Raw uint8 images (N, 1, 28, 28) and int64 digits (N,), in three splits.
+
+    Args:
+        name: ``mnist``, ``mnist_5k``, ``fashion_mnist``, or ``idx`` for files of your own.
+        root: Where the files are or shall be; by default the cache that all runs share.
+        batch_size: Images of one training step.
+        validation: Share of the training set that is held out, stratified, 0 for none. A data
+            set that comes with a validation split (``mnist_5k``) keeps its own.
+        split_seed: Draws the images that are held out.
+        seed: Draws the order and the distortions of each epoch.
+        augmentation: Distorts the training images, each time one is drawn.
+    """
+
+    def __init__(
+        self,
+        *,
+        batch_size: int,
+        validation: float,
+        name: str = "mnist",
+        root: str | Path | None = None,
+        split_seed: int = 0,
+        seed: int = 0,
+        augmentation: Augmentation | None = None,
+    ) -> None:
+        super().__init__()
+        self.name, self.root = name, Path(root).expanduser() if root else sources.default_root()
+        self.batch_size, self.share = batch_size, validation
+        self.split_seed, self.seed, self.augmentation = split_seed, seed, augmentation
+        self.loaded = False
+
+    def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 one setup serves all stages
+        """Read, fetching if need be, and split.
+
+        Raises:
+            UserError: No source has the data.
+        """
+        if self.loaded:
+            return
+        dataset = sources.load(self.name, self.root)
+        self.title, self.sha256 = dataset.title, dataset.sha256
+        self.train, self.validation, self.test = dataset.train, dataset.validation, dataset.test
+        if self.validation is None and self.share:
+            kept, held_out = stratified(self.train.digits, self.share, self.split_seed)
+            self.train, self.validation = (
+                Split(self.train.images[part], self.train.digits[part]) for part in (kept, held_out)
+            )
+        self.loaded = True
+
+    def split_digest(self) -> str:
+        """Return a SHA-256 that two runs share when they train and validate on the same images."""
+        return digest(self.train, *([self.validation] if self.validation else []))
+
+    def train_dataloader(self) -> Batches:
+        """Return the training batches, in the order of the epoch."""
+        split = self._on_device(self.train)
+        return Batches(split, self.batch_size, Shuffle(self.seed), self.augmentation)
+
+    def val_dataloader(self) -> Batches | list[Batches]:
+        """Return the validation batches, none when nothing is held out."""
+        return self.in_order(self.validation) if self.validation else []
+
+    def test_dataloader(self) -> Batches:
+        """Return the test batches, in file order."""
+        return self.in_order(self.test)
+
+    def in_order(self, split: Split) -> Batches:
+        """Return batches of a split as it is, for evaluation."""
+        return Batches(self._on_device(split), EVALUATION_BATCH)
+
+    def _on_device(self, split: Split) -> Split:
+        """Put a whole split, 47 MB for MNIST, where the network is."""
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        return Split(split.images.to(device), split.digits.to(device))

@@ -1,0 +1,45 @@
+"""Which images are trained on, and which are held out."""
+
+import hashlib
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mnist_arch.randomness import generator
+
+
+class Split(NamedTuple):
+    """Some images in order, and what they show."""
+
+    images: Tensor  # (N, 1, 28, 28) uint8, 0 background to 255 ink
+    digits: Tensor  # (N,) int64, 0 to 9
+
+
+def stratified(digits: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Divide the indices of (N,) digits into those kept and those held out, both ascending.
+
+    ``round(share * N)`` are held out: of each digit its share, drawn at random from ``seed``;
+    where that is no whole number, the digits with the largest remainders give one more.
+    """
+    counts = torch.bincount(digits)
+    shares = counts * share
+    quota = shares.floor().long()
+    extra = round(share * len(digits)) - int(quota.sum())
+    quota[(shares - quota).argsort(descending=True, stable=True)[:extra]] += 1
+
+    draws = generator(seed, "split")
+    held_out = torch.zeros(len(digits), dtype=torch.bool)
+    for digit, number in enumerate(quota.tolist()):
+        where = (digits == digit).nonzero().flatten()
+        held_out[where[torch.randperm(len(where), generator=draws)[:number]]] = True
+    return (~held_out).nonzero().flatten(), held_out.nonzero().flatten()
+
+
+def digest(*splits: Split) -> str:
+    """Return the SHA-256 of the images and digits of the splits, in their order."""
+    sha256 = hashlib.sha256()
+    for split in splits:
+        sha256.update(split.images.numpy().tobytes())
+        sha256.update(split.digits.numpy().tobytes())
+    return sha256.hexdigest()

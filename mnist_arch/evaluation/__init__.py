@@ -1,0 +1,1 @@
+"""Evidence: what a run scored, its record, and the tables made from records."""

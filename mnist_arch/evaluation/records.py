@@ -1,0 +1,141 @@
+"""The record of a run: flat, versioned plain data, from which every table and figure is made."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from mnist_arch.errors import UserError
+
+VERSION = 1
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One finished run.
+
+    Errors are images of a split that the kept weights misread, in evaluation mode and float32;
+    losses are means over a split in the network's own loss. ``validation_*`` is None when nothing
+    was held out. In the file stand also ``train_accuracy``, ``validation_accuracy`` and
+    ``test_accuracy`` (percent), derived from the counts.
+
+    Attributes:
+        version: Of this format.
+        status: ``finished``.
+        architecture: A name of `mnist_arch.architectures`.
+        recipe: A name in conf/recipe.
+        data: A name in conf/data.
+        data_title: The data set's own name.
+        seed: Draws starting weights, order, distortions and dropout.
+        overrides: What the command line changed, as Hydra writes it.
+        command: A command that repeats the run.
+        parameters: Trainable parameters.
+        data_sha256: Of each file that the data was read from, uncompressed.
+        split_digest: Of the images and digits trained and validated on.
+        train_images: Size of the split; likewise for the others.
+        epochs: Passes over the training split.
+        kept_epoch: The epoch whose weights were kept, from 1.
+        checkpoint: The kept weights, relative to the run's folder.
+        test_errors_by_digit: For each true digit.
+        test_confusion: Rows truth, columns prediction.
+        history: What each epoch logged, as the network learned (dropout on, weights moving).
+        seconds_start_up: Importing libraries and building; about 0 in later jobs of a sweep.
+        seconds_data: Reading, verifying (and, the first time, fetching) the data.
+        seconds_training: All epochs with their validation and checkpoints.
+        seconds_evaluation: Scoring the three splits with the kept weights.
+        images_per_second: Training images shown, over seconds_training.
+        device: What trained, with its number of CPU threads.
+        precision: Lightning's name for the arithmetic of training.
+        versions: Of Python and the libraries.
+        commit: Of this project's checkout, None outside one.
+        dirty: Whether that checkout had uncommitted changes.
+        started: UTC, ISO 8601.
+        claim: What the recipe's source says it reached, see training.recipe.Claim.
+        note: What the recipe assumes or does differently from its source.
+        config: The resolved configuration, keys joined by dots.
+    """
+
+    version: int = VERSION
+    status: str
+    architecture: str
+    recipe: str
+    data: str
+    data_title: str
+    seed: int
+    overrides: list[str]
+    command: str
+    parameters: int
+    data_sha256: dict[str, str]
+    split_digest: str
+    train_images: int
+    validation_images: int | None
+    test_images: int
+    epochs: int
+    kept_epoch: int
+    checkpoint: str
+    train_errors: int
+    validation_errors: int | None
+    test_errors: int
+    train_loss: float
+    validation_loss: float | None
+    test_loss: float
+    test_errors_by_digit: list[int]
+    test_confusion: list[list[int]]
+    history: dict[str, list[float]]
+    seconds_start_up: float
+    seconds_data: float
+    seconds_training: float
+    seconds_evaluation: float
+    images_per_second: float
+    device: str
+    precision: str
+    versions: dict[str, str]
+    commit: str | None
+    dirty: bool | None
+    started: str
+    claim: dict[str, Any] | None
+    note: str
+    config: dict[str, Any]
+
+    def accuracy(self, split: str) -> float | None:
+        """Return the percentage of a split that is read right; None for an empty split."""
+        images, errors = getattr(self, f"{split}_images"), getattr(self, f"{split}_errors")
+        return None if images is None else 100 * (images - errors) / images
+
+    def write(self, folder: Path) -> None:
+        """Write record.json, one key a line, into a folder; it appears whole or not at all."""
+        values = asdict(self) | {f"{split}_accuracy": self.accuracy(split) for split in SPLITS}
+        lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in values.items())
+        unfinished = folder / "record.json.part"
+        unfinished.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        os.replace(unfinished, folder / "record.json")
+
+
+def read(path: Path) -> Record:
+    """Read a record, from its file or its run's folder.
+
+    Raises:
+        UserError: There is none, or it is not a record of this version.
+    """
+    if path.is_dir():
+        path = path / "record.json"
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable record ({error})") from error
+    names = {field.name for field in fields(Record)}
+    if not isinstance(values, dict) or values.get("version") != VERSION or names - values.keys():
+        raise UserError(f"{path}: not a record of version {VERSION}; run it again")
+    return Record(**{name: values[name] for name in names})
+
+
+def read_all(folder: Path) -> list[Record]:
+    """Read every record below a folder, in the order of their paths.
+
+    Raises:
+        UserError: One of them is not readable.
+    """
+    paths = sorted(folder.glob("*.json")) + sorted(folder.glob("*/record.json"))
+    return [read(path) for path in paths]

@@ -1,0 +1,95 @@
+"""Tables made from records."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+
+import mnist_arch
+from mnist_arch.errors import UserError
+from mnist_arch.evaluation.records import Record
+
+BEGIN, END = "<!-- results: written by `make report` -->", "<!-- end of results -->"
+HEADER = (
+    "architecture",
+    "parameters",
+    "recipe",
+    "the source says",
+    "we measured",
+    "errors",
+    "test loss",
+    "seeds",
+    "epochs",
+    "seconds",
+)
+
+
+def results_table(records: Iterable[Record]) -> str:
+    """Return a Markdown table with a row for each (architecture, recipe, data set), and its notes.
+
+    Accuracies are on the test split, in percent; with several seeds the mean and the standard
+    deviation over them. Seconds are those of training, the mean over seeds.
+    """
+    groups: dict[tuple[int, str, str], list[Record]] = defaultdict(list)
+    names = mnist_arch.architectures()
+    for record in records:
+        place = names.index(record.architecture)
+        own_first = "" if record.recipe == record.architecture else record.recipe
+        groups[place, own_first, record.data].append(record)
+    rows, notes = [HEADER, tuple("-" * len(name) for name in HEADER)], []
+    for _, group in sorted(groups.items()):
+        if group[0].note:
+            notes.append(f"{len(notes) + 1}. {group[0].note}")
+        rows.append(_row(group, f" ({len(notes)})" if group[0].note else ""))
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return table + "".join(f"\n\n{note}" if not n else f"\n{note}" for n, note in enumerate(notes))
+
+
+def _row(group: Sequence[Record], mark: str) -> tuple[str, ...]:
+    first = group[0]
+    data = "" if first.data == "mnist" else f", on {first.data_title}"
+    accuracies = [100 - 100 * record.test_errors / record.test_images for record in group]
+    claim = first.claim or {}
+    claimed = "" if claim.get("test_accuracy") is None else f"{claim['test_accuracy']:.2f} %"
+    if claim.get("test_loss") is not None:
+        claimed += f", loss {claim['test_loss']}"
+    return (
+        f"`{first.architecture}`{mark}",
+        f"{first.parameters:,}",
+        f"{first.recipe}{data}",
+        claimed,
+        f"{_over_seeds(accuracies, 2)} %",
+        f"{_over_seeds([record.test_errors for record in group], 1 if group[1:] else 0)}"
+        f" of {first.test_images:,}",
+        _over_seeds([record.test_loss for record in group], 4),
+        str(len(group)),
+        str(first.epochs),
+        _over_seeds([mean(record.seconds_training for record in group)], 0),
+    )
+
+
+def _over_seeds(values: Sequence[float], digits: int) -> str:
+    """Format a mean, with the standard deviation where there are several values."""
+    spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
+    return f"{mean(values):.{digits}f}{spread}"
+
+
+def with_table(page: str, table: str) -> str:
+    """Return a page whose text between the two markers is the table.
+
+    Raises:
+        UserError: The page lacks the markers.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise UserError(f"the page has no lines {BEGIN!r} and {END!r} to write between")
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+
+
+def write_table(path: Path, table: str) -> None:
+    """Put the table between the markers of a page; the file changes whole or not at all."""
+    page = with_table(path.read_text(), table)
+    unfinished = path.with_name(f"{path.name}.part")
+    unfinished.write_text(page)
+    unfinished.replace(path)

@@ -1,0 +1,72 @@
+"""What the ten scores of a network mean: the one place for losses and probabilities."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+class Head(Protocol):
+    """The reading of (N, 10) scores."""
+
+    def loss(self, scores: Tensor, digits: Tensor) -> Tensor:
+        """(N, 10) scores and (N,) int64 digits -> the mean loss, a scalar."""
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """(N, 10) scores -> (N, 10) probabilities."""
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Scores are logits of a softmax: cross-entropy; ten probabilities that sum to 1."""
+
+    def loss(self, scores: Tensor, digits: Tensor) -> Tensor:
+        """Return the mean cross-entropy, in nats."""
+        return F.cross_entropy(scores, digits)
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Return the softmax of the scores."""
+        return scores.softmax(1)
+
+
+@dataclass(frozen=True)
+class KerasSigmoid:
+    """Scores are logits of ten sigmoids trained with Keras's sparse categorical cross-entropy.
+
+    Keras takes the sigmoids p as unnormalised probabilities of the ten classes, so the loss is
+    -log(p_y / sum_j p_j). The probabilities it reports are the sigmoids themselves: ten
+    independent numbers that need not sum to 1.
+    """
+
+    def loss(self, scores: Tensor, digits: Tensor) -> Tensor:
+        """Return the mean of -log(p_y / sum_j p_j), in nats."""
+        return F.cross_entropy(F.logsigmoid(scores), digits)
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Return the ten sigmoids."""
+        return scores.sigmoid()
+
+
+@dataclass(frozen=True)
+class RadialBasis:
+    """Scores are minus the penalties y of Euclidean radial basis units (LeCun et al. 1998).
+
+    Section II-B: the smaller the penalty, the better the pattern fits the class. Section II-C,
+    eq. 9, adds an eleventh, "none of them", class whose penalty is the constant ``j``.
+    """
+
+    j: float
+
+    def loss(self, scores: Tensor, digits: Tensor) -> Tensor:
+        """Return eq. 9, the mean of y_target + log(exp(-j) + sum_i exp(-y_i))."""
+        return F.cross_entropy(self._with_rejection(scores), digits)
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Return exp(-y_i) / (exp(-j) + sum_i exp(-y_i)); what is missing to 1 is rejection."""
+        return self._with_rejection(scores).softmax(1)[:, :10]
+
+    def _with_rejection(self, scores: Tensor) -> Tensor:
+        """(N, 10) scores -> (N, 11), the score of "none of them" last."""
+        return torch.cat([scores, torch.full_like(scores[:, :1], -self.j)], dim=1)

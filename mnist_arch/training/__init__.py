@@ -1,0 +1,1 @@
+"""Training: recipes, optimisers that follow the sources, and the one Lightning module."""
