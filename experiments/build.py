@@ -3,10 +3,11 @@
 import inspect
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import torch
-from hydra.utils import get_object
+from pytorch_lightning.accelerators import CUDAAccelerator, MPSAccelerator
 
 import mnist_arch
 from conf import Config
@@ -16,6 +17,18 @@ from mnist_arch.models import Network
 from mnist_arch.randomness import derived_seed
 from mnist_arch.training.classifier import Classifier
 from mnist_arch.training.optimizers import parameter_groups
+
+
+def check_accelerator(name: str) -> None:
+    """Refuse a device that this machine does not have.
+
+    Raises:
+        UserError: There is none of that kind.
+    """
+    mps = MPSAccelerator.is_available()
+    available = {"gpu": CUDAAccelerator.is_available() or mps, "mps": mps}
+    if not available.get(name, True):
+        raise UserError(f"trainer.accelerator={name}: there is none here; use auto or cpu")
 
 
 def data_module(config: Config) -> MNISTDataModule:
@@ -49,8 +62,10 @@ def classifier(config: Config, net: Network) -> Classifier:
     schedule = partial_of(recipe.schedule, "recipe.schedule")
     assert optimizer is not None
     rehearsal = _made(optimizer, "recipe.optimizer", parameter_groups(net, recipe.l2))
-    if schedule:
-        _made(schedule, "recipe.schedule", rehearsal)
+    scheduler = _made(schedule, "recipe.schedule", rehearsal) if schedule else None
+    rehearsal.step()  # without gradients nothing moves
+    if scheduler:
+        _made(scheduler.step, "recipe.schedule")
     return Classifier(net, optimizer, schedule, l2=recipe.l2, seed=config.seed)
 
 
@@ -63,10 +78,14 @@ def partial_of(settings: dict[str, Any] | None, where: str) -> Callable[..., Any
     if settings is None:
         return None
     arguments = dict(settings)
+    module, _, name = str(arguments.pop("_target_", "")).rpartition(".")
     try:
-        target = get_object(arguments.pop("_target_"))
-    except (KeyError, ImportError, ValueError) as error:
-        raise UserError(f"{where}._target_: {str(error).splitlines()[0]}") from error
+        target = getattr(import_module(module), name)
+    except (ImportError, ValueError) as error:
+        raise UserError(f"{where}._target_: {error}") from error
+    except AttributeError as error:
+        near = suggestion(name, dir(import_module(module)))
+        raise UserError(f"{where}._target_: {module} has no {name!r}; {near}") from error
     known = inspect.signature(target).parameters
     for key in arguments:
         if key not in known:

@@ -3,10 +3,12 @@
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from mnist_arch.errors import UserError, suggestion
 
@@ -45,23 +47,36 @@ def explanation(error: BaseException) -> str | None:
         return f"{group}={name}: no such choice; {suggestion(name, error.options or ())}"
     if isinstance(error, ConfigCompositionException) and error.__cause__:
         return explanation(error.__cause__)
-    if isinstance(error, ConfigKeyError) or _is_unknown_attribute(error):
-        return _unknown_key(error)
     if isinstance(error, OmegaConfBaseException):
-        key = f"{error.full_key}: " if error.full_key else ""
-        return key + _first_line(error)
-    return _first_line(error) if isinstance(error, HydraException) else None
+        # omegaconf raises either for a key that a structured config does not have.
+        if isinstance(error, (KeyError, AttributeError)) and error.parent_node is not None:
+            known = map(str, error.parent_node)
+            return f"no setting '{error.full_key}'; {suggestion(str(error.key), known)}"
+        first_line = str(error).strip().partition("\n")[0]
+        return f"{error.full_key}: {first_line}" if error.full_key else first_line
+    if isinstance(error, (HydraException, OSError)):
+        return " ".join(str(error).split())
+    return None
 
 
-def _is_unknown_attribute(error: BaseException) -> bool:
-    return isinstance(error, OmegaConfBaseException) and isinstance(error, AttributeError)
+def typed(settings: DictConfig) -> Any:
+    """Turn composed settings into the dataclass they were composed by.
+
+    Raises:
+        UserError: A key was added (``+key=value``) that the dataclass does not have, or a value
+            is impossible.
+    """
+    _refuse_added_keys(settings, "")
+    return OmegaConf.to_object(settings)
 
 
-def _unknown_key(error: Any) -> str:
-    parent = error.parent_node
-    known = [str(key) for key in parent] if parent is not None else []
-    return f"no setting {error.full_key!r}; {suggestion(str(error.key), known)}"
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0]
+def _refuse_added_keys(settings: DictConfig, prefix: str) -> None:
+    schema = OmegaConf.get_type(settings)
+    if not is_dataclass(schema):
+        return
+    known = [field.name for field in fields(schema)]
+    for key in map(str, settings):
+        if key not in known:
+            raise UserError(f"no setting '{prefix}{key}'; {suggestion(key, known)}")
+        if isinstance(settings[key], DictConfig):
+            _refuse_added_keys(settings[key], f"{prefix}{key}.")

@@ -20,10 +20,11 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from conf import Config
-from experiments.command import run_command
+from experiments.command import run_command, typed
 from mnist_arch.errors import UserError
 
 LONGEST_NAME = 100  # characters of a folder's name, before its number
@@ -32,9 +33,14 @@ LONGEST_NAME = 100  # characters of a folder's name, before its number
 @hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")
 def main(settings: DictConfig) -> None:
     """Run what the command line says."""
-    config: Config = OmegaConf.to_object(settings)  # type: ignore[assignment]
     chosen = HydraConfig.get()
-    run(config, str(chosen.runtime.choices.recipe), list(chosen.overrides.task))
+
+    def job() -> None:
+        recipe, overrides = str(chosen.runtime.choices.recipe), list(chosen.overrides.task)
+        run(typed(settings), recipe, overrides)
+
+    # In a sweep Hydra collects what a job raises, and goes on.
+    job() if chosen.mode is RunMode.MULTIRUN else run_command(job)
 
 
 def run(config: Config, recipe: str, overrides: list[str]) -> Path:
@@ -60,6 +66,7 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
     from mnist_arch.training.callbacks import Card, Progress, checkpoints
 
     quieten_lightning()
+    build.check_accelerator(config.trainer.accelerator)
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     commit, dirty = provenance.commit()
@@ -93,12 +100,13 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
         deterministic="warn",
         logger=logger,
         callbacks=[
-            Progress(config.model.name),
+            Progress(config.model.name, config.recipe.max_epochs),
             Card(card),
             *checkpoints(folder / "checkpoints", config.recipe.keep),
         ],
         enable_progress_bar=False,
         enable_model_summary=False,
+        limit_val_batches=1.0 if data.validation else 0,
         num_sanity_val_steps=0,
     )
     trainer.fit(classifier, data)
@@ -166,6 +174,8 @@ def quieten_lightning() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     # The whole data set is one tensor in memory: there is nothing for workers to fetch.
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    # Lightning 2.6 asks torch's pytrees in a way that torch 2.15 wants changed.
+    warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")
 
 
 def run_name(config: Config, recipe: str, overrides: list[str]) -> str:

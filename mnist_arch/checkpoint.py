@@ -46,8 +46,15 @@ def read(path: Path) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such checkpoint") from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError,
-            zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ) as error:
         raise UserError(f"{path}: not a readable checkpoint ({_line(error)})") from error
     card = checkpoint.get("mnist_arch") if isinstance(checkpoint, dict) else None
     if not isinstance(card, dict) or "architecture" not in card or "state_dict" not in checkpoint:

@@ -34,6 +34,8 @@ class Batches:
     not depend on the device that the split lies on.
     """
 
+    batch_sampler = None  # Lightning asks for it where there is a sampler
+
     def __init__(
         self,
         split: Split,

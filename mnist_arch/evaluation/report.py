@@ -36,7 +36,7 @@ def results_table(records: Iterable[Record]) -> str:
         place = names.index(record.architecture)
         own_first = "" if record.recipe == record.architecture else record.recipe
         groups[place, own_first, record.data].append(record)
-    rows, notes = [HEADER, tuple("-" * len(name) for name in HEADER)], []
+    rows, notes = [HEADER, tuple("-" * len(name) for name in HEADER)], list[str]()
     for _, group in sorted(groups.items()):
         if group[0].note:
             notes.append(f"{len(notes) + 1}. {group[0].note}")

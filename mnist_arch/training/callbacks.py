@@ -2,6 +2,7 @@
 
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,17 @@ class Progress(pl.Callback):
     Both go to standard error, so that standard output holds results only.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, epochs: int) -> None:
+        self.name, self.epochs = name, epochs
+        self.bar: tqdm[Any] | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Draw the bar, or note the time."""
         self.first_epoch, self.started = trainer.current_epoch, time.monotonic()
-        self.bar = None
         if sys.stderr.isatty():
-            steps = trainer.num_training_batches
+            steps = int(trainer.num_training_batches)
             self.bar = tqdm(
-                total=trainer.max_epochs * steps,
+                total=self.epochs * steps,
                 initial=trainer.current_epoch * steps,
                 mininterval=REFRESH,
                 bar_format="{desc} |{bar}| {elapsed}<{remaining}{postfix}",
@@ -38,12 +39,12 @@ class Progress(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
         """Show the figures of the epoch before: they are complete by now."""
         self._report(trainer)
-        if self.bar:
-            self.bar.set_description(self._epoch(trainer, trainer.current_epoch + 1))
+        if self.bar is not None:
+            self.bar.set_description(self._epoch(trainer.current_epoch + 1))
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Move the bar; tqdm draws it no more often than REFRESH says."""
-        if self.bar:
+        if self.bar is not None:
             self.bar.update()
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
@@ -56,7 +57,7 @@ class Progress(pl.Callback):
         self._close()
 
     def _close(self) -> None:
-        if self.bar:
+        if self.bar is not None:
             self.bar.close()
 
     def _report(self, trainer: pl.Trainer) -> None:
@@ -67,21 +68,21 @@ class Progress(pl.Callback):
         text = f"loss {metrics['train/loss']:.4f}, train {metrics['train/accuracy']:.2f} %"
         if "validation/accuracy" in metrics:
             text += f", validation {metrics['validation/accuracy']:.2f} %"
-        if self.bar:
+        if self.bar is not None:
             self.bar.set_postfix_str(text)
             return
         elapsed = time.monotonic() - self.started
-        left = elapsed / (done - self.first_epoch) * (trainer.max_epochs - done)
-        sys.stderr.write(f"{self._epoch(trainer, done)}: {text}, {elapsed:.0f} s")
-        sys.stderr.write(f", {left:.0f} s left\n" if left else "\n")
+        left = elapsed / (done - self.first_epoch) * (self.epochs - done)
+        text += f", {elapsed:.0f} s" + (f", {left:.0f} s left" if left else "")
+        sys.stderr.write(f"{self._epoch(done)}: {text}\n")
         sys.stderr.flush()
 
-    def _epoch(self, trainer: pl.Trainer, epoch: int) -> str:
-        return f"{self.name} epoch {epoch:>{len(str(trainer.max_epochs))}}/{trainer.max_epochs}"
+    def _epoch(self, epoch: int) -> str:
+        return f"{self.name} epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}"
 
 
 class Card(pl.Callback):
-    """Writes into each checkpoint what it is: plain data, so that the file needs none beside it."""
+    """Writes into each checkpoint what it is, as plain data: the file needs none beside it."""
 
     def __init__(self, card: dict[str, Any]) -> None:
         self.card = card
@@ -98,14 +99,10 @@ class Card(pl.Callback):
 
 def checkpoints(folder: Path, keep: str) -> list[pl.Callback]:
     """Save ``last.ckpt`` after each epoch, and ``best.ckpt`` when the recipe keeps the best."""
-    after_each_epoch = {
-        "dirpath": folder,
-        "save_on_train_epoch_end": True,
-        "enable_version_counter": False,
-    }
-    callbacks: list[pl.Callback] = [ModelCheckpoint(filename="last", **after_each_epoch)]
+    after_each_epoch = partial(
+        ModelCheckpoint, folder, save_on_train_epoch_end=True, enable_version_counter=False
+    )
+    saving: list[pl.Callback] = [after_each_epoch("last")]
     if keep == "best":
-        callbacks.append(
-            ModelCheckpoint(filename="best", monitor="validation/errors", **after_each_epoch)
-        )
-    return callbacks
+        saving.append(after_each_epoch("best", monitor="validation/errors"))
+    return saving

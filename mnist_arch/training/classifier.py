@@ -119,7 +119,7 @@ class Classifier(pl.LightningModule):
         figures = {"loss": loss, "errors": misread, "accuracy": 100 * (images - misread) / images}
         figures = {f"{phase}/{name}": figure for name, figure in figures.items()}
         if phase == "train":
-            figures["learning_rate"] = self.optimizers().param_groups[0]["lr"]
+            figures["learning_rate"] = self.trainer.optimizers[0].param_groups[0]["lr"]
         for name, figure in figures.items():
             self.history.setdefault(name, []).append(figure)
         self.log_dict(figures, logger=False)  # for callbacks; the logger counts in epochs:

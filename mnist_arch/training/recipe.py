@@ -1,4 +1,4 @@
-"""How a network is trained, and what its source says it reaches. The numbers are in conf/recipe."""
+"""How a network is trained, and what its source claims. The numbers are in conf/recipe."""
 
 from dataclasses import dataclass
 from typing import Any
