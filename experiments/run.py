@@ -190,6 +190,8 @@ def run_name(config: Config, recipe: str, overrides: list[str]) -> str:
     said = ("model", "recipe", "data", "seed", "runs", "data.root")
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
+        if key.endswith("._target_"):
+            key, value = key.removesuffix("._target_"), value.rpartition(".")[2]
         if key not in said and not key.startswith("hydra"):
             parts.append(f"{key.rpartition('.')[2]}={value}")
     name = re.sub(r"[^A-Za-z0-9._=-]+", "_", "-".join(parts))[:LONGEST_NAME]

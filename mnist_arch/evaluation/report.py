@@ -25,17 +25,17 @@ HEADER = (
 
 
 def results_table(records: Iterable[Record]) -> str:
-    """Return a Markdown table with a row for each (architecture, recipe, data set), and its notes.
+    """Return a Markdown table, a row for each (architecture, recipe, data, precision), and notes.
 
     Accuracies are on the test split, in percent; with several seeds the mean and the standard
     deviation over them. Seconds are those of training, the mean over seeds.
     """
-    groups: dict[tuple[int, str, str], list[Record]] = defaultdict(list)
+    groups: dict[tuple[int, str, str, str], list[Record]] = defaultdict(list)
     names = mnist_arch.architectures()
     for record in records:
         place = names.index(record.architecture)
         own_first = "" if record.recipe == record.architecture else record.recipe
-        groups[place, own_first, record.data].append(record)
+        groups[place, own_first, record.data, record.precision].append(record)
     rows, notes = [HEADER, tuple("-" * len(name) for name in HEADER)], list[str]()
     for _, group in sorted(groups.items()):
         if group[0].note:
@@ -47,7 +47,9 @@ def results_table(records: Iterable[Record]) -> str:
 
 def _row(group: Sequence[Record], mark: str) -> tuple[str, ...]:
     first = group[0]
-    data = "" if first.data == "mnist" else f", on {first.data_title}"
+    recipe = first.recipe
+    recipe += "" if first.data == "mnist" else f", on {first.data_title}"
+    recipe += "" if first.precision == "32-true" else f", {first.precision}"
     accuracies = [100 - 100 * record.test_errors / record.test_images for record in group]
     claim = first.claim or {}
     claimed = "" if claim.get("test_accuracy") is None else f"{claim['test_accuracy']:.2f} %"
@@ -56,7 +58,7 @@ def _row(group: Sequence[Record], mark: str) -> tuple[str, ...]:
     return (
         f"`{first.architecture}`{mark}",
         f"{first.parameters:,}",
-        f"{first.recipe}{data}",
+        recipe,
         claimed,
         f"{_over_seeds(accuracies, 2)} %",
         f"{_over_seeds([record.test_errors for record in group], 1 if group[1:] else 0)}"

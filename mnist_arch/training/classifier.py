@@ -68,6 +68,7 @@ class Classifier(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout by the epoch, so that a resumed run drops the same units."""
+        self._rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         torch.manual_seed(derived_seed(self.seed, "dropout", self.current_epoch))
 
     def on_validation_start(self) -> None:
@@ -119,7 +120,10 @@ class Classifier(pl.LightningModule):
         figures = {"loss": loss, "errors": misread, "accuracy": 100 * (images - misread) / images}
         figures = {f"{phase}/{name}": figure for name, figure in figures.items()}
         if phase == "train":
-            figures["learning_rate"] = self.trainer.optimizers[0].param_groups[0]["lr"]
+            figures["learning_rate"] = self._rate
+        if phase == "test":
+            self.log_dict(figures)
+            return
         for name, figure in figures.items():
             self.history.setdefault(name, []).append(figure)
         self.log_dict(figures, logger=False)  # for callbacks; the logger counts in epochs:

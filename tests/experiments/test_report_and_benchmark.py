@@ -1,0 +1,58 @@
+"""The two commands that print tables."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mnist_arch.evaluation.report import BEGIN, END
+from tests.evaluation.test_records import record
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_report_prints_a_table_of_any_runs(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "runs/one").mkdir(parents=True)
+    record().write(tmp_path / "runs/one")
+    done = command("experiments.report", "runs")
+    assert done.returncode == 0, done.stderr
+    assert "| `mlp` | 79,510 | mlp | 97.59 %, loss 0.0769 | 97.59 % |" in done.stdout
+
+
+def test_report_writes_a_page_and_a_second_time_the_same_bytes(
+    command: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "results").mkdir()
+    record().write(tmp_path / "results")
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{BEGIN}\n{END}\nafter\n")
+    assert command("experiments.report", "--write", "page.md").returncode == 0
+    once = page.read_bytes()
+    assert b"97.59 %" in once
+    assert command("experiments.report", "--write", "page.md").returncode == 0
+    assert page.read_bytes() == once
+    assert {path.name for path in tmp_path.iterdir()} == {"results", "page.md"}
+
+
+def test_report_without_records_says_what_to_do(command: Command) -> None:
+    done = command("experiments.report", "nowhere")
+    assert done.returncode == 2
+    assert done.stderr == "error: nowhere: no records there; make one with experiments.run\n"
+
+
+@pytest.mark.parametrize(("name", "batch"), [("dense", 32), ("tanh_cnn", 50)])
+def test_benchmark_measures_both_sides(command: Command, name: str, batch: int) -> None:
+    done = command("experiments.benchmark", name, "--seconds", "0.05", "--rounds", "1")
+    assert done.returncode == 0, done.stderr
+    cells = [cell.strip() for cell in done.stdout.splitlines()[2].strip("|").split("|")]
+    assert cells[:2] == [f"`{name}`", str(batch)]
+    bare, ours = (float(cell.replace(",", "")) for cell in cells[2:4])
+    assert min(bare, ours) > 0
+    assert float(cells[4].split()[0]) == pytest.approx(ours / bare, abs=0.01)
+
+
+def test_benchmark_of_an_unknown_network_is_named(command: Command) -> None:
+    done = command("experiments.benchmark", "mpl")
+    assert done.returncode == 2
+    assert done.stderr == "error: model=mpl: no such choice; did you mean mlp?\n"

@@ -1,0 +1,279 @@
+"""`python -m experiments.run`, as a user types it, on 5,000 real digits."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import termios
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
+
+import mnist_arch
+from mnist_arch.data import sources
+from mnist_arch.evaluation.records import read
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+QUICK = ["model=mlp", "data=mnist_5k", "recipe.max_epochs=2"]
+NAME = "mlp-mnist_5k-max_epochs=2-seed0"
+
+
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """The same command twice in one folder; returns the folder and the two outputs."""
+    folder, lines = tmp_path_factory.mktemp("two"), []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-m", "experiments.run", *QUICK],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        lines.append(done.stdout)
+        assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
+            "mlp epoch 1/2",
+            "mlp epoch 2/2",
+        ]
+    return folder / "runs", lines
+
+
+def test_a_run_leaves_its_evidence(two_runs: tuple[Path, list[str]]) -> None:
+    runs, _ = two_runs
+    names = {path.name.split(".")[0] for path in (runs / NAME).iterdir()}
+    assert names == {"record", "predictions", "checkpoints", "events", "config", "hparams"}
+    assert [path.name for path in (runs / NAME / "checkpoints").iterdir()] == ["last.ckpt"]
+
+
+def test_the_last_line_says_the_result(two_runs: tuple[Path, list[str]]) -> None:
+    runs, lines = two_runs
+    record = read(runs / NAME)
+    assert lines[0].startswith(
+        f"mlp seed=0: {100 - record.test_errors / 5:.2f} % on MNIST-5k test "
+        f"({record.test_errors} errors of 500), loss {record.test_loss:.4f}, 2 epochs in "
+    )
+    assert lines[0].endswith(f" s -> runs/{NAME}\n")
+
+
+def test_the_same_command_twice_gives_the_same_weights_in_two_folders(
+    two_runs: tuple[Path, list[str]],
+) -> None:
+    runs, _ = two_runs
+    states = [mnist_arch.load(runs / name).state_dict() for name in (NAME, f"{NAME}-2")]
+    assert all(value.equal(states[1][key]) for key, value in states[0].items())
+
+
+def test_the_record_follows_from_the_predictions(two_runs: tuple[Path, list[str]]) -> None:
+    folder = two_runs[0] / NAME
+    record, saved = read(folder), np.load(folder / "predictions.npz")
+    test = sources.load("mnist_5k", Path("unused")).test
+    assert saved["scores"].shape == (500, 10)
+    np.testing.assert_array_equal(saved["digits"], test.digits.numpy())
+    wrong = saved["scores"].argmax(1) != saved["digits"]
+    assert record.test_errors == wrong.sum() == sum(record.test_errors_by_digit)
+    assert record.test_errors_by_digit[7] == wrong[saved["digits"] == 7].sum()
+    assert np.trace(record.test_confusion) == 500 - record.test_errors
+    scores = torch.from_numpy(saved["scores"]).double()
+    loss = mnist_arch.build("mlp").head.loss(scores, test.digits)
+    assert record.test_loss == pytest.approx(loss.item())
+
+
+def test_the_kept_weights_give_the_recorded_errors(two_runs: tuple[Path, list[str]]) -> None:
+    record, net = read(two_runs[0] / NAME), mnist_arch.load(two_runs[0] / NAME)
+    dataset = sources.load("mnist_5k", Path("unused"))
+    for split, errors in (
+        (dataset.train, record.train_errors),
+        (dataset.validation, record.validation_errors),
+        (dataset.test, record.test_errors),
+    ):
+        assert split is not None
+        assert int((net(split.images).argmax(1) != split.digits).sum()) == errors
+
+
+def test_the_record_says_what_was_run(two_runs: tuple[Path, list[str]]) -> None:
+    record = read(two_runs[0] / NAME)
+    assert record.overrides == QUICK
+    assert record.command == "python -m experiments.run " + " ".join(QUICK)
+    assert (record.architecture, record.recipe, record.data) == ("mlp", "mlp", "mnist_5k")
+    assert (record.train_images, record.validation_images, record.test_images) == (4000, 500, 500)
+    assert record.parameters == 79_510
+    assert record.config["recipe.optimizer.lr"] == 1e-3
+    assert record.versions["torch"] == torch.__version__.partition("+")[0]
+    assert {name: len(figures) for name, figures in record.history.items()} == {
+        **{f"{s}/{f}": 2 for s in ("train", "validation") for f in ("loss", "errors", "accuracy")},
+        "learning_rate": 2,
+    }
+    values = json.loads((two_runs[0] / NAME / "record.json").read_text())
+    assert values["test_accuracy"] == 100 * (500 - record.test_errors) / 500
+
+
+def test_checkpoints_are_plain_data_and_say_what_they_are(
+    two_runs: tuple[Path, list[str]],
+) -> None:
+    path = two_runs[0] / NAME / "checkpoints/last.ckpt"
+    card = torch.load(path, weights_only=True)["mnist_arch"]
+    record = read(two_runs[0] / NAME)
+    assert card["architecture"] == card["recipe"] == "mlp"
+    assert card["data_sha256"] == record.data_sha256
+    assert card["split_digest"] == record.split_digest
+    assert card["versions"] == record.versions
+
+
+def test_tensorboard_shows_curves_by_epoch_and_the_final_test(
+    two_runs: tuple[Path, list[str]],
+) -> None:
+    folder = two_runs[0] / NAME
+    record, events = read(folder), EventAccumulator(str(folder)).Reload()
+    figures = ["loss", "errors", "accuracy"]
+    curves = {f"{split}/{figure}" for split in ("train", "validation") for figure in figures}
+    finals = {f"test/{figure}" for figure in figures}
+    assert set(events.Tags()["scalars"]) == curves | finals | {"learning_rate"}
+    for tag in curves:
+        assert [event.step for event in events.Scalars(tag)] == [1, 2]
+        assert [event.value for event in events.Scalars(tag)] == pytest.approx(record.history[tag])
+    (errors,) = events.Scalars("test/errors")
+    assert (errors.step, errors.value) == (2, record.test_errors)
+
+
+def test_the_hparams_tab_has_real_metrics_and_full_columns(
+    two_runs: tuple[Path, list[str]],
+) -> None:
+    folder = two_runs[0] / NAME
+    assert not [path for path in folder.iterdir() if path.is_dir() and path.name != "checkpoints"]
+    events = EventAccumulator(str(folder)).Reload()
+    content = {
+        tag: plugin_data_pb2.HParamsPluginData.FromString(
+            events.SummaryMetadata(tag).plugin_data.content
+        )
+        for tag in events.PluginTagToContent("hparams")
+    }
+    experiment = content["_hparams_/experiment"].experiment
+    metrics = {metric.name.tag for metric in experiment.metric_infos}
+    assert metrics == {"test/accuracy", "test/errors", "test/loss"}
+    hparams = content["_hparams_/session_start_info"].session_start_info.hparams
+    assert hparams["architecture"].string_value == "mlp"
+    assert hparams["learning_rate"].number_value == 1e-3
+    assert hparams["seed"].number_value == 0
+    assert all(value.WhichOneof("kind") != "null_value" for value in hparams.values())
+
+
+def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> None:
+    words = ["model=dense,lenet5_1998", "seed=0,1", "recipe=modern", "data=mnist_5k"]
+    done = command("experiments.run", "-m", *words, "recipe.max_epochs=1", "recipe.batch_size=500")
+    assert done.returncode == 0, done.stderr
+    end = "modern-mnist_5k-max_epochs=1-batch_size=500-seed"
+    names = [f"{model}-{end}{seed}" for model in ("dense", "lenet5_1998") for seed in (0, 1)]
+    assert sorted(path.name for path in (tmp_path / "runs").glob("*-seed*")) == names
+    records = [read(tmp_path / "runs" / name) for name in names]
+    assert [record.seed for record in records] == [0, 1, 0, 1]
+    assert {record.kept_epoch for record in records} == {1}
+    assert {record.checkpoint for record in records} == {"checkpoints/best.ckpt"}
+    assert len(done.stdout.splitlines()) == 4 + 5  # Hydra names the four jobs, and the sweep
+    keys = {tuple(sorted(record.config)) for record in records}
+    assert len(keys) == 1
+    weights = [mnist_arch.load(tmp_path / "runs" / name).state_dict() for name in names[:2]]
+    assert not weights[0]["output.weight"].equal(weights[1]["output.weight"])
+
+
+def test_on_a_terminal_there_is_one_bar_for_the_whole_training(tmp_path: Path) -> None:
+    screen, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 120))
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.run", *QUICK, "model=dense"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        check=True,
+    )
+    os.close(terminal)
+    drawn = b""
+    while True:
+        try:
+            drawn += os.read(screen, 65536)
+        except OSError:  # Linux says so when the terminal's other end is closed
+            break
+    os.close(screen)
+    last = drawn.decode().strip().rpartition("\r")[2]
+    assert "dense epoch 2/2 |" in last
+    assert "validation" in last
+    assert "loss" in last
+    assert drawn.count(b"\n") == 1
+    assert b"dense seed=0" in done.stdout
+
+
+MISTAKES = {
+    "model=lenet6": "model=lenet6: no such choice; did you mean lenet5?",
+    "modle=mlp": "no setting 'modle'; did you mean model?",
+    "sede=1": "no setting 'sede'; did you mean seed?",
+    "+sede=1": "no setting 'sede'; did you mean seed?",
+    "recipe.max_epoch=3": "no setting 'recipe.max_epoch'; did you mean max_epochs?",
+    "+recipe.max_epoch=3": "no setting 'recipe.max_epoch'; did you mean max_epochs?",
+    "+recipe.claim.sorce=x": "no setting 'recipe.claim.sorce'; did you mean source?",
+    "recipe=modrn": "recipe=modrn: no such choice; did you mean modern?",
+    "data=mnist5k": "data=mnist5k: no such choice; did you mean mnist_5k?",
+    "recipe.max_epochs=-1": "recipe.max_epochs=-1: must be 1 or more",
+    "recipe.batch_size=0": "recipe.batch_size=0: must be 1 or more",
+    "recipe.validation=1.2": "recipe.validation=1.2: must be a share of the training set",
+    "recipe.max_epochs=three": "recipe.max_epochs: Value 'three'",
+    "seed=-1": "seed=-1: must be 0 or more",
+    "seed=zero": "seed: Value 'zero'",
+    "seed=0,1": "Ambiguous value for argument 'seed=0,1'",
+    "seed": "Error parsing override 'seed'",
+    "trainer.accelerator=gpo": "trainer.accelerator=gpo: did you mean gpu?",
+    "trainer.threads=0": "trainer.threads=0: must be 1 or more",
+}
+LATE_MISTAKES = {  # noticed once torch is imported
+    "recipe.optimizer.lrr=1": "no setting 'recipe.optimizer.lrr'; did you mean lr?",
+    "+recipe.optimizer.lrr=1": "no setting 'recipe.optimizer.lrr'; did you mean lr?",
+    "recipe.optimizer.lr=-1": "recipe.optimizer: Invalid learning rate: -1",
+    "recipe.schedule.T_max=0": "recipe.schedule: ",
+    "recipe.keep=best": "recipe.keep=best: nothing is held out",
+    "data=idx": "IDX files: not to be had. (1) local files: no IDX files in",
+    "runs=/dev/null": "runs=/dev/null: cannot make a folder in it",
+}
+
+
+@pytest.mark.parametrize("word", [*MISTAKES, *LATE_MISTAKES])
+def test_a_mistake_is_one_line_code_2_and_leaves_nothing(
+    command: Command, tmp_path: Path, word: str
+) -> None:
+    from tests.data.test_sources import contents, write
+
+    write(tmp_path / "own", contents())
+    own = [] if word == "data=idx" else [f"data.root={tmp_path / 'own'}"]
+    own += ["data=idx"] if not word.startswith("data=") else []
+    done = command("experiments.run", *own, word)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("error: " + (MISTAKES | LATE_MISTAKES)[word])
+    assert done.stdout == ""
+    left = {path.name for path in tmp_path.iterdir()} - {"own", "cache"}
+    assert left == set()
+
+
+def test_a_bug_shows_its_traceback_and_exits_1(tmp_path: Path) -> None:
+    code = "from experiments.command import run_command\nrun_command(lambda: {}['bug'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "KeyError: 'bug'" in done.stderr
+
+
+def test_the_full_error_can_be_asked_for(command: Command) -> None:
+    done = command("experiments.run", "seed=-1", HYDRA_FULL_ERROR="1")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_help_shows_how_to_use_it(command: Command) -> None:
+    done = command("experiments.run", "--help")
+    assert done.returncode == 0
+    for words in ("model=lenet5 seed=1", "lenet5_1998", "modern", "max_epochs"):
+        assert words in done.stdout

@@ -1,0 +1,94 @@
+"""Each head against plain arithmetic in float64."""
+
+import math
+
+import pytest
+import torch
+
+import mnist_arch
+from mnist_arch.models.heads import Head, KerasSigmoid, RadialBasis, Softmax
+
+SCORES = torch.randn(6, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 3
+DIGITS = torch.tensor([0, 9, 4, 4, 7, 2])
+HEADS = {
+    "dense": KerasSigmoid(),
+    "mlp": KerasSigmoid(),
+    "dropout_cnn": Softmax(),
+    "lenet5": Softmax(),
+    "tanh_cnn": Softmax(),
+    "regularized_cnn": Softmax(),
+    "augmented_cnn": Softmax(),
+}
+
+
+def mean_over_patterns(loss_of_one: object) -> float:
+    losses = [
+        loss_of_one(scores.tolist(), digit)  # type: ignore[operator]
+        for scores, digit in zip(SCORES, DIGITS.tolist(), strict=True)
+    ]
+    return sum(losses) / len(losses)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_architecture_has_the_head_of_its_source(name: str) -> None:
+    assert mnist_arch.build(name).head == HEADS[name]
+
+
+def test_lenet5_1998_has_the_papers_head_with_a_positive_j() -> None:
+    head = mnist_arch.build("lenet5_1998").head
+    assert isinstance(head, RadialBasis)
+    assert head.j > 0
+
+
+def test_softmax_loss_is_minus_the_log_of_the_softmax() -> None:
+    def one(scores: list[float], digit: int) -> float:
+        return -math.log(math.exp(scores[digit]) / sum(map(math.exp, scores)))
+
+    assert Softmax().loss(SCORES, DIGITS).item() == pytest.approx(mean_over_patterns(one), 1e-12)
+
+
+def test_keras_sigmoid_loss_takes_sigmoids_as_unnormalised_probabilities() -> None:
+    def one(scores: list[float], digit: int) -> float:
+        p = [1 / (1 + math.exp(-z)) for z in scores]
+        return -math.log(p[digit] / sum(p))
+
+    loss = KerasSigmoid().loss(SCORES, DIGITS).item()
+    assert loss == pytest.approx(mean_over_patterns(one), 1e-12)
+
+
+def test_keras_sigmoid_reports_ten_independent_sigmoids() -> None:
+    probabilities = KerasSigmoid().probabilities(SCORES)
+    assert probabilities[2, 3].item() == pytest.approx(1 / (1 + math.exp(-SCORES[2, 3].item())))
+    assert not torch.allclose(probabilities.sum(1), torch.ones(6).double())
+
+
+@pytest.mark.parametrize("j", [0.1, 1.0, 40.0])
+def test_rbf_loss_is_equation_9(j: float) -> None:
+    def one(scores: list[float], digit: int) -> float:
+        y = [-score for score in scores]
+        return y[digit] + math.log(math.exp(-j) + sum(math.exp(-penalty) for penalty in y))
+
+    penalties = -SCORES.abs()  # of squared distances: never negative
+    losses = [
+        one(scores.tolist(), digit)
+        for scores, digit in zip(penalties, DIGITS.tolist(), strict=True)
+    ]
+    assert RadialBasis(j).loss(penalties, DIGITS).item() == pytest.approx(sum(losses) / 6, 1e-12)
+
+
+def test_rbf_probabilities_leave_exp_minus_j_for_rejection() -> None:
+    scores = torch.full((1, 10), -2.0, dtype=torch.float64)
+    total = 10 * math.exp(-2) + math.exp(-3)
+    probabilities = RadialBasis(j=3).probabilities(scores)
+    assert probabilities.shape == (1, 10)
+    assert 1 - probabilities.sum().item() == pytest.approx(math.exp(-3) / total)
+
+
+@pytest.mark.parametrize("head", [Softmax(), KerasSigmoid(), RadialBasis(1)], ids=str)
+def test_extreme_scores_give_finite_losses_and_gradients(head: Head) -> None:
+    scores = torch.tensor([[-1e4] * 5 + [-1e3] * 5], requires_grad=True)
+    loss = head.loss(scores, torch.tensor([0]))
+    loss.backward()
+    assert loss.isfinite()
+    assert scores.grad is not None
+    assert scores.grad.isfinite().all()

@@ -1,0 +1,82 @@
+"""Starting weights against the laws that their sources state."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from mnist_arch.models import MLP, AugmentedCNN, DropoutCNN, LeNet5, LeNet51998, TanhCNN
+
+GLOROT = [  # module, kernel area x input channels, kernel area x output channels
+    (lambda: MLP().hidden, 784, 100),
+    (lambda: DropoutCNN().conv2, 9 * 32, 9 * 64),
+    (lambda: TanhCNN().conv3, 36 * 20, 36 * 10),
+    (lambda: LeNet5().c5, 25 * 16, 25 * 120),
+    (lambda: AugmentedCNN().dense, 3136, 256),
+]
+
+
+def assert_uniform(weights: torch.Tensor, bound: float) -> None:
+    """A uniform law fills its interval: the bound is nearly reached, the sd is bound / sqrt 3."""
+    count = weights.numel()
+    assert weights.abs().max().item() <= bound * (1 + 1e-6)
+    assert weights.abs().max().item() >= bound * (1 - 20 / count)
+    # The sd of the sample sd is sd * sqrt((kurtosis - 1) / (4 n)) = sd * sqrt(0.2 / n).
+    sd = bound / math.sqrt(3)
+    assert weights.std().item() == pytest.approx(sd, rel=5 * math.sqrt(0.2 / count))
+    assert weights.mean().item() == pytest.approx(0, abs=5 * sd / math.sqrt(count))
+
+
+@pytest.mark.parametrize(("build", "fan_in", "fan_out"), GLOROT)
+def test_keras_kernels_are_glorot_uniform_and_biases_zero(
+    build: object, fan_in: int, fan_out: int
+) -> None:
+    module = build()  # type: ignore[operator]
+    assert_uniform(module.weight.detach(), math.sqrt(6 / (fan_in + fan_out)))
+    assert not module.bias.any()
+
+
+def test_c3_fans_count_the_connections_of_the_table() -> None:
+    """A map that reads 3 has fan-in 75; each S2 map is read by 10, fan-out 250."""
+    weights = torch.stack([LeNet5().c3.weight.detach() for _ in range(20)])
+    assert_uniform(weights[:, :18], math.sqrt(6 / (75 + 250)))
+    assert_uniform(weights[:, 18:54], math.sqrt(6 / (100 + 250)))
+    assert_uniform(weights[:, 54:], math.sqrt(6 / (150 + 250)))
+
+
+def test_augmented_cnn_convolutions_are_he_normal_truncated_at_two_sd() -> None:
+    weights = AugmentedCNN().conv4.weight.detach()
+    sd = math.sqrt(2 / (9 * 64))
+    drawn = sd / 0.8796256610342398  # a standard normal cut at +-2 has this sd
+    assert weights.std().item() == pytest.approx(sd, rel=0.02)
+    assert 0.99 * 2 * drawn < weights.abs().max().item() <= 2 * drawn * (1 + 1e-6)
+
+
+def test_the_sd_of_a_normal_cut_at_two_is_keras_constant() -> None:
+    density = math.exp(-2) / math.sqrt(2 * math.pi)
+    variance = 1 - 2 * 2 * density / math.erf(math.sqrt(2))
+    assert math.sqrt(variance) == pytest.approx(0.8796256610342398)
+
+
+@pytest.mark.parametrize(
+    ("layer", "fan_in"), [("c1", 25), ("s2", 4), ("s4", 4), ("c5", 400), ("f6", 120)]
+)
+def test_lenet5_1998_starts_within_2_4_over_its_fan_in(layer: str, fan_in: int) -> None:
+    modules: list[nn.Module] = [LeNet51998().get_submodule(layer) for _ in range(40)]
+    for parameter in ("weight", "bias"):
+        drawn = torch.stack([module.get_parameter(parameter).detach() for module in modules])
+        assert_uniform(drawn, 2.4 / fan_in)
+
+
+def test_lenet5_1998_c3_starts_by_the_number_of_maps_it_reads() -> None:
+    modules = [LeNet51998().c3 for _ in range(40)]
+    weights = torch.stack([module.weight.detach() for module in modules])
+    biases = torch.stack([module.bias.detach() for module in modules])
+    for kernels, maps, fan_in in [
+        (slice(0, 18), slice(0, 6), 75),
+        (slice(18, 54), slice(6, 15), 100),
+        (slice(54, 60), slice(15, 16), 150),
+    ]:
+        assert_uniform(weights[:, kernels], 2.4 / fan_in)
+        assert_uniform(biases[:, maps], 2.4 / fan_in)

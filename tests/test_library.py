@@ -1,0 +1,136 @@
+"""The house: its public surface, and who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import mnist_arch
+from mnist_arch.errors import UserError, suggestion
+
+PACKAGE = Path(mnist_arch.__file__).parent
+# Data flows one way; each room may use those before it.
+ROOMS = ["errors", "randomness", "data", "models", "checkpoint", "training", "evaluation"]
+
+
+def imports(path: Path) -> set[str]:
+    """Name the rooms that a file imports anything from."""
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        rooms |= {name.split(".")[1] for name in names if name.startswith("mnist_arch.")}
+    return rooms & set(ROOMS)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_nothing_imports_upwards(room: str) -> None:
+    files = [*PACKAGE.glob(f"{room}.py"), *PACKAGE.glob(f"{room}/**/*.py")]
+    assert files
+    for path in files:
+        assert imports(path) <= set(ROOMS[: ROOMS.index(room) + 1]), path
+
+
+def test_every_room_has_its_place_in_the_order() -> None:
+    rooms = {path.stem for path in PACKAGE.iterdir() if not path.name.startswith("_")}
+    assert rooms - {Path("py.typed").stem} == set(ROOMS)
+
+
+def test_the_library_never_imports_its_commands() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        modules = [
+            node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+            for node in ast.walk(ast.parse(path.read_text()))
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+        ]
+        assert not [m for m in modules if m and m.split(".")[0] in ("experiments", "conf")], path
+
+
+def test_every_architecture_has_a_file_and_a_config_named_as_it() -> None:
+    names = set(mnist_arch.architectures())
+    shared = {"__init__", "heads", "initialization", "layers", "network"}
+    assert {path.stem for path in (PACKAGE / "models").glob("*.py")} - shared == names
+    conf = PACKAGE.parent / "conf"
+    assert {path.stem for path in (conf / "model").glob("*.yaml")} == names
+    assert {path.stem for path in (conf / "recipe").glob("*.yaml")} == names | {"modern"}
+
+
+def test_importing_the_library_imports_neither_torch_nor_lightning() -> None:
+    code = (
+        "import sys, mnist_arch;"
+        "print([m for m in ('torch', 'pytorch_lightning', 'torchvision') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_building_a_network_does_not_import_lightning() -> None:
+    code = (
+        "import sys, mnist_arch; mnist_arch.build('lenet5');"
+        "print('pytorch_lightning' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_mistyped_architecture_is_answered_with_the_nearest() -> None:
+    with pytest.raises(UserError, match="no architecture 'lenet'; did you mean lenet5"):
+        mnist_arch.build("lenet")
+
+
+def test_without_a_near_word_all_are_named() -> None:
+    assert suggestion("zzz", ["b", "a"]) == "valid are a, b"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "no such checkpoint"),
+        (b"", "not a readable checkpoint"),
+        (b"not a checkpoint at all", "not a readable checkpoint"),
+        ({"state_dict": {}}, "but not one that mnist_arch wrote"),
+        ([1, 2], "but not one that mnist_arch wrote"),
+        ({"mnist_arch": {"architecture": "mlp"}, "state_dict": {}}, "its weights do not fit"),
+        ({"mnist_arch": {"architecture": "mpl"}, "state_dict": {}}, "did you mean mlp"),
+    ],
+)
+def test_a_file_that_is_no_checkpoint_is_named(
+    tmp_path: Path, content: object, message: str
+) -> None:
+    path = tmp_path / "some.ckpt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        torch.save(content, path)
+    with pytest.raises(UserError, match=message):
+        mnist_arch.load(path)
+
+
+class Attack:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return eval, ("1/0",)
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path: Path) -> None:
+    torch.save({"mnist_arch": Attack()}, tmp_path / "attack.ckpt")
+    with pytest.raises(UserError, match="not a readable checkpoint"):
+        mnist_arch.load(tmp_path / "attack.ckpt")
+
+
+def test_a_folder_without_a_record_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"has no finished run's record\.json"):
+        mnist_arch.load(tmp_path)
+
+
+def test_the_list_of_architectures_is_one_command(capfd: pytest.CaptureFixture[str]) -> None:
+    subprocess.run([sys.executable, "-m", "mnist_arch"], check=True)
+    lines = capfd.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(mnist_arch.architectures())
+    assert "60,806" in lines[3]

@@ -1,0 +1,160 @@
+"""The Lightning module: what it minimises, what it counts, and that nothing is left to chance."""
+
+import warnings
+from functools import partial
+from pathlib import Path
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+import mnist_arch
+from mnist_arch.data.batches import Batches, Shuffle
+from mnist_arch.data.datamodule import MNISTDataModule
+from mnist_arch.data.splits import Split
+from mnist_arch.models import ARCHITECTURES
+from mnist_arch.training.callbacks import Card, checkpoints
+from mnist_arch.training.classifier import Classifier
+
+
+def digits(count: int) -> Split:
+    data = MNISTDataModule(name="mnist_5k", batch_size=1, validation=0)
+    data.setup()
+    return Split(data.train.images[:: 4000 // count], data.train.digits[:: 4000 // count])
+
+
+def trainer(epochs: int, callbacks: list[pl.Callback] | None = None) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="cpu",
+        max_epochs=epochs,
+        logger=False,
+        callbacks=callbacks,
+        enable_checkpointing=bool(callbacks),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+    )
+
+
+def classifier(name: str, seed: int = 0) -> Classifier:
+    torch.manual_seed(0)
+    return Classifier(
+        mnist_arch.build(name),
+        partial(torch.optim.SGD, lr=1e-4, momentum=0.9),
+        partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5),
+        seed=seed,
+    )
+
+
+def test_it_is_a_plain_loop_over_the_same_batches() -> None:
+    """Lightning, shuffling and counting included, the weights are those of ten lines of torch."""
+    split = digits(100)
+    ours = classifier("tanh_cnn", seed=3)
+    trainer(2).fit(ours, Batches(split, 32, Shuffle(5)))
+
+    torch.manual_seed(0)
+    net = mnist_arch.build("tanh_cnn").train()
+    optimizer = torch.optim.SGD(net.parameters(), lr=1e-4, momentum=0.9)
+    losses, errors = [], []
+    for epoch in range(2):
+        shuffle = Shuffle(5)
+        shuffle.set_epoch(epoch)
+        torch.manual_seed(mnist_arch.randomness.derived_seed(3, "dropout", epoch))
+        losses.append(0.0)
+        errors.append(0)
+        for chosen in shuffle.order(100).split(32):
+            scores = net(split.images[chosen])
+            loss = net.head.loss(scores, split.digits[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses[-1] += loss.item() * len(chosen) / 100
+            errors[-1] += int((scores.argmax(1) != split.digits[chosen]).sum())
+        optimizer.param_groups[0]["lr"] *= 0.5
+    for name, value in net.state_dict().items():
+        assert ours.net.state_dict()[name].equal(value), name
+    assert ours.history["train/errors"] == errors
+    assert ours.history["train/accuracy"] == [100.0 - error for error in errors]
+    assert ours.history["train/loss"] == pytest.approx(losses, rel=1e-6)
+    assert ours.history["learning_rate"] == [1e-4, 0.5e-4]
+
+
+def test_validation_is_counted_apart_and_weighs_the_short_batch_by_its_size() -> None:
+    ours, split = classifier("mlp"), digits(50)
+    trainer(1).fit(ours, Batches(split, 32, Shuffle(0)), Batches(split, 32))
+    scores = ours.net.eval()(split.images)
+    assert ours.history["validation/errors"] == [int((scores.argmax(1) != split.digits).sum())]
+    loss = ours.net.head.loss(scores, split.digits).item()
+    assert ours.history["validation/loss"] == pytest.approx([loss], rel=1e-6)
+    assert {name.split("/")[0]: len(value) for name, value in ours.history.items()} == {
+        "train": 1,
+        "learning_rate": 1,
+        "validation": 1,
+    }
+
+
+def test_lightnings_own_test_loop_works_with_the_data_module() -> None:
+    data = MNISTDataModule(name="mnist_5k", batch_size=64, validation=0.1)
+    ours = classifier("dense")
+    (figures,) = trainer(1).test(ours, data, verbose=False)
+    scores = ours.net.eval()(data.test.images)
+    assert figures["test/errors"] == int((scores.argmax(1) != data.test.digits).sum())
+    assert figures["test/accuracy"] == pytest.approx((500 - figures["test/errors"]) / 5)
+
+
+@pytest.mark.parametrize("name", ["dropout_cnn", "lenet5_1998"])
+def test_a_run_resumed_at_an_epochs_end_is_bit_identical(tmp_path: Path, name: str) -> None:
+    """Dropout, order and optimiser state included."""
+    split = digits(80)
+
+    def fit(epochs: int, folder: Path, resumed: Path | None = None) -> Classifier:
+        ours = classifier(name)
+        saving = [Card({"architecture": name}), *checkpoints(folder, "last")]
+        trainer(epochs, saving).fit(
+            ours, Batches(split, 32, Shuffle(0)), ckpt_path=resumed, weights_only=True
+        )
+        return ours
+
+    straight = fit(3, tmp_path / "straight")
+    fit(2, tmp_path / "halted")
+    with warnings.catch_warnings():
+        # Lightning notes that it resumes from a folder that holds other checkpoints.
+        warnings.simplefilter("ignore")
+        resumed = fit(3, tmp_path / "resumed", tmp_path / "halted/last.ckpt")
+    for key, value in straight.net.state_dict().items():
+        assert resumed.net.state_dict()[key].equal(value), key
+    assert resumed.history == straight.history
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_checkpoint_needs_nothing_beside_it(tmp_path: Path, name: str) -> None:
+    ours, split = classifier(name), digits(20)
+    saving = [Card({"architecture": name}), *checkpoints(tmp_path, "last")]
+    trainer(1, saving).fit(ours, Batches(split, 10, Shuffle(0)))
+    torch.load(tmp_path / "last.ckpt", weights_only=True)
+    before = torch.random.get_rng_state()
+    net = mnist_arch.load(tmp_path / "last.ckpt")
+    assert torch.random.get_rng_state().equal(before)
+    assert not net.training
+    assert net(split.images).equal(ours.net.eval()(split.images))
+
+
+def test_best_keeps_the_epoch_with_fewest_validation_errors(tmp_path: Path) -> None:
+    """A rate that wrecks the network after its first epoch leaves the first one best."""
+    torch.manual_seed(0)
+    ours = Classifier(
+        mnist_arch.build("mlp"),
+        partial(torch.optim.SGD, lr=0.1),
+        partial(
+            torch.optim.lr_scheduler.LambdaLR, lr_lambda=lambda epoch: 1 if epoch < 1 else 1e4
+        ),
+    )
+    split = digits(200)
+    saving = [Card({"architecture": "mlp"}), *checkpoints(tmp_path, "best")]
+    trainer(3, saving).fit(ours, Batches(split, 20, Shuffle(0)), Batches(split, 200))
+    errors = ours.history["validation/errors"]
+    assert errors[0] < min(errors[1:])
+    best, last = (torch.load(tmp_path / f"{kept}.ckpt") for kept in ("best", "last"))
+    assert (best["epoch"], last["epoch"]) == (0, 2)
+    net = mnist_arch.load(tmp_path / "best.ckpt")
+    assert int((net(split.images).argmax(1) != split.digits).sum()) == errors[0]
