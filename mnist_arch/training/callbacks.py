@@ -40,7 +40,7 @@ class Progress(pl.Callback):
         """Show the figures of the epoch before: they are complete by now."""
         self._report(trainer)
         if self.bar is not None:
-            self.bar.set_description(self._epoch(trainer.current_epoch + 1))
+            self.bar.set_description_str(self._epoch(trainer.current_epoch + 1))
 
     def on_train_batch_end(self, *_: Any) -> None:
         """Move the bar; tqdm draws it no more often than REFRESH says."""
