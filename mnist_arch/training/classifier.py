@@ -116,7 +116,7 @@ class Classifier(pl.LightningModule):
         self._counted = []
         images = sum(sizes)
         misread = int(torch.stack(errors).sum())
-        loss = (torch.stack(losses).double().cpu() @ torch.tensor(sizes).double()).item() / images
+        loss = (torch.stack(losses).cpu().double() @ torch.tensor(sizes).double()).item() / images
         figures = {"loss": loss, "errors": misread, "accuracy": 100 * (images - misread) / images}
         figures = {f"{phase}/{name}": figure for name, figure in figures.items()}
         if phase == "train":
