@@ -9,7 +9,6 @@ The folder holds record.json (mnist_arch/evaluation/records.py says what is in i
 
 import itertools
 import logging
-import re
 import shlex
 import time
 import warnings
@@ -25,9 +24,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from conf import Config
 from experiments.command import run_command, typed
+from experiments.folders import new_folder, run_name
 from mnist_arch.errors import UserError
-
-LONGEST_NAME = 100  # characters of a folder's name, before its number
 
 
 @hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")
@@ -62,6 +60,7 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
     from mnist_arch import checkpoint
     from mnist_arch.evaluation import provenance
     from mnist_arch.evaluation.records import Record
+    from mnist_arch.evaluation.report import summary
     from mnist_arch.evaluation.scoring import score
     from mnist_arch.training.callbacks import Card, Progress, checkpoints
 
@@ -165,7 +164,7 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
     logger.log_hyperparams(hyperparameters(record), final, step=record.epochs)
     logger.finalize("success")
     record.write(folder)
-    print(summary(record, folder))
+    print(f"{summary(record)} -> {folder}")
     return folder
 
 
@@ -176,40 +175,6 @@ def quieten_lightning() -> None:
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     # Lightning 2.6 asks torch's pytrees in a way that torch 2.15 wants changed.
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")
-
-
-def run_name(config: Config, recipe: str, overrides: list[str]) -> str:
-    """Name a run so that one reads in TensorBoard what it is.
-
-    >>> run_name(config, "modern", ["model=mlp", "recipe=modern", "recipe.max_epochs=3"])
-    'mlp-modern-max_epochs=3-seed0'
-    """
-    parts = [config.model.name]
-    parts += [recipe] if recipe != config.model.name else []
-    parts += [config.data.name] if config.data.name != "mnist" else []
-    said = ("model", "recipe", "data", "seed", "runs", "data.root")
-    for override in overrides:
-        key, _, value = override.lstrip("+~").partition("=")
-        if key.endswith("._target_"):
-            key, value = key.removesuffix("._target_"), value.rpartition(".")[2]
-        if key not in said and not key.startswith("hydra"):
-            parts.append(f"{key.rpartition('.')[2]}={value}")
-    name = re.sub(r"[^A-Za-z0-9._=-]+", "_", "-".join(parts))[:LONGEST_NAME]
-    return f"{name}-seed{config.seed}"
-
-
-def new_folder(parent: Path, name: str) -> Path:
-    """Make a folder that no other run has, whatever runs start at the same time."""
-    for number in itertools.count(1):
-        folder = parent / (name if number == 1 else f"{name}-{number}")
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise UserError(f"runs={parent}: cannot make a folder in it ({error})") from error
-    raise AssertionError("unreachable: there is always a next number")
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -240,16 +205,6 @@ def hyperparameters(record: Any) -> dict[str, Any]:
         "augmentation": "recipe.augmentation._target_" in config,
         "validation_images": record.validation_images or 0,
     }
-
-
-def summary(record: Any, folder: Path) -> str:
-    """Say the result in one line."""
-    epochs = f"{record.epochs} epoch{'s' * (record.epochs > 1)}"
-    return (
-        f"{record.architecture} seed={record.seed}: {record.accuracy('test'):.2f} % on "
-        f"{record.data_title} test ({record.test_errors:,} errors of {record.test_images:,}), "
-        f"loss {record.test_loss:.4f}, {epochs} in {record.seconds_training:.0f} s -> {folder}"
-    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tables made from records."""
+"""Words and tables made from records."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -22,6 +22,16 @@ HEADER = (
     "epochs",
     "seconds",
 )
+
+
+def summary(record: Record) -> str:
+    """Say a run's result in one line."""
+    return (
+        f"{record.architecture} seed={record.seed}: {record.accuracy('test'):.2f} % on "
+        f"{record.data_title} test ({record.test_errors:,} errors of {record.test_images:,}), "
+        f"loss {record.test_loss:.4f}, {record.epochs} epoch{'s' * (record.epochs > 1)} "
+        f"in {record.seconds_training:.0f} s"
+    )
 
 
 def results_table(records: Iterable[Record]) -> str:
