@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
+from typing import Any
 
 import mnist_arch
 from mnist_arch.errors import UserError
@@ -57,19 +58,15 @@ def results_table(records: Iterable[Record]) -> str:
 
 def _row(group: Sequence[Record], mark: str) -> tuple[str, ...]:
     first = group[0]
-    recipe = first.recipe
+    recipe = "own" if first.recipe == first.architecture else first.recipe
     recipe += "" if first.data == "mnist" else f", on {first.data_title}"
     recipe += "" if first.precision == "32-true" else f", {first.precision}"
     accuracies = [100 - 100 * record.test_errors / record.test_images for record in group]
-    claim = first.claim or {}
-    claimed = "" if claim.get("test_accuracy") is None else f"{claim['test_accuracy']:.2f} %"
-    if claim.get("test_loss") is not None:
-        claimed += f", loss {claim['test_loss']}"
     return (
         f"`{first.architecture}`{mark}",
         f"{first.parameters:,}",
         recipe,
-        claimed,
+        _claimed(first.claim or {}),
         f"{_over_seeds(accuracies, 2)} %",
         f"{_over_seeds([record.test_errors for record in group], 1 if group[1:] else 0)}"
         f" of {first.test_images:,}",
@@ -78,6 +75,14 @@ def _row(group: Sequence[Record], mark: str) -> tuple[str, ...]:
         str(first.epochs),
         _over_seeds([mean(record.seconds_training for record in group)], 0),
     )
+
+
+def _claimed(claim: dict[str, Any]) -> str:
+    if claim.get("test_accuracy") is None:
+        validation = claim.get("validation_accuracy")
+        return "" if validation is None else f"{validation:.2f} % on validation"
+    loss = claim.get("test_loss")
+    return f"{claim['test_accuracy']:.2f} %" + ("" if loss is None else f", loss {loss}")
 
 
 def _over_seeds(values: Sequence[float], digits: int) -> str:

@@ -90,7 +90,7 @@ def test_the_table_gives_one_run_as_it_is() -> None:
     assert cells == [
         "`mlp`",
         "79,510",
-        "mlp",
+        "own",
         "97.59 %, loss 0.0769",
         "97.59 %",
         "241 of 10,000",
@@ -119,8 +119,13 @@ def test_other_data_recipes_and_arithmetic_have_rows_of_their_own_that_say_so() 
     lines = results_table(records).splitlines()
     assert [line.split("|")[1].strip() for line in lines[2:7]] == ["`dense` (1)", *["`mlp`"] * 4]
     recipes = [line.split("|")[3].strip() for line in lines[2:7]]
-    assert sorted(recipes) == ["dense", "mlp", "mlp, bf16-mixed", "mlp, on MNIST-5k", "modern"]
+    assert sorted(recipes) == ["modern", "own", "own", "own, bf16-mixed", "own, on MNIST-5k"]
     assert lines[-1] == "1. assumed"
+
+
+def test_a_claim_on_validation_digits_is_called_that() -> None:
+    claim = {"test_accuracy": None, "validation_accuracy": 97.93, "test_loss": None}
+    assert "| 97.93 % on validation |" in results_table([record(claim=claim)])
 
 
 def test_a_page_keeps_what_stands_around_its_table() -> None:

@@ -17,7 +17,7 @@ def test_report_prints_a_table_of_any_runs(command: Command, tmp_path: Path) -> 
     record().write(tmp_path / "runs/one")
     done = command("experiments.report", "runs")
     assert done.returncode == 0, done.stderr
-    assert "| `mlp` | 79,510 | mlp | 97.59 %, loss 0.0769 | 97.59 % |" in done.stdout
+    assert "| `mlp` | 79,510 | own | 97.59 %, loss 0.0769 | 97.59 % |" in done.stdout
 
 
 def test_report_writes_a_page_and_a_second_time_the_same_bytes(
