@@ -191,6 +191,7 @@ def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def hyperparameters(record: Any) -> dict[str, Any]:
     """Choose what the HParams tab compares: the same keys for every run, none of them empty."""
     config = record.config
+    augmentation = config.get("recipe.augmentation._target_", "none")
     return {
         "architecture": record.architecture,
         "recipe": record.recipe,
@@ -202,7 +203,7 @@ def hyperparameters(record: Any) -> dict[str, Any]:
         "optimizer": config["recipe.optimizer._target_"].rpartition(".")[2],
         "learning_rate": config["recipe.optimizer.lr"],
         "l2": config["recipe.l2"],
-        "augmentation": "recipe.augmentation._target_" in config,
+        "augmentation": augmentation.rpartition(".")[2],
         "validation_images": record.validation_images or 0,
     }
 

@@ -160,6 +160,7 @@ def test_the_hparams_tab_has_real_metrics_and_full_columns(
     assert hparams["architecture"].string_value == "mlp"
     assert hparams["learning_rate"].number_value == 1e-3
     assert hparams["seed"].number_value == 0
+    assert hparams["augmentation"].string_value == "none"
     assert all(value.WhichOneof("kind") != "null_value" for value in hparams.values())
 
 
