@@ -51,7 +51,7 @@ def network(config: Config) -> Network:
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(config.seed, "initialization"))
         net = mnist_arch.build(config.model.name)
-    # Convolutions are up to half as fast again in this layout, and never slower.
+    # On a CPU tanh_cnn trains half as fast again in this layout; the others do not mind.
     return net.to(memory_format=torch.channels_last)
 
 
