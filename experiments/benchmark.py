@@ -106,9 +106,10 @@ def ours(config: Config, steps: int) -> float:
             max_epochs=1,
             deterministic="warn",
             logger=TensorBoardLogger(folder, name="", version="", default_hp_metric=False),
-            callbacks=[clock, *checkpoints(Path(folder), "last")],
+            callbacks=[clock, *checkpoints(Path(folder) / "checkpoints", "last")],
             enable_progress_bar=False,
             enable_model_summary=False,
+            limit_val_batches=0,
             num_sanity_val_steps=0,
         )
         trainer.fit(classifier, batches)
