@@ -109,7 +109,6 @@ def ours(config: Config, steps: int) -> float:
             callbacks=[clock, *checkpoints(Path(folder) / "checkpoints", "last")],
             enable_progress_bar=False,
             enable_model_summary=False,
-            limit_val_batches=0,
             num_sanity_val_steps=0,
         )
         trainer.fit(classifier, batches)

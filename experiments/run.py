@@ -173,6 +173,8 @@ def quieten_lightning() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     # The whole data set is one tensor in memory: there is nothing for workers to fetch.
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    # Most sources hold nothing out.
+    warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")
     # Lightning 2.6 asks torch's pytrees in a way that torch 2.15 wants changed.
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")
 
