@@ -109,6 +109,7 @@ def ours(config: Config, steps: int) -> float:
             callbacks=[clock, *checkpoints(Path(folder) / "checkpoints", "last")],
             enable_progress_bar=False,
             enable_model_summary=False,
+            log_every_n_steps=0,  # epochs are logged, steps never
             num_sanity_val_steps=0,
         )
         trainer.fit(classifier, batches)

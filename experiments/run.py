@@ -105,6 +105,7 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
         ],
         enable_progress_bar=False,
         enable_model_summary=False,
+        log_every_n_steps=0,  # epochs are logged, steps never
         limit_val_batches=1.0 if data.validation else 0,
         num_sanity_val_steps=0,
     )
