@@ -89,6 +89,7 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
         "split_digest": data.split_digest(),
         "versions": provenance.versions(),
         "commit": commit,
+        "config": flat(asdict(config)),
     }
     logger = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
     trainer = pl.Trainer(
@@ -154,7 +155,6 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
         started=started.isoformat(timespec="seconds"),
         claim=asdict(config.recipe.claim) if config.recipe.claim else None,
         note=config.recipe.note,
-        config=flat(asdict(config)),
         **{key: value for key, value in card.items() if key != "recipe"},
     )
     final = {

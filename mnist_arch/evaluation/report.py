@@ -21,7 +21,7 @@ HEADER = (
     "test loss",
     "seeds",
     "epochs",
-    "seconds",
+    "seconds of training",
 )
 
 
@@ -39,7 +39,7 @@ def results_table(records: Iterable[Record]) -> str:
     """Return a Markdown table, a row for each (architecture, recipe, data, precision), and notes.
 
     Accuracies are on the test split, in percent; with several seeds the mean and the standard
-    deviation over them. Seconds are those of training, the mean over seeds.
+    deviation over them; seconds are means. A number in brackets leads to a note below the table.
     """
     groups: dict[tuple[int, str, str, str], list[Record]] = defaultdict(list)
     names = mnist_arch.architectures()
@@ -63,9 +63,9 @@ def _row(group: Sequence[Record], mark: str) -> tuple[str, ...]:
     recipe += "" if first.precision == "32-true" else f", {first.precision}"
     accuracies = [100 - 100 * record.test_errors / record.test_images for record in group]
     return (
-        f"`{first.architecture}`{mark}",
+        f"`{first.architecture}`",
         f"{first.parameters:,}",
-        recipe,
+        recipe + mark,
         _claimed(first.claim or {}),
         f"{_over_seeds(accuracies, 2)} %",
         f"{_over_seeds([record.test_errors for record in group], 1 if group[1:] else 0)}"
@@ -73,7 +73,7 @@ def _row(group: Sequence[Record], mark: str) -> tuple[str, ...]:
         _over_seeds([record.test_loss for record in group], 4),
         str(len(group)),
         str(first.epochs),
-        _over_seeds([mean(record.seconds_training for record in group)], 0),
+        f"{mean(record.seconds_training for record in group):.0f}, {first.device}",
     )
 
 

@@ -30,6 +30,7 @@ def record(**changes: Any) -> Record:
         "data_title": "MNIST",
         "parameters": 79_510,
         "precision": "32-true",
+        "device": "cpu, 2 threads",
         "train_images": 60_000,
         "train_errors": 600,
         "test_images": 10_000,
@@ -97,7 +98,7 @@ def test_the_table_gives_one_run_as_it_is() -> None:
         "0.0769",
         "1",
         "5",
-        "20",
+        "20, cpu, 2 threads",
     ]
 
 
@@ -117,9 +118,9 @@ def test_other_data_recipes_and_arithmetic_have_rows_of_their_own_that_say_so() 
         replace(record(), precision="bf16-mixed"),
     ]
     lines = results_table(records).splitlines()
-    assert [line.split("|")[1].strip() for line in lines[2:7]] == ["`dense` (1)", *["`mlp`"] * 4]
+    assert [line.split("|")[1].strip() for line in lines[2:7]] == ["`dense`", *["`mlp`"] * 4]
     recipes = [line.split("|")[3].strip() for line in lines[2:7]]
-    assert sorted(recipes) == ["modern", "own", "own", "own, bf16-mixed", "own, on MNIST-5k"]
+    assert sorted(recipes) == ["modern", "own", "own (1)", "own, bf16-mixed", "own, on MNIST-5k"]
     assert lines[-1] == "1. assumed"
 
 

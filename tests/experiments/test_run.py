@@ -123,6 +123,7 @@ def test_checkpoints_are_plain_data_and_say_what_they_are(
     assert card["data_sha256"] == record.data_sha256
     assert card["split_digest"] == record.split_digest
     assert card["versions"] == record.versions
+    assert card["config"] == record.config
 
 
 def test_tensorboard_shows_curves_by_epoch_and_the_final_test(
