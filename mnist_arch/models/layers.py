@@ -102,9 +102,9 @@ class PartialConv2d(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Convolve.
 
-        One dense convolution, with constant zeros where the table has no entry, is six times as
-        fast as reading sixteen subsets. But 0 * NaN is NaN, so values that are not finite are
-        taken out first and make NaN of exactly the output maps that read their map.
+        One dense convolution, with constant zeros where the table has no entry, is several times
+        as fast as sixteen small ones. But 0 * NaN is NaN, so values that are not finite are taken
+        out first and make NaN of exactly the output maps that read their map.
         """
         zeros = self.weight.new_zeros(*self.reads.shape, self.kernel, self.kernel)
         dense = zeros.index_put((self.output_maps, self.input_maps), self.weight)
