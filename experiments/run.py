@@ -157,6 +157,7 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
         note=config.recipe.note,
         **{key: value for key, value in card.items() if key != "recipe"},
     )
+    record.write(folder)
     final = {
         "test/accuracy": record.accuracy("test"),
         "test/errors": record.test_errors,
@@ -164,7 +165,6 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
     }
     logger.log_hyperparams(hyperparameters(record), final, step=record.epochs)
     logger.finalize("success")
-    record.write(folder)
     print(f"{summary(record)} -> {folder}")
     return folder
 
@@ -204,7 +204,7 @@ def hyperparameters(record: Any) -> dict[str, Any]:
         "max_epochs": record.epochs,
         "batch_size": config["recipe.batch_size"],
         "optimizer": config["recipe.optimizer._target_"].rpartition(".")[2],
-        "learning_rate": config["recipe.optimizer.lr"],
+        "learning_rate": record.history["learning_rate"][0],
         "l2": config["recipe.l2"],
         "augmentation": augmentation.rpartition(".")[2],
         "validation_images": record.validation_images or 0,
