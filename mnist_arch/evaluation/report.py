@@ -61,7 +61,7 @@ def _row(group: Sequence[Record], mark: str) -> tuple[str, ...]:
     recipe = "own" if first.recipe == first.architecture else first.recipe
     recipe += "" if first.data == "mnist" else f", on {first.data_title}"
     recipe += "" if first.precision == "32-true" else f", {first.precision}"
-    accuracies = [100 - 100 * record.test_errors / record.test_images for record in group]
+    accuracies = [found for record in group if (found := record.accuracy("test")) is not None]
     return (
         f"`{first.architecture}`",
         f"{first.parameters:,}",

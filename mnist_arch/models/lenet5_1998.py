@@ -42,8 +42,8 @@ def digit_codes() -> Tensor:
 class LeNet51998(Network):
     """LeNet-5 with trained subsampling, scaled tanh and RBF units; 60,000 parameters.
 
-    The scores are minus the penalties of the RBF units. Levels: background -0.1, ink 1.175, "so
-    that the mean input is roughly 0 and the variance roughly 1" (section II-B).
+    The scores are minus the penalties of the RBF units. Levels: background -0.1, ink 1.175
+    (section II-B).
     """
 
     head = RadialBasis(j=1)

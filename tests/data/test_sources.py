@@ -257,6 +257,12 @@ def test_own_files_are_taken_as_they_are(tmp_path: Path) -> None:
     assert dataset.sha256[NAMES[0]] == hashlib.sha256(contents()[NAMES[0]]).hexdigest()
 
 
+def test_a_mistyped_folder_of_own_files_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"not to be had\. \(1\) local files: no IDX files in"):
+        sources.load("idx", tmp_path / "typo")
+    assert not list(tmp_path.iterdir())
+
+
 def test_fashion_mnist_is_read_from_torchvisions_layout(tmp_path: Path) -> None:
     write(tmp_path / "FashionMNIST/raw", contents(), packed=True)
     assert sources.load("fashion_mnist", tmp_path).title == "Fashion-MNIST"

@@ -118,7 +118,7 @@ def test_claim_is_the_sources(name: str) -> None:
 
 
 def test_no_number_has_two_homes() -> None:
-    """What a recipe sets, its target has no value of its own for, or torch's, which is shown."""
+    """What a recipe sets for a distortion, the class has no default for, and the reverse."""
     for name in (path.stem for path in FOLDER.glob("recipe/*.yaml")):
         augmentation = composed("model=mlp", f"recipe={name}").recipe.augmentation
         if augmentation:
