@@ -67,10 +67,13 @@ class Config:
     Attributes:
         seed: Draws starting weights, order, distortions and dropout; 0 or more.
         runs: The folder in which the run's own folder is made.
+        test: Whether the test digits are read, once, at the end. A run that serves to choose
+            something leaves them unread.
     """
 
     seed: int
     runs: str
+    test: bool
     model: Model
     recipe: Recipe
     data: Data

@@ -20,9 +20,10 @@ from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.models import Network
 from mnist_arch.randomness import derived_seed
+from mnist_arch.training import curvature
 from mnist_arch.training.callbacks import checkpoints
 from mnist_arch.training.classifier import Classifier
-from mnist_arch.training.optimizers import parameter_groups
+from mnist_arch.training.optimizers import SDLM, parameter_groups
 
 
 def check_accelerator(name: str) -> None:
@@ -72,6 +73,9 @@ def classifier(config: Config, net: Network) -> Classifier:
     rehearsal.step()  # without gradients nothing moves
     if scheduler:
         _made(scheduler.step, "recipe.schedule")
+    if isinstance(rehearsal, SDLM):
+        blank, zero = torch.zeros(1, 1, 28, 28), torch.zeros(1, dtype=torch.int64)
+        rehearsal.set_curvature(curvature.diagonal(net, blank, zero))
     return Classifier(net, optimizer, schedule, l2=recipe.l2, seed=config.seed)
 
 

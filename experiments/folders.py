@@ -2,7 +2,11 @@
 
 import itertools
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from conf import Config
 from mnist_arch.errors import UserError
@@ -30,15 +34,52 @@ def run_name(config: Config, recipe: str, overrides: list[str]) -> str:
     return f"{name}-seed{config.seed}"
 
 
-def new_folder(parent: Path, name: str) -> Path:
-    """Make a folder that no other run has, whatever runs start at the same time."""
+@contextmanager
+def run_folder(parent: Path, name: str, settings: str) -> Iterator[Path]:
+    """Lend a folder to one run: that of an equal run that was broken off, or else a new one.
+
+    ``settings`` are the run's resolved settings, kept as config.yaml; a run is equal when its
+    settings are. A folder that has a record is finished and is never touched again; one that
+    another process is at is left to it. A lock, which ends with its process, tells them apart.
+
+    Raises:
+        UserError: There can be no folders in ``parent``.
+    """
     for number in itertools.count(1):
         folder = parent / (name if number == 1 else f"{name}-{number}")
         try:
             folder.mkdir(parents=True)
-            return folder
         except FileExistsError:
-            continue
+            if not _unfinished(folder, settings):
+                continue
         except OSError as error:
             raise UserError(f"runs={parent}: cannot make a folder in it ({error})") from error
-    raise AssertionError("unreachable: there is always a next number")
+        lock = FileLock(folder / ".lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            continue
+        try:
+            # Another process may have finished it, or begun one here, before the lock was ours.
+            if (folder / "config.yaml").exists() and not _unfinished(folder, settings):
+                continue
+            _write(folder / "config.yaml", settings)
+            yield folder
+            return
+        finally:
+            lock.release()
+            Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _unfinished(folder: Path, settings: str) -> bool:
+    """Tell whether a run of these settings was begun in a folder and has left no record."""
+    config = folder / "config.yaml"
+    began = config.is_file() and config.read_text() == settings
+    return began and not (folder / "record.json").exists()
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file that appears whole or not at all."""
+    unfinished = path.with_name(f"{path.name}.part")
+    unfinished.write_text(text)
+    unfinished.replace(path)

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
-Purpose = Literal["initialization", "order", "augmentation", "dropout", "split"]
+Purpose = Literal["initialization", "order", "augmentation", "dropout", "split", "curvature"]
 
 
 def derived_seed(seed: int, purpose: Purpose, epoch: int = 0) -> int:

@@ -49,6 +49,21 @@ class Batches:
     def __len__(self) -> int:
         return -(-len(self.split.digits) // self.batch_size)
 
+    def sample(self, count: int) -> Split:
+        """Return at most ``count`` images drawn for this epoch, with their digits.
+
+        They are distorted as those of the batches are, but neither their choice nor their
+        distortions tell anything of the batches'.
+        """
+        assert self.sampler is not None
+        images, digits = self.split
+        draws = generator(self.sampler.seed, "curvature", self.sampler.epoch)
+        chosen = torch.randperm(len(digits), generator=draws)[:count].to(digits.device)
+        drawn = images[chosen]
+        return Split(
+            self.augmentation(drawn, draws) if self.augmentation else drawn, digits[chosen]
+        )
+
     def __iter__(self) -> Iterator[Split]:
         images, digits = self.split
         if self.sampler is None:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ class Record:
 
     Errors are images of a split that the kept weights misread, in evaluation mode and float32;
     losses are means over a split in the network's own loss. ``validation_*`` is None when nothing
-    was held out. In the file stand also ``train_accuracy``, ``validation_accuracy`` and
+    was held out, ``test_*`` when the run was not to read the test digits. In the file stand also ``train_accuracy``, ``validation_accuracy`` and
     ``test_accuracy`` (percent), derived from the counts.
 
     Attributes:
@@ -43,7 +43,8 @@ class Record:
         history: What each epoch logged, as the network learned (dropout on, weights moving).
         seconds_start_up: Importing libraries and building; about 0 in later jobs of a sweep.
         seconds_data: Reading, verifying (and, the first time, fetching) the data.
-        seconds_training: All epochs with their validation and checkpoints.
+        seconds_training: All epochs with their validation and checkpoints; of a run that was
+            broken off, those epochs that it did not have to repeat.
         seconds_evaluation: Scoring the three splits with the kept weights.
         images_per_second: Training images shown, over seconds_training.
         device: What trained, with its number of CPU threads.
@@ -51,7 +52,9 @@ class Record:
         versions: Of Python and the libraries.
         commit: Of this project's checkout, None outside one.
         dirty: Whether that checkout had uncommitted changes.
-        started: UTC, ISO 8601.
+        started: UTC, ISO 8601; of a run that was broken off, its last part.
+        interrupted: Where training was broken off and went on: for each time the whole ``epochs``
+            trained by then, and the ``commit`` that had trained them.
         claim: What the recipe's source says it reached, see training.recipe.Claim.
         note: What the recipe assumes or does differently from its source.
         config: The resolved configuration, keys joined by dots.
@@ -71,18 +74,18 @@ class Record:
     split_digest: str
     train_images: int
     validation_images: int | None
-    test_images: int
+    test_images: int | None
     epochs: int
     kept_epoch: int
     checkpoint: str
     train_errors: int
     validation_errors: int | None
-    test_errors: int
+    test_errors: int | None
     train_loss: float
     validation_loss: float | None
-    test_loss: float
-    test_errors_by_digit: list[int]
-    test_confusion: list[list[int]]
+    test_loss: float | None
+    test_errors_by_digit: list[int] | None
+    test_confusion: list[list[int]] | None
     history: dict[str, list[float]]
     seconds_start_up: float
     seconds_data: float
@@ -95,6 +98,7 @@ class Record:
     commit: str | None
     dirty: bool | None
     started: str
+    interrupted: list[dict[str, Any]] = field(default_factory=list)
     claim: dict[str, Any] | None
     note: str
     config: dict[str, Any]
@@ -103,6 +107,14 @@ class Record:
         """Return the percentage of a split that is read right; None for an empty split."""
         images, errors = getattr(self, f"{split}_images"), getattr(self, f"{split}_errors")
         return None if images is None else 100 * (images - errors) / images
+
+    def figures(self, split: str) -> dict[str, float]:
+        """Return accuracy (percent), errors and loss of a split; none if it was not scored."""
+        accuracy = self.accuracy(split)
+        if accuracy is None:
+            return {}
+        errors, loss = getattr(self, f"{split}_errors"), getattr(self, f"{split}_loss")
+        return {"accuracy": accuracy, "errors": errors, "loss": loss}
 
     def write(self, folder: Path) -> None:
         """Write record.json, one key a line, into a folder; it appears whole or not at all."""
@@ -125,10 +137,11 @@ def read(path: Path) -> Record:
         values = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a readable record ({error})") from error
-    names = {field.name for field in fields(Record)}
-    if not isinstance(values, dict) or values.get("version") != VERSION or names - values.keys():
+    known = fields(Record)
+    needed = {each.name for each in known if each.default_factory is MISSING}
+    if not isinstance(values, dict) or values.get("version") != VERSION or needed - values.keys():
         raise UserError(f"{path}: not a record of version {VERSION}; run it again")
-    return Record(**{name: values[name] for name in names})
+    return Record(**{each.name: values[each.name] for each in known if each.name in values})
 
 
 def read_all(folder: Path) -> list[Record]:

@@ -27,10 +27,12 @@ HEADER = (
 
 def summary(record: Record) -> str:
     """Say a run's result in one line."""
+    split = next(split for split in ("test", "validation", "train") if record.figures(split))
+    figures, images = record.figures(split), getattr(record, f"{split}_images")
     return (
-        f"{record.architecture} seed={record.seed}: {record.accuracy('test'):.2f} % on "
-        f"{record.data_title} test ({record.test_errors:,} errors of {record.test_images:,}), "
-        f"loss {record.test_loss:.4f}, {record.epochs} epoch{'s' * (record.epochs > 1)} "
+        f"{record.architecture} seed={record.seed}: {figures['accuracy']:.2f} % on "
+        f"{record.data_title} {split} ({figures['errors']:,} errors of {images:,}), "
+        f"loss {figures['loss']:.4f}, {record.epochs} epoch{'s' * (record.epochs > 1)} "
         f"in {record.seconds_training:.0f} s"
     )
 

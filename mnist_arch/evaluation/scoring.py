@@ -49,3 +49,12 @@ def score(net: Network, batches: Iterable[Split]) -> Scored:
     cells = torch.bincount(10 * digits + scores.argmax(1), minlength=100)
     loss = net.head.loss(scores.double(), digits).item()
     return Scored(scores, digits, loss, cells.view(10, 10).tolist())
+
+
+def counted(split: str, scored: Scored | None) -> dict[str, float | None]:
+    """Name what a record holds of a split: None for one that was not scored."""
+    return {
+        f"{split}_images": len(scored.digits) if scored else None,
+        f"{split}_errors": scored.errors if scored else None,
+        f"{split}_loss": scored.loss if scored else None,
+    }

@@ -10,6 +10,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint
 from tqdm import tqdm
 
+from mnist_arch.errors import UserError
+
 REFRESH = 0.2  # seconds between two drawings of the bar
 
 
@@ -52,9 +54,19 @@ class Progress(pl.Callback):
         self._report(trainer)
         self._close()
 
-    def on_exception(self, *_: Any) -> None:
+    def on_exception(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        exception: BaseException,  # noqa: ARG002
+    ) -> None:
         """Leave the terminal tidy."""
         self._close()
+        if isinstance(exception, KeyboardInterrupt):
+            sys.stderr.write(
+                f"{trainer.current_epoch} of {self.epochs} epochs are kept: "
+                "the same command goes on from there\n"
+            )
 
     def _close(self) -> None:
         if self.bar is not None:
@@ -82,10 +94,47 @@ class Progress(pl.Callback):
 
 
 class Card(pl.Callback):
-    """Writes into each checkpoint what it is, as plain data: the file needs none beside it."""
+    """Writes into each checkpoint what it is, as plain data: the file needs none beside it.
 
-    def __init__(self, card: dict[str, Any]) -> None:
-        self.card = card
+    Args:
+        values: What the record and the checkpoints of a run share.
+
+    Attributes:
+        interrupted: Where an earlier part of the run was broken off; see records.Record.
+    """
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        self.values = values
+        self.interrupted: list[dict[str, Any]] = []
+        self._earlier = 0.0
+        self._clock: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, those of earlier parts of the run included."""
+        return self._earlier + (time.perf_counter() - self._clock if self._clock else 0.0)
+
+    def go_on(self, checkpoint: dict[str, Any], path: Path) -> None:
+        """Take over from the checkpoint of a run that was broken off.
+
+        Raises:
+            UserError: It was trained on other images or digits.
+        """
+        before = checkpoint["mnist_arch"]
+        if before["split_digest"] != self.values["split_digest"]:
+            raise UserError(f"{path}: cannot go on from it, for the data have changed; remove it")
+        parted = {"epochs": checkpoint["epoch"] + 1, "commit": before["commit"]}
+        self.interrupted = [*before["interrupted"], parted]
+        self._earlier = before["seconds_training"]
+        sys.stderr.write(f"{path}: going on after epoch {parted['epochs']}\n")
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Start the clock."""
+        self._clock = time.perf_counter()
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        """Stop the clock."""
+        self._earlier, self._clock = self.seconds, None
 
     def on_save_checkpoint(
         self,
@@ -94,13 +143,30 @@ class Card(pl.Callback):
         checkpoint: dict[str, Any],
     ) -> None:
         """Add the card."""
-        checkpoint["mnist_arch"] = self.card
+        course = {"seconds_training": self.seconds, "interrupted": self.interrupted}
+        checkpoint["mnist_arch"] = self.values | course
+
+
+class _Movable(ModelCheckpoint):
+    """Knows its files again after the run's folder was moved."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the scores, with the paths of this folder."""
+
+        def here(path: str) -> str:
+            return f"{self.dirpath}/{Path(path).name}" if path else path
+
+        moved = {key: here(value) for key, value in state_dict.items() if key.endswith("_path")}
+        best = {here(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict(
+            state_dict | moved | {"dirpath": self.dirpath, "best_k_models": best}
+        )
 
 
 def checkpoints(folder: Path, keep: str) -> list[pl.Callback]:
     """Save ``last.ckpt`` after each epoch, and ``best.ckpt`` when the recipe keeps the best."""
     after_each_epoch = partial(
-        ModelCheckpoint, folder, save_on_train_epoch_end=True, enable_version_counter=False
+        _Movable, folder, save_on_train_epoch_end=True, enable_version_counter=False
     )
     saving: list[pl.Callback] = [after_each_epoch("last")]
     if keep == "best":

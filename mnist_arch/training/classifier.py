@@ -12,7 +12,8 @@ from torch.optim.lr_scheduler import LRScheduler
 from mnist_arch.data.splits import Split
 from mnist_arch.models import Network
 from mnist_arch.randomness import derived_seed
-from mnist_arch.training.optimizers import parameter_groups
+from mnist_arch.training import curvature
+from mnist_arch.training.optimizers import SDLM, parameter_groups
 
 Phase = Literal["train", "validation", "test"]
 
@@ -68,7 +69,12 @@ class Classifier(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout by the epoch, so that a resumed run drops the same units."""
-        self._rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+        optimizer = self.trainer.optimizers[0]
+        if isinstance(optimizer, SDLM):
+            batches: Any = self.trainer.train_dataloader
+            patterns = batches.sample(optimizer.patterns)
+            optimizer.set_curvature(curvature.diagonal(self.net, *patterns))
+        self._rate = optimizer.param_groups[0]["lr"]
         torch.manual_seed(derived_seed(self.seed, "dropout", self.current_epoch))
 
     def on_validation_start(self) -> None:

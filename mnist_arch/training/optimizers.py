@@ -1,10 +1,15 @@
 """Optimisers that follow the sources where torch.optim does not."""
 
-from collections.abc import Callable
+import bisect
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
+
+from mnist_arch.training.curvature import Curvature
 
 
 def parameter_groups(net: nn.Module, l2: float) -> list[dict[str, Any]]:
@@ -48,3 +53,74 @@ class KerasAdam(torch.optim.Adam):
             group["steps"] += 1
             group["eps"] = group["keras_eps"] / (1 - group["betas"][1] ** group["steps"]) ** 0.5
         return super().step(closure)
+
+
+class SDLM(torch.optim.Optimizer):
+    """Stochastic diagonal Levenberg-Marquardt (LeCun et al. 1998, appendix C).
+
+    Each parameter has a rate of its own, lr / (mu + h), h being the second derivative of the loss
+    along it, which is measured on some patterns before each pass (`curvature.diagonal`).
+
+    Args:
+        params: Parameters or groups of them.
+        lr: The global rate.
+        mu: Bounds the rates where the loss is flat.
+        patterns: How many patterns h is to be measured on.
+    """
+
+    def __init__(self, params: Any, lr: float, mu: float, patterns: int) -> None:
+        for name, value in (("lr", lr), ("mu", mu), ("patterns", patterns)):
+            if not value > 0:
+                raise ValueError(f"{name}={value}: must be greater than 0")
+        self.patterns = patterns
+        super().__init__(params, {"lr": lr, "mu": mu, "weight_decay": 0.0})
+
+    def set_curvature(self, curvature: Curvature) -> None:
+        """Take h of each parameter; the rates follow from it until the next call."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                h = curvature[parameter] + group["weight_decay"]
+                self.state[parameter]["scale"] = 1 / (group["mu"] + h)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Take one step.
+
+        Raises:
+            KeyError: `set_curvature` was never called.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            decay, rate = group["weight_decay"], group["lr"]
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                gradient = parameter.grad.add(parameter, alpha=decay) if decay else parameter.grad
+                parameter.addcmul_(gradient, self.state[parameter]["scale"], value=-rate)
+        return loss
+
+
+class Staircase(LRScheduler):
+    """A rate for each flight of passes, and the last one from then on.
+
+    Args:
+        optimizer: Whose rate it sets.
+        rates: One for each flight, and one more.
+        passes: The length of each flight.
+    """
+
+    def __init__(
+        self, optimizer: torch.optim.Optimizer, rates: Sequence[float], passes: Sequence[int]
+    ) -> None:
+        if len(rates) != len(passes) + 1:
+            raise ValueError(f"{len(rates)} rates need {len(rates) - 1} passes, not {len(passes)}")
+        self.rates, self.ends = list(rates), list(itertools.accumulate(passes))
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | torch.Tensor]:
+        """Return the rate of the pass that begins."""
+        rate = self.rates[bisect.bisect_right(self.ends, self.last_epoch)]
+        return [rate] * len(self.optimizer.param_groups)

@@ -183,6 +183,63 @@ def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> N
     assert not weights[0]["output.weight"].equal(weights[1]["output.weight"])
 
 
+def test_a_killed_run_goes_on_where_it_was_and_ends_bit_identical(tmp_path: Path) -> None:
+    words = ["model=dense", "recipe=modern", "data=mnist_5k", "recipe.max_epochs=6"]
+    words = [sys.executable, "-m", "experiments.run", *words, "recipe.batch_size=8"]
+
+    def started(folder: str) -> subprocess.Popen[str]:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(words, cwd=tmp_path / folder, text=True, **pipes)
+
+    with started("straight") as process:
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0
+    with started("killed") as process:
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("dense epoch 1/6")
+        assert process.stderr.readline().startswith("dense epoch 2/6")
+        process.kill()
+    with started("killed") as process:
+        resumed, told = process.communicate(timeout=300)
+        assert process.returncode == 0, told
+    name = "dense-modern-mnist_5k-max_epochs=6-batch_size=8-seed0"
+    (folder,) = (tmp_path / "killed/runs").iterdir()
+    assert folder.name == name
+    record, straight = read(folder), read(tmp_path / "straight/runs" / name)
+    (parted,) = record.interrupted
+    assert parted["epochs"] in (1, 2, 3)
+    assert parted["commit"] == straight.commit
+    assert told.startswith(f"runs/{name}/checkpoints/last.ckpt: going on after epoch ")
+    assert f"dense epoch {parted['epochs'] + 1}/6" in told
+    assert f"dense epoch {parted['epochs']}/6" not in told
+    assert output.partition(" in ")[0] == resumed.partition(" in ")[0]
+    assert record.history == straight.history
+    assert record.kept_epoch == straight.kept_epoch
+    for kept in ("last", "best"):
+        nets = [
+            torch.load(tmp_path / place / "runs" / name / f"checkpoints/{kept}.ckpt")["state_dict"]
+            for place in ("straight", "killed")
+        ]
+        assert all(value.equal(nets[1][key]) for key, value in nets[0].items())
+    assert not straight.interrupted
+
+
+def test_a_run_that_is_not_to_read_the_test_digits_does_not(
+    command: Command, tmp_path: Path
+) -> None:
+    done = command("experiments.run", *QUICK, "test=false")
+    assert done.stdout.startswith("mlp seed=0: ")
+    assert " % on MNIST-5k validation (" in done.stdout
+    folder = tmp_path / "runs/mlp-mnist_5k-max_epochs=2-test=false-seed0"
+    record = read(folder)
+    assert record.validation_errors is not None
+    assert {getattr(record, f"test_{name}") for name in ("images", "errors", "loss")} == {None}
+    assert not (folder / "predictions.npz").exists()
+    tags = EventAccumulator(str(folder)).Reload().Tags()["scalars"]
+    assert not [tag for tag in tags if tag.startswith("test")]
+
+
 def test_on_a_terminal_there_is_one_bar_for_the_whole_training(tmp_path: Path) -> None:
     screen, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 120))

@@ -15,6 +15,8 @@ from mnist_arch.data.splits import Split
 from mnist_arch.models import ARCHITECTURES
 from mnist_arch.training.callbacks import Card, checkpoints
 from mnist_arch.training.classifier import Classifier
+from mnist_arch.training.curvature import diagonal
+from mnist_arch.training.optimizers import SDLM, Staircase
 
 
 def digits(count: int) -> Split:
@@ -77,6 +79,32 @@ def test_it_is_a_plain_loop_over_the_same_batches() -> None:
     assert ours.history["train/accuracy"] == [100.0 - error for error in errors]
     assert ours.history["train/loss"] == pytest.approx(losses, rel=1e-6)
     assert ours.history["learning_rate"] == [1e-4, 0.5e-4]
+
+
+def test_sdlm_measures_the_curvature_before_each_pass_and_updates_by_single_patterns() -> None:
+    split, schedule = digits(20), partial(Staircase, rates=[1e-4, 5e-5], passes=[1])
+    torch.manual_seed(0)
+    optimizer = partial(SDLM, lr=1, mu=0.02, patterns=7)
+    ours = Classifier(mnist_arch.build("lenet5_1998"), optimizer, schedule)
+    trainer(2).fit(ours, Batches(split, 1, Shuffle(0)))
+
+    torch.manual_seed(0)
+    net = mnist_arch.build("lenet5_1998")
+    for epoch, rate in enumerate([1e-4, 5e-5]):
+        batches = Batches(split, 1, Shuffle(0))
+        batches.sampler.set_epoch(epoch)
+        patterns = batches.sample(7)
+        assert len(patterns.digits) == 7
+        h = diagonal(net, *patterns)
+        for images, truth in batches:
+            net.zero_grad()
+            net.head.loss(net(images), truth).backward()
+            with torch.no_grad():
+                for w in net.parameters():
+                    w -= rate / (0.02 + h[w]) * w.grad
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(ours.net.state_dict()[name], value, rtol=1e-5, atol=1e-6)
+    assert ours.history["learning_rate"] == [1e-4, 5e-5]
 
 
 def test_validation_is_counted_apart_and_weighs_the_short_batch_by_its_size() -> None:

@@ -6,7 +6,7 @@ from torch import nn
 
 import mnist_arch
 from mnist_arch.models import LeNet51998, TanhCNN
-from mnist_arch.training.optimizers import KerasAdam, parameter_groups
+from mnist_arch.training.optimizers import SDLM, KerasAdam, Staircase, parameter_groups
 
 
 @pytest.mark.parametrize("fused", [False, True])
@@ -73,3 +73,42 @@ def test_without_l2_only_kernels_follow_the_optimisers_own_decay() -> None:
     ).param_groups
     assert (kernels["weight_decay"], vectors["weight_decay"]) == (0.1, 0.0)
     assert [p.ndim for p in kernels["params"]] == [4, 3, 4, 2]  # c1, c3, c5, f6
+
+
+def test_sdlm_divides_the_global_rate_by_mu_plus_curvature() -> None:
+    """Appendix C: w -= lr / (mu + h) * gradient, h fixed until it is measured again."""
+    w = nn.Parameter(torch.randn(30, dtype=torch.float64))
+    optimizer, expected = SDLM([w], lr=5e-4, mu=0.02, patterns=500), w.detach().clone()
+    for _ in range(2):
+        h = torch.rand(30, dtype=torch.float64) * 7
+        optimizer.set_curvature({w: h})
+        for _ in range(3):
+            w.grad = torch.randn(30, dtype=torch.float64)
+            expected -= 5e-4 / (0.02 + h) * w.grad
+            optimizer.step()
+    torch.testing.assert_close(w.detach(), expected, rtol=1e-12, atol=1e-15)
+
+
+def test_sdlm_counts_weight_decay_as_part_of_the_loss() -> None:
+    """c w^2 / 2 adds c w to the gradient and c to the second derivative."""
+    w, c = nn.Parameter(torch.randn(5, 2, dtype=torch.float64)), 0.3
+    before, gradient, h = w.detach().clone(), torch.randn(5, 2), torch.rand(5, 2)
+    optimizer = SDLM([{"params": [w], "weight_decay": c}], lr=0.1, mu=0.02, patterns=500)
+    optimizer.set_curvature({w: h})
+    w.grad = gradient.double()
+    optimizer.step()
+    expected = before - 0.1 / (0.02 + h + c) * (gradient + c * before)
+    torch.testing.assert_close(w.detach(), expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["lr", "mu", "patterns"])
+def test_sdlm_refuses_what_is_not_positive(name: str) -> None:
+    arguments = {"lr": 1, "mu": 1, "patterns": 1} | {name: 0}
+    with pytest.raises(ValueError, match=f"{name}=0: must be greater than 0"):
+        SDLM([nn.Parameter(torch.zeros(1))], **arguments)
+
+
+def test_a_staircase_needs_one_rate_more_than_flights() -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1)
+    with pytest.raises(ValueError, match="3 rates need 2 passes, not 3"):
+        Staircase(optimizer, [3, 2, 1], [1, 1, 1])
