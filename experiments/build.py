@@ -20,10 +20,9 @@ from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.models import Network
 from mnist_arch.randomness import derived_seed
-from mnist_arch.training import curvature
 from mnist_arch.training.callbacks import checkpoints
 from mnist_arch.training.classifier import Classifier
-from mnist_arch.training.optimizers import SDLM, parameter_groups
+from mnist_arch.training.optimizers import parameter_groups
 
 
 def check_accelerator(name: str) -> None:
@@ -55,9 +54,12 @@ def data_module(config: Config) -> MNISTDataModule:
 
 def network(config: Config) -> Network:
     """Build the network with the starting weights of the run's seed."""
+    begin = partial_of(config.recipe.initialization, "recipe.initialization")
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(config.seed, "initialization"))
         net = mnist_arch.build(config.model.name)
+        if begin:
+            _made(begin, "recipe.initialization", net)
     # On a CPU tanh_cnn trains half as fast again in this layout; the others do not mind.
     return net.to(memory_format=torch.channels_last)
 
@@ -73,9 +75,6 @@ def classifier(config: Config, net: Network) -> Classifier:
     rehearsal.step()  # without gradients nothing moves
     if scheduler:
         _made(scheduler.step, "recipe.schedule")
-    if isinstance(rehearsal, SDLM):
-        blank, zero = torch.zeros(1, 1, 28, 28), torch.zeros(1, dtype=torch.int64)
-        rehearsal.set_curvature(curvature.diagonal(net, blank, zero))
     return Classifier(net, optimizer, schedule, l2=recipe.l2, seed=config.seed)
 
 

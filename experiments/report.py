@@ -1,10 +1,10 @@
-"""Which claims hold so far? A table made from records.
+"""Which claims hold so far? Tables made from records.
 
     python -m experiments.report              (the committed records, results/)
     python -m experiments.report runs         (your own runs)
     python -m experiments.report --write README.md
 
---write puts the table between the page's two markers instead of printing it.
+--write puts the tables between the page's markers instead of printing them.
 """
 
 import argparse
@@ -12,24 +12,34 @@ from pathlib import Path
 
 from experiments.command import run_command
 from mnist_arch.errors import UserError
-from mnist_arch.evaluation.records import read_all
-from mnist_arch.evaluation.report import results_table, write_table
+from mnist_arch.evaluation import report
+from mnist_arch.evaluation.records import Record, read_all
+
+
+def tables(records: list[Record]) -> dict[str, str]:
+    """Make every table, by the name of its place in a page."""
+    made = {
+        "claims": report.claims(records),
+        "modern": report.modern(records),
+        "results": report.results(records),
+    }
+    return {name: report.markdown(table) for name, table in made.items()}
 
 
 def main() -> None:
-    """Read, make the table, print or write it."""
+    """Read, make the tables, print or write them."""
     parser = argparse.ArgumentParser(prog="experiments.report", description=__doc__.split("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("results"), help="of records")
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="a page with the two markers")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="a page with the markers")
     asked = parser.parse_args()
     records = read_all(asked.folder)
     if not records:
         raise UserError(f"{asked.folder}: no records there; make one with experiments.run")
-    table = results_table(records)
+    made = tables(records)
     if asked.write:
-        write_table(asked.write, table)
+        report.write_tables(asked.write, made)
     else:
-        print(table)
+        print("\n\n".join(made.values()))
 
 
 if __name__ == "__main__":

@@ -49,15 +49,9 @@ class Batches:
     def __len__(self) -> int:
         return -(-len(self.split.digits) // self.batch_size)
 
-    def sample(self, count: int) -> Split:
-        """Return at most ``count`` images drawn for this epoch, with their digits.
-
-        They are distorted as those of the batches are, but neither their choice nor their
-        distortions tell anything of the batches'.
-        """
-        assert self.sampler is not None
+    def sample(self, count: int, draws: torch.Generator) -> Split:
+        """Draw at most ``count`` different images, distorted as those of the batches are."""
         images, digits = self.split
-        draws = generator(self.sampler.seed, "curvature", self.sampler.epoch)
         chosen = torch.randperm(len(digits), generator=draws)[:count].to(digits.device)
         drawn = images[chosen]
         return Split(

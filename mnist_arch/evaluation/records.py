@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from mnist_arch.errors import UserError
 
 VERSION = 1
 SPLITS = ("train", "validation", "test")
+# Overrides that change no experiment, or are told apart by a field of their own.
+_SAID = re.compile(r"(model|recipe|data|seed|runs|test|data\.root|(trainer|hydra)\..*)=")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +21,9 @@ class Record:
 
     Errors are images of a split that the kept weights misread, in evaluation mode and float32;
     losses are means over a split in the network's own loss. ``validation_*`` is None when nothing
-    was held out, ``test_*`` when the run was not to read the test digits. In the file stand also ``train_accuracy``, ``validation_accuracy`` and
-    ``test_accuracy`` (percent), derived from the counts.
+    was held out, ``test_*`` when the run was not to read the test digits. In the file stand also
+    ``train_accuracy``, ``validation_accuracy`` and ``test_accuracy`` (percent), derived from the
+    counts.
 
     Attributes:
         version: Of this format.
@@ -102,6 +106,11 @@ class Record:
     claim: dict[str, Any] | None
     note: str
     config: dict[str, Any]
+
+    @property
+    def variant(self) -> tuple[str, ...]:
+        """The overrides that make this another experiment than its network, recipe and data."""
+        return tuple(word for word in self.overrides if not _SAID.match(word))
 
     def accuracy(self, split: str) -> float | None:
         """Return the percentage of a split that is read right; None for an empty split."""

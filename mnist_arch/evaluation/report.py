@@ -4,25 +4,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
-from typing import Any
+from typing import NamedTuple
 
 import mnist_arch
 from mnist_arch.errors import UserError
 from mnist_arch.evaluation.records import Record
+from mnist_arch.evaluation.statistics import interval, verdict
 
-BEGIN, END = "<!-- results: written by `make report` -->", "<!-- end of results -->"
-HEADER = (
-    "architecture",
-    "parameters",
-    "recipe",
-    "the source says",
-    "we measured",
-    "errors",
-    "test loss",
-    "seeds",
-    "epochs",
-    "seconds of training",
-)
+BEGIN, END = "<!-- {}: written by `make report` -->", "<!-- end of {} -->"
+CLAIMS = ("network", "claim", "claimed", "runs", "mean", "sd", "95 % interval", "range", "verdict")
+MODERN = ("network", "parameters", "its own recipe", "runs", "modern recipe", "runs", "difference")
+RESULTS = ("network", "parameters", "recipe", "runs", "test accuracy", "errors", "epochs", "time")
+
+Table = tuple[Sequence[str], list[Sequence[str]]]  # its header, its rows
 
 
 def summary(record: Record) -> str:
@@ -37,54 +31,158 @@ def summary(record: Record) -> str:
     )
 
 
-def results_table(records: Iterable[Record]) -> str:
-    """Return a Markdown table, a row for each (architecture, recipe, data, precision), and notes.
+class Group(NamedTuple):
+    """Runs that differ in nothing but their seed, and what they share."""
 
-    Accuracies are on the test split, in percent; with several seeds the mean and the standard
-    deviation over them; seconds are means. A number in brackets leads to a note below the table.
+    architecture: str
+    recipe: str
+    data: str
+    precision: str
+    variant: tuple[str, ...]
+    records: list[Record]
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it trains as the network's source did, on the source's data."""
+        return (self.recipe, self.data, self.variant) == (self.architecture, "mnist", ())
+
+    @property
+    def title(self) -> str:
+        """The recipe, and what else is special."""
+        title = ["own" if self.recipe == self.architecture else self.recipe]
+        title += [f"on {self.records[0].data_title}"] if self.data != "mnist" else []
+        title += [self.precision] if self.precision != "32-true" else []
+        return ", ".join([*title, *self.variant])
+
+
+def groups(records: Iterable[Record]) -> list[Group]:
+    """Gather the runs that differ in their seed only; networks in their order, own recipe first.
+
+    Raises:
+        UserError: Two of them are the same run.
     """
-    groups: dict[tuple[int, str, str, str], list[Record]] = defaultdict(list)
-    names = mnist_arch.architectures()
+    found: dict[tuple[str, str, str, str, tuple[str, ...]], dict[int, Record]] = defaultdict(dict)
     for record in records:
-        place = names.index(record.architecture)
-        own_first = "" if record.recipe == record.architecture else record.recipe
-        groups[place, own_first, record.data, record.precision].append(record)
-    rows, notes = [HEADER, tuple("-" * len(name) for name in HEADER)], list[str]()
-    for _, group in sorted(groups.items()):
-        if group[0].note:
-            notes.append(f"{len(notes) + 1}. {group[0].note}")
-        rows.append(_row(group, f" ({len(notes)})" if group[0].note else ""))
-    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    return table + "".join(f"\n\n{note}" if not n else f"\n{note}" for n, note in enumerate(notes))
-
-
-def _row(group: Sequence[Record], mark: str) -> tuple[str, ...]:
-    first = group[0]
-    recipe = "own" if first.recipe == first.architecture else first.recipe
-    recipe += "" if first.data == "mnist" else f", on {first.data_title}"
-    recipe += "" if first.precision == "32-true" else f", {first.precision}"
-    accuracies = [found for record in group if (found := record.accuracy("test")) is not None]
-    return (
-        f"`{first.architecture}`",
-        f"{first.parameters:,}",
-        recipe + mark,
-        _claimed(first.claim or {}),
-        f"{_over_seeds(accuracies, 2)} %",
-        f"{_over_seeds([record.test_errors for record in group], 1 if group[1:] else 0)}"
-        f" of {first.test_images:,}",
-        _over_seeds([record.test_loss for record in group], 4),
-        str(len(group)),
-        str(first.epochs),
-        f"{mean(record.seconds_training for record in group):.0f}, {first.device}",
+        key = (
+            *(record.architecture, record.recipe, record.data, record.precision),
+            record.variant,
+        )
+        if record.seed in found[key]:
+            raise UserError(f"two records of the same run: {record.command}")
+        found[key][record.seed] = record
+    names = mnist_arch.architectures()
+    made = [
+        Group(*key, [record for _, record in sorted(by_seed.items())])
+        for key, by_seed in found.items()
+    ]
+    return sorted(
+        made,
+        key=lambda group: (
+            names.index(group.architecture),
+            group.recipe != group.architecture,
+            group[1:5],
+        ),
     )
 
 
-def _claimed(claim: dict[str, Any]) -> str:
-    if claim.get("test_accuracy") is None:
-        validation = claim.get("validation_accuracy")
-        return "" if validation is None else f"{validation:.2f} % on validation"
-    loss = claim.get("test_loss")
-    return f"{claim['test_accuracy']:.2f} %" + ("" if loss is None else f", loss {loss}")
+def claims(records: Iterable[Record]) -> Table:
+    """A row for each figure that a source claims, from the runs by that source's recipe."""
+    rows = [row for group in groups(records) if group.is_own for row in _claims_of(group)]
+    return CLAIMS, rows
+
+
+def modern(records: Iterable[Record]) -> Table:
+    """How far each network gets by today's training: test accuracy of both recipes, in percent."""
+    by_recipe: dict[str, dict[str, Group]] = defaultdict(dict)
+    for group in groups(records):
+        if group.data == "mnist" and not group.variant:
+            kind = "own" if group.is_own else group.recipe
+            by_recipe[group.architecture].setdefault(kind, group)
+    rows: list[Sequence[str]] = []
+    for name, found in by_recipe.items():
+        if {"own", "modern"} <= found.keys():
+            own, new = (_accuracies(found[kind], "test")[1] for kind in ("own", "modern"))
+            cells = [f"{_over_seeds(own, 2)} %", str(len(own)), f"{_over_seeds(new, 2)} %"]
+            parameters = f"{found['own'].records[0].parameters:,}"
+            change = f"{mean(new) - mean(own):+.2f}"
+            rows.append((f"`{name}`", parameters, *cells, str(len(new)), change))
+    return MODERN, rows
+
+
+def results(records: Iterable[Record]) -> Table:
+    """A row for each group of runs; accuracies in percent, times of the whole training."""
+    return RESULTS, [_result(group) for group in groups(records) if group.records[0].test_images]
+
+
+def markdown(table: Table) -> str:
+    """Write a table as GitHub shows it."""
+    header, rows = table
+    lines = [header, ["-" * len(name) for name in header], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _claims_of(group: Group) -> Iterable[Sequence[str]]:
+    claim = group.records[0].claim or {}
+    for split in ("test", "validation", "train"):
+        if (claimed := claim.get(f"{split}_accuracy")) is not None:
+            name, values = _accuracies(group, split)
+            yield _judged(group, name, f"{claimed:.2f} %", claimed, values, digits=2)
+    if (claimed := claim.get("test_loss")) is not None:
+        values = [record.figures("test")["loss"] for record in group.records]
+        yield _judged(group, "test loss", str(claimed), claimed, values, digits=4)
+
+
+def _accuracies(group: Group, split: str) -> tuple[str, list[float]]:
+    """What a source's claim on a split is compared with, and its name."""
+    if split == "test":
+        return "test accuracy", [record.figures("test")["accuracy"] for record in group.records]
+    # Training accuracy is counted as the network learns, by Keras and by the paper of 1998 alike;
+    # validation after the claim's epoch, if the source says which.
+    first = group.records[0]
+    epoch = (first.claim or {}).get("epochs") or first.kept_epoch
+    curve = f"{split}/accuracy"
+    if split == "validation" and not (first.claim or {}).get("epochs"):
+        values = [record.figures("validation")["accuracy"] for record in group.records]
+        return "validation accuracy", values
+    values = [record.history[curve][epoch - 1] for record in group.records]
+    plural = "s" if epoch > 1 else ""
+    name = "validation" if split == "validation" else "training"
+    return f"{name} accuracy, {epoch} epoch{plural}", values
+
+
+def _judged(
+    group: Group, name: str, text: str, claimed: float, values: list[float], *, digits: int
+) -> Sequence[str]:
+    found = interval(values)
+    shown = [f"{mean(values):.{digits}f}", f"{stdev(values):.{digits}f}"] if found else []
+    return (
+        f"`{group.architecture}`"
+        + ("" if group.precision == "32-true" else f", {group.precision}"),
+        name,
+        text,
+        str(len(values)),
+        *(shown or [f"{values[0]:.{digits}f}", ""]),
+        f"{found[0]:.{digits}f} to {found[1]:.{digits}f}" if found else "",
+        f"{min(values):.{digits}f} to {max(values):.{digits}f}" if found else "",
+        verdict(values, claimed, greater_is_better=digits == 2),
+    )
+
+
+def _result(group: Group) -> Sequence[str]:
+    first = group.records[0]
+    accuracies = [record.figures("test")["accuracy"] for record in group.records]
+    errors = [record.figures("test")["errors"] for record in group.records]
+    seconds = mean(record.seconds_training for record in group.records)
+    return (
+        f"`{group.architecture}`",
+        f"{first.parameters:,}",
+        group.title,
+        str(len(group.records)),
+        f"{_over_seeds(accuracies, 2)} %",
+        f"{_over_seeds(errors, 1 if group.records[1:] else 0)} of {first.test_images:,}",
+        str(first.epochs),
+        f"{seconds:.0f} s, {first.device}",
+    )
 
 
 def _over_seeds(values: Sequence[float], digits: int) -> str:
@@ -93,22 +191,25 @@ def _over_seeds(values: Sequence[float], digits: int) -> str:
     return f"{mean(values):.{digits}f}{spread}"
 
 
-def with_table(page: str, table: str) -> str:
-    """Return a page whose text between the two markers is the table.
+def with_table(page: str, name: str, table: str) -> str:
+    """Return a page whose text between the markers of that name is the table.
 
     Raises:
         UserError: The page lacks the markers.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    first, last = BEGIN.format(name), END.format(name)
+    before, begin, rest = page.partition(first)
+    _, end, after = rest.partition(last)
     if not (begin and end):
-        raise UserError(f"the page has no lines {BEGIN!r} and {END!r} to write between")
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+        raise UserError(f"the page has no lines {first!r} and {last!r} to write between")
+    return f"{before}{first}\n{table}\n{last}{after}"
 
 
-def write_table(path: Path, table: str) -> None:
-    """Put the table between the markers of a page; the file changes whole or not at all."""
-    page = with_table(path.read_text(), table)
+def write_tables(path: Path, tables: dict[str, str]) -> None:
+    """Put tables between the markers of a page; the file changes whole or not at all."""
+    page = path.read_text()
+    for name, table in tables.items():
+        page = with_table(page, name, table)
     unfinished = path.with_name(f"{path.name}.part")
     unfinished.write_text(page)
     unfinished.replace(path)

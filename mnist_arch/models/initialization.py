@@ -34,17 +34,22 @@ def he_normal(convolution: nn.Conv2d) -> None:
     nn.init.trunc_normal_(convolution.weight, std=drawn, a=-2 * drawn, b=2 * drawn)
 
 
-def fan_in_uniform(net: nn.Module) -> None:
-    """LeCun et al. 1998, appendix A: weights and biases U(-2.4/F, 2.4/F), F the unit's fan-in."""
+def fan_in_uniform(net: nn.Module, power: float = 1.0) -> None:
+    """Weights and biases U(-2.4/F^power, 2.4/F^power), F the unit's fan-in.
+
+    LeCun et al. 1998, appendix A, prints 2.4/F, and as its reason that the weighted sums shall
+    have standard deviations of the same range in each unit, which is what 2.4/sqrt(F) gives.
+    """
     for module in net.modules():
         if isinstance(module, PartialConv2d):
-            bounds = 2.4 / (module.kernel**2 * module.reads.sum(1))
+            bounds = 2.4 / (module.kernel**2 * module.reads.sum(1)) ** power
             _uniform_(module.weight, bounds[module.output_maps])
             _uniform_(module.bias, bounds)
         elif isinstance(module, (nn.Conv2d, nn.Linear, Subsample)):
             fan_in = 4 if isinstance(module, Subsample) else module.weight[0].numel()
+            bound = 2.4 / fan_in**power
             for parameter in module.parameters():
-                nn.init.uniform_(parameter, -2.4 / fan_in, 2.4 / fan_in)
+                nn.init.uniform_(parameter, -bound, bound)
 
 
 def _uniform_(parameter: Tensor, bounds: Tensor) -> None:

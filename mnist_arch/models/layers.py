@@ -70,11 +70,8 @@ class Subsample(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Add, scale and shift."""
-        return self.added(maps) * self.weight[:, None, None] + self.bias[:, None, None]
-
-    def added(self, maps: Tensor) -> Tensor:
-        """Return the sums over the windows."""
-        return 4 * F.avg_pool2d(maps, 2)
+        added = 4 * F.avg_pool2d(maps, 2)
+        return added * self.weight[:, None, None] + self.bias[:, None, None]
 
 
 class PartialConv2d(nn.Module):

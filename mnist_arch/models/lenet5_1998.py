@@ -63,7 +63,15 @@ class LeNet51998(Network):
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28) raw pixels -> (N, 10) scores."""
+        return self.scores(self.features(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        """(N, 1, 28, 28) raw pixels -> (N, 84) F6, in which eq. 9 is convex."""
         maps = self.squash(self.s2(self.squash(self.c1(self.pixels(images)))))
         maps = self.squash(self.s4(self.squash(self.c3(maps))))
-        features = self.squash(self.c5(maps)).flatten(1)  # (N, 120)
-        return -self.output(self.squash(self.f6(features)))
+        units = self.squash(self.c5(maps)).flatten(1)  # (N, 120)
+        return self.squash(self.f6(units))
+
+    def scores(self, features: Tensor) -> Tensor:
+        """(N, 84) F6 -> (N, 10) scores."""
+        return -self.output(features)

@@ -20,3 +20,11 @@ class Network(nn.Module):
     def probabilities(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28) raw pixels -> (N, 10) probabilities, as the head defines them."""
         return self.head.probabilities(self(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        """(N, 1, 28, 28) raw pixels -> (N, J) what the loss is convex in: mostly the scores."""
+        return self(images)
+
+    def scores(self, features: Tensor) -> Tensor:
+        """(N, J) features -> (N, 10) scores."""
+        return features

@@ -57,8 +57,8 @@ class Progress(pl.Callback):
     def on_exception(
         self,
         trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        exception: BaseException,  # noqa: ARG002
+        pl_module: pl.LightningModule,  # noqa: ARG002
+        exception: BaseException,
     ) -> None:
         """Leave the terminal tidy."""
         self._close()

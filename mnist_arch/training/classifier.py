@@ -11,9 +11,11 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from mnist_arch.data.splits import Split
 from mnist_arch.models import Network
-from mnist_arch.randomness import derived_seed
+from mnist_arch.randomness import derived_seed, generator
 from mnist_arch.training import curvature
 from mnist_arch.training.optimizers import SDLM, parameter_groups
+
+SIGNS = 8  # draws for each pattern on which curvature is measured: with 500 patterns 2 % of noise
 
 Phase = Literal["train", "validation", "test"]
 
@@ -71,9 +73,7 @@ class Classifier(pl.LightningModule):
         """Seed dropout by the epoch, so that a resumed run drops the same units."""
         optimizer = self.trainer.optimizers[0]
         if isinstance(optimizer, SDLM):
-            batches: Any = self.trainer.train_dataloader
-            patterns = batches.sample(optimizer.patterns)
-            optimizer.set_curvature(curvature.diagonal(self.net, *patterns))
+            self._measure_curvature(optimizer)
         self._rate = optimizer.param_groups[0]["lr"]
         torch.manual_seed(derived_seed(self.seed, "dropout", self.current_epoch))
 
@@ -105,6 +105,18 @@ class Classifier(pl.LightningModule):
         """Build the optimiser and the schedule."""
         optimizer = self.optimizer(parameter_groups(self.net, self.l2))
         return ([optimizer], [self.schedule(optimizer)]) if self.schedule else optimizer
+
+    def _measure_curvature(self, optimizer: SDLM) -> None:
+        """Measure it on patterns drawn for this epoch."""
+        batches: Any = self.trainer.train_dataloader
+        draws = generator(self.seed, "curvature", self.current_epoch)
+        images, digits = batches.sample(optimizer.patterns, draws)
+        with torch.no_grad():
+            count = self.net.features(images[:1]).shape[1]
+        signs = torch.randint(2, (SIGNS, len(digits), count), generator=draws) * 2 - 1
+        optimizer.set_curvature(
+            curvature.diagonal(self.net, images, digits, signs.to(images.device))
+        )
 
     def _step(self, batch: Split) -> Tensor:
         images, digits = batch

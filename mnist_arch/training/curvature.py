@@ -1,133 +1,85 @@
 """The second derivatives by which the LeNet-5 paper sets each parameter's rate.
 
 LeCun, Bottou, Bengio, Haffner: Gradient-Based Learning Applied to Document Recognition, Proc. IEEE
-86(11), 1998, appendix C, after Becker and LeCun 1988. The second derivative of the loss E along a
-shared parameter is a double sum over its connections u_ij. The appendix drops the terms that join
-two connections, those that join two units of a layer, and those with the second derivative of the
-squashing function (Gauss-Newton). With weighted sums a_i and states x_j = f(a_j) that leaves
+86(11), 1998, appendix C: the diagonal of the Gauss-Newton approximation J'HJ, the mean over some
+patterns, J being the slopes of a network's features along its parameters and H the second
+derivative of the loss along the features.
 
-    h = sum over the parameter's connections of d2E/du_ij^2,  d2E/du_ij^2 = d2E/da_i^2 x_j^2,
-    d2E/da_j^2 = f'(a_j)^2 sum_i u_ij^2 d2E/da_i^2:
-
-a backward pass through the same layers with weights, states and slopes squared. It starts at the
-RBF units' input, where eq. 9 is convex and its second derivative is taken whole: started at the
-scores it would vanish, since a fresh network's ten RBF units are all far from their patterns.
+The appendix saves a computer of its time more: it also drops the terms between two connections
+that share a parameter, and between two units of a layer. Those are kept here. Without them the
+shared kernels of LeNet-5 seem flatter than they are, and with the paper's rates its second pass
+diverges. What is estimated instead is the diagonal itself: with random signs s, (J'H^(1/2)s)^2 has
+the diagonal of J'HJ as its mean.
 """
-
-from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
+from torch.func import functional_call, grad, vmap
 
-from mnist_arch.errors import UserError
 from mnist_arch.models import Network
-from mnist_arch.models.layers import EuclideanRBF, PartialConv2d, Pixels, ScaledTanh, Subsample
 
-WEIGHTED = (nn.Conv2d, nn.Linear, PartialConv2d)
-SQUASHING = (nn.ReLU, nn.Tanh, ScaledTanh)
+CHUNK = 100  # patterns whose gradients are held in memory together
 
 Curvature = dict[nn.Parameter, Tensor]
 
 
-def diagonal(net: Network, images: Tensor, digits: Tensor) -> Curvature:
-    """(N, 1, 28, 28) raw pixels, (N,) digits -> h of each parameter, the mean over the N patterns.
+def diagonal(net: Network, images: Tensor, digits: Tensor, signs: Tensor) -> Curvature:
+    """Estimate the second derivative of the mean loss along each parameter, dropout off.
 
-    Raises:
-        UserError: The network is not a chain of layers that the appendix speaks of.
+    Args:
+        net: The network; its loss is a function of `Network.features`.
+        images: (N, 1, 28, 28) raw pixels.
+        digits: (N,).
+        signs: (D, N, J) of -1 and 1, J being the number of features. The result is the mean over
+            N and D, exact over all 2^J signs.
+
+    Returns:
+        For each parameter a tensor of its shape, nowhere negative.
     """
-    layers, scores = _chain(net, images)
-    penalties, features = (
-        layers.pop() if isinstance(layers[-1][0], EuclideanRBF) else (None, scores)
-    )
+    was_training = net.training
+    net.eval()
+    features = _Features(net)
+    parameters = {name: value.detach() for name, value in features.named_parameters()}
+    roots = _roots(_second_derivatives(net, images, digits))
+    directions = torch.einsum("nij,dnj->dni", roots, signs.to(roots))
 
-    def loss(states: Tensor) -> Tensor:
-        return net.head.loss(states if penalties is None else -penalties(states), digits)
+    def along(parameters: dict[str, Tensor], image: Tensor, direction: Tensor) -> Tensor:
+        found = functional_call(features, parameters, (image[None],))
+        return (found[0] * direction).sum()
 
-    curvature: Curvature = {}
-    second = _second_derivatives(loss, features)
-    for layer, states in reversed(layers):
-        second = second.reshape(_output(layer, states).shape)
-        if isinstance(layer, Subsample):
-            second, found = _through_subsampling(layer, states, second)
-        elif isinstance(layer, WEIGHTED):
-            second, found = _through_squares(layer, states, second)
-        else:
-            slopes = torch.autograd.functional.vjp(layer, states, torch.ones_like(second))[1]
-            second, found = slopes.square() * second, {}
-        curvature |= found
-    return curvature
+    slopes = vmap(grad(along), in_dims=(None, 0, 0))
+    total = {name: torch.zeros_like(value) for name, value in parameters.items()}
+    for direction in directions:
+        for some, ways in zip(images.split(CHUNK), direction.split(CHUNK), strict=True):
+            for name, slope in slopes(parameters, some, ways).items():
+                total[name] += slope.square().sum(0) / signs[..., 0].numel()
+    net.train(was_training)
+    return {parameter: total[name] for name, parameter in features.named_parameters()}
 
 
-def _chain(net: Network, images: Tensor) -> tuple[list[tuple[nn.Module, Tensor]], Tensor]:
-    """Return each layer after the pixels with its input, first to last, and the scores."""
-    layers: list[tuple[nn.Module, Tensor]] = []
-    before: list[Tensor] = []
+class _Features(nn.Module):
+    """A network's features as a module's output, which is what torch.func calls."""
 
-    def note(layer: nn.Module, arguments: tuple[Tensor], result: Tensor) -> None:
-        if not isinstance(layer, Pixels):
-            known = isinstance(layer, (*WEIGHTED, *SQUASHING, Subsample, EuclideanRBF))
-            # A view has the same memory, whatever its shape.
-            if not known or arguments[0].data_ptr() != before[-1].data_ptr():
-                raise UserError(
-                    f"recipe.optimizer: SDLM has no second derivatives for {type(net).__name__}, "
-                    f"at its {type(layer).__name__}; it trains lenet5_1998"
-                )
-            layers.append((layer, arguments[0]))
-        before.append(result)
+    def __init__(self, net: Network) -> None:
+        super().__init__()
+        self.net = net
 
-    leaves = [layer for layer in net.modules() if not list(layer.children())]
-    hooks = [layer.register_forward_hook(note) for layer in leaves]
-    try:
-        with torch.no_grad():
-            scores = net(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return layers, scores
+    def forward(self, images: Tensor) -> Tensor:
+        return self.net.features(images)
 
 
-def _output(layer: nn.Module, states: Tensor) -> Tensor:
+def _second_derivatives(net: Network, images: Tensor, digits: Tensor) -> Tensor:
+    """(N, J, J): of each pattern's own loss along its features."""
     with torch.no_grad():
-        return layer(states)
+        states = net.features(images)
+    states.requires_grad_()
+    loss = net.head.loss(net.scores(states), digits) * len(digits)
+    (first,) = torch.autograd.grad(loss, states, create_graph=True)
+    rows = [torch.autograd.grad(each.sum(), states, retain_graph=True)[0] for each in first.T]
+    return torch.stack(rows, dim=1)
 
 
-def _second_derivatives(loss: Callable[[Tensor], Tensor], features: Tensor) -> Tensor:
-    """(N, J) -> the second derivative of the mean loss along each of them, (N, J).
-
-    Eq. 9 is convex in F6's states; a loss that is not has its negative values put to zero.
-    """
-    features = features.detach().requires_grad_()
-    (first,) = torch.autograd.grad(loss(features), features, create_graph=True)
-    columns = [
-        torch.autograd.grad(column.sum(), features, retain_graph=True)[0][:, j]
-        for j, column in enumerate(first.unbind(1))
-    ]
-    return torch.stack(columns, dim=1).clamp(min=0)
-
-
-def _through_squares(layer: nn.Module, states: Tensor, second: Tensor) -> tuple[Tensor, Curvature]:
-    """From the second derivatives along sums to those along states, and parameters."""
-    squares: dict[str, Any] = {
-        name: parameter.detach().square().requires_grad_()
-        for name, parameter in layer.named_parameters()
-    }
-    inputs = states.square().requires_grad_()
-    sums = functional_call(layer, squares, (inputs,))
-    below, *found = torch.autograd.grad(sums, [inputs, *squares.values()], second)
-    return below, dict(zip(layer.parameters(), found, strict=True))
-
-
-def _through_subsampling(
-    layer: Subsample, states: Tensor, second: Tensor
-) -> tuple[Tensor, Curvature]:
-    """The same where a coefficient multiplies the sum of four states."""
-    added = layer.added(states)
-    coefficient = layer.weight.detach()[:, None, None]
-    found = {
-        layer.weight: (added.square() * second).sum((0, 2, 3)),
-        layer.bias: second.sum((0, 2, 3)),
-    }
-    below = torch.autograd.functional.vjp(layer.added, states, coefficient.square() * second)[1]
-    return below, found
+def _roots(matrices: Tensor) -> Tensor:
+    """(N, J, J) symmetric -> square roots; a loss that is not convex has its concave part cut."""
+    values, vectors = torch.linalg.eigh(matrices)
+    return vectors * values.clamp(min=0).sqrt()[:, None] @ vectors.mT

@@ -36,6 +36,8 @@ class Recipe:
     Attributes:
         max_epochs: Passes over the training split.
         batch_size: Images of one step.
+        initialization: ``_target_`` of a function that gives a network its starting weights, and
+            its other arguments; None for the network's own.
         optimizer: ``_target_`` of a torch.optim.Optimizer and its arguments.
         schedule: ``_target_`` of a torch.optim.lr_scheduler.LRScheduler and its arguments,
             stepped after each epoch; None for a constant rate.
@@ -50,6 +52,7 @@ class Recipe:
 
     max_epochs: int
     batch_size: int
+    initialization: dict[str, Any] | None
     optimizer: dict[str, Any]
     schedule: dict[str, Any] | None
     l2: float

@@ -74,6 +74,18 @@ def test_without_a_sampler_the_order_is_the_files() -> None:
     assert torch.cat([digits for _, digits in batches]).equal(numbered(25).digits)
 
 
+def test_a_sample_holds_different_images_with_their_digits() -> None:
+    def drawn(count: int, seed: int) -> list[int]:
+        images, digits = batches.sample(count, torch.Generator().manual_seed(seed))
+        assert digits.equal(images[:, 0, 0, 0].long() % 10)
+        return images[:, 0, 0, 0].tolist()
+
+    batches = Batches(numbered(103), 10, Shuffle(seed=0))
+    assert len(set(drawn(50, seed=0))) == 50
+    assert drawn(50, seed=0) == drawn(50, seed=0) != drawn(50, seed=1)
+    assert sorted(drawn(500, seed=0)) == list(range(103))
+
+
 def test_distortions_are_a_function_of_seed_and_epoch() -> None:
     def distorted(seed: int, epoch: int) -> torch.Tensor:
         noise = lambda images, draws: images + torch.rand(images.shape, generator=draws)  # noqa: E731

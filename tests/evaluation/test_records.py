@@ -1,7 +1,6 @@
 """Records: whole, readable, and derived from counts."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import mnist_arch
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
 from mnist_arch.evaluation.records import Record, read, read_all
-from mnist_arch.evaluation.report import BEGIN, END, results_table, with_table
 from mnist_arch.evaluation.scoring import score
 
 CLAIM = {"source": "a source", "test_accuracy": 97.59, "test_loss": 0.0769}
@@ -41,6 +39,10 @@ def record(**changes: Any) -> Record:
         "seconds_training": 20.0,
         "claim": CLAIM,
         "note": "",
+        "overrides": [],
+        "interrupted": [],
+        "command": "python -m experiments.run model=mlp",
+        "kept_epoch": 5,
     }
     return Record(**values | changes)
 
@@ -51,6 +53,14 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert read(tmp_path) == written
     assert read(tmp_path / "record.json") == written
     assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+
+
+def test_a_record_from_before_runs_could_be_interrupted_is_read(tmp_path: Path) -> None:
+    record(seed=4).write(tmp_path)
+    values = json.loads((tmp_path / "record.json").read_text())
+    del values["interrupted"]
+    (tmp_path / "record.json").write_text(json.dumps(values))
+    assert read(tmp_path) == record(seed=4)
 
 
 def test_accuracies_in_the_file_follow_from_the_counts(tmp_path: Path) -> None:
@@ -85,62 +95,11 @@ def test_all_records_below_a_folder_are_found(tmp_path: Path) -> None:
     assert [found.seed for found in read_all(tmp_path)] == [0, 1]
 
 
-def test_the_table_gives_one_run_as_it_is() -> None:
-    line = results_table([record()]).splitlines()[2]
-    cells = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells == [
-        "`mlp`",
-        "79,510",
-        "own",
-        "97.59 %, loss 0.0769",
-        "97.59 %",
-        "241 of 10,000",
-        "0.0769",
-        "1",
-        "5",
-        "20, cpu, 2 threads",
-    ]
-
-
-def test_the_table_gives_mean_and_sample_sd_over_seeds() -> None:
-    """100, 200, 300 errors: accuracy 98 % with sd 1 %, errors 200 with sd 100."""
-    records = [record(seed=n, test_errors=100 * n) for n in (1, 2, 3)]
-    line = results_table(records).splitlines()[2]
-    assert "| 98.00 ± 1.00 % | 200.0 ± 100.0 of 10,000 | 0.0769 ± 0.0000 | 3 |" in line
-
-
-def test_other_data_recipes_and_arithmetic_have_rows_of_their_own_that_say_so() -> None:
-    records = [
-        record(),
-        record(recipe="modern", claim=None),
-        record(data="mnist_5k", data_title="MNIST-5k", test_images=500),
-        record(architecture="dense", recipe="dense", note="assumed"),
-        replace(record(), precision="bf16-mixed"),
-    ]
-    lines = results_table(records).splitlines()
-    assert [line.split("|")[1].strip() for line in lines[2:7]] == ["`dense`", *["`mlp`"] * 4]
-    recipes = [line.split("|")[3].strip() for line in lines[2:7]]
-    assert sorted(recipes) == ["modern", "own", "own (1)", "own, bf16-mixed", "own, on MNIST-5k"]
-    assert lines[-1] == "1. assumed"
-
-
-def test_a_claim_on_validation_digits_is_called_that() -> None:
-    claim = {"test_accuracy": None, "validation_accuracy": 97.93, "test_loss": None}
-    assert "| 97.93 % on validation |" in results_table([record(claim=claim)])
-
-
-def test_a_page_keeps_what_stands_around_its_table() -> None:
-    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
-    assert with_table(page, "new") == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
-    with pytest.raises(UserError, match="to write between"):
-        with_table("no markers", "new")
-
-
-def test_the_readmes_table_is_made_from_the_committed_records() -> None:
-    root = Path(mnist_arch.__file__).parent.parent
-    readme, records = (root / "README.md").read_text(), read_all(root / "results")
-    assert records
-    assert with_table(readme, results_table(records)) == readme
+def test_overrides_that_change_the_experiment_make_a_variant() -> None:
+    said = ["model=mlp", "seed=3", "recipe=modern", "trainer.precision=bf16-mixed", "runs=x"]
+    words = ["recipe.max_epochs=3", "+data.size=5"]
+    assert record(overrides=[*said, "data=mnist", "test=false"]).variant == ()
+    assert record(overrides=[*said, *words]).variant == tuple(words)
 
 
 def test_scores_are_counted_by_digit() -> None:

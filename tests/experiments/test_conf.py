@@ -12,6 +12,8 @@ import mnist_arch
 from experiments import build
 from experiments.command import typed
 from mnist_arch.errors import UserError
+from mnist_arch.training.curvature import diagonal
+from mnist_arch.training.optimizers import SDLM
 
 FOLDER = Path(conf.__file__).parent
 MODELS = mnist_arch.architectures()
@@ -44,6 +46,32 @@ def test_every_choice_composes(path: Path) -> None:
     assert config.recipe.max_epochs >= 1
 
 
+def test_the_paper_of_1998_trains_with_five_global_rates_by_single_patterns() -> None:
+    """Section III-B: 0.0005 for two passes, 0.0002 for three, 0.0001 for three, 0.00005 for four
+    and 0.00001 thereafter; mu 0.02; h measured on 500 patterns before each of 20 passes."""
+    recipe = composed("model=lenet5_1998").recipe
+    assert (recipe.max_epochs, recipe.batch_size) == (20, 1)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = build.partial_of(recipe.optimizer, "")([weight])
+    schedule = build.partial_of(recipe.schedule, "")(optimizer)
+    (group,) = optimizer.param_groups
+    assert (group["mu"], optimizer.patterns) == (0.02, 500)
+    rates = []
+    for _ in range(20):
+        rates.append(group["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates == [5e-4] * 2 + [2e-4] * 3 + [1e-4] * 3 + [5e-5] * 4 + [1e-5] * 8
+
+
+def test_a_recipe_may_give_other_starting_weights() -> None:
+    """F6 has 120 inputs: 2.4 / 120 as printed, 2.4 / sqrt(120) by the recipe."""
+    printed = build.network(composed("model=lenet5_1998", "recipe.initialization=null"))
+    chosen = build.network(composed("model=lenet5_1998"))
+    for net, bound in ((printed, 2.4 / 120), (chosen, 2.4 / 120**0.5)):
+        assert 0.99 * bound < net.f6.weight.abs().max() <= bound
+
+
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("recipe/*.yaml")))
 @pytest.mark.parametrize("model", ["mlp", "lenet5_1998"])
 def test_every_recipe_trains_a_step(name: str, model: str) -> None:
@@ -56,6 +84,9 @@ def test_every_recipe_trains_a_step(name: str, model: str) -> None:
     shown = augmentation(images, torch.Generator()) if augmentation else images
     before = [parameter.detach().clone() for parameter in net.parameters()]
     net.head.loss(net(shown), torch.arange(4)).backward()
+    if isinstance(optimizer, SDLM):
+        signs = torch.ones(1, 4, net.features(shown).shape[1])
+        optimizer.set_curvature(diagonal(net, shown, torch.arange(4), signs))
     optimizer.step()
     assert not all(p.equal(q) for p, q in zip(net.parameters(), before, strict=True))
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from mnist_arch.models import MLP, AugmentedCNN, DropoutCNN, LeNet5, LeNet51998, TanhCNN
+from mnist_arch.models.initialization import fan_in_uniform
 
 GLOROT = [  # module, kernel area x input channels, kernel area x output channels
     (lambda: MLP().hidden, 784, 100),
@@ -59,18 +60,30 @@ def test_the_sd_of_a_normal_cut_at_two_is_keras_constant() -> None:
     assert math.sqrt(variance) == pytest.approx(0.8796256610342398)
 
 
+def lenets(power: float | None) -> list[LeNet51998]:
+    """Forty of them; a power of None leaves the start to the network: the printed 2.4 / F."""
+    nets = [LeNet51998() for _ in range(40)]
+    for net in nets if power else []:
+        fan_in_uniform(net, power)
+    return nets
+
+
+@pytest.mark.parametrize("power", [None, 0.5])
 @pytest.mark.parametrize(
     ("layer", "fan_in"), [("c1", 25), ("s2", 4), ("s4", 4), ("c5", 400), ("f6", 120)]
 )
-def test_lenet5_1998_starts_within_2_4_over_its_fan_in(layer: str, fan_in: int) -> None:
-    modules: list[nn.Module] = [LeNet51998().get_submodule(layer) for _ in range(40)]
+def test_lenet5_1998_starts_within_2_4_over_its_fan_in(
+    layer: str, fan_in: int, power: float | None
+) -> None:
+    modules: list[nn.Module] = [net.get_submodule(layer) for net in lenets(power)]
     for parameter in ("weight", "bias"):
         drawn = torch.stack([module.get_parameter(parameter).detach() for module in modules])
-        assert_uniform(drawn, 2.4 / fan_in)
+        assert_uniform(drawn, 2.4 / fan_in ** (power or 1))
 
 
-def test_lenet5_1998_c3_starts_by_the_number_of_maps_it_reads() -> None:
-    modules = [LeNet51998().c3 for _ in range(40)]
+@pytest.mark.parametrize("power", [None, 0.5])
+def test_lenet5_1998_c3_starts_by_the_number_of_maps_it_reads(power: float | None) -> None:
+    modules = [net.c3 for net in lenets(power)]
     weights = torch.stack([module.weight.detach() for module in modules])
     biases = torch.stack([module.bias.detach() for module in modules])
     for kernels, maps, fan_in in [
@@ -78,5 +91,5 @@ def test_lenet5_1998_c3_starts_by_the_number_of_maps_it_reads() -> None:
         (slice(18, 54), slice(6, 15), 100),
         (slice(54, 60), slice(15, 16), 150),
     ]:
-        assert_uniform(weights[:, kernels], 2.4 / fan_in)
-        assert_uniform(biases[:, maps], 2.4 / fan_in)
+        assert_uniform(weights[:, kernels], 2.4 / fan_in ** (power or 1))
+        assert_uniform(biases[:, maps], 2.4 / fan_in ** (power or 1))

@@ -13,8 +13,9 @@ from mnist_arch.data.batches import Batches, Shuffle
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.data.splits import Split
 from mnist_arch.models import ARCHITECTURES
+from mnist_arch.randomness import generator
 from mnist_arch.training.callbacks import Card, checkpoints
-from mnist_arch.training.classifier import Classifier
+from mnist_arch.training.classifier import SIGNS, Classifier
 from mnist_arch.training.curvature import diagonal
 from mnist_arch.training.optimizers import SDLM, Staircase
 
@@ -93,9 +94,11 @@ def test_sdlm_measures_the_curvature_before_each_pass_and_updates_by_single_patt
     for epoch, rate in enumerate([1e-4, 5e-5]):
         batches = Batches(split, 1, Shuffle(0))
         batches.sampler.set_epoch(epoch)
-        patterns = batches.sample(7)
+        draws = generator(0, "curvature", epoch)
+        patterns = batches.sample(7, draws)
         assert len(patterns.digits) == 7
-        h = diagonal(net, *patterns)
+        signs = torch.randint(2, (SIGNS, 7, 84), generator=draws) * 2 - 1
+        h = diagonal(net, *patterns, signs)
         for images, truth in batches:
             net.zero_grad()
             net.head.loss(net(images), truth).backward()

@@ -1,161 +1,122 @@
-"""Appendix C of the LeNet-5 paper against exact second derivatives, in float64.
+"""The Gauss-Newton diagonal of appendix C against exact second derivatives, in float64."""
 
-With the constant j of eq. 9 far below every penalty the loss of a pattern is its squared distance
-from a code, so its second derivatives along F6 are 2 and nothing else. Where each unit reaches the
-next layer but one by one path, the appendix then drops nothing but what weight sharing brings, and
-equals the exact Gauss-Newton diagonal of the network whose connections share nothing.
-"""
-
-from collections.abc import Callable
+from itertools import product
 from typing import ClassVar
 
-import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 import mnist_arch
-from mnist_arch.errors import UserError
 from mnist_arch.models import Network
-from mnist_arch.models.heads import Head, RadialBasis
+from mnist_arch.models.heads import Head, RadialBasis, Softmax
 from mnist_arch.models.layers import EuclideanRBF, PartialConv2d, Pixels, ScaledTanh, Subsample
 from mnist_arch.training.curvature import diagonal
-
-FAR = RadialBasis(j=-1000)
-
-
-class Small(Network):
-    """A chain of layers between the pixels and the RBF units."""
-
-    head: ClassVar[Head] = FAR
-
-    def __init__(self, *layers: nn.Module, features: int) -> None:
-        super().__init__()
-        self.pixels = Pixels(background=-0.1, ink=1.175)
-        self.layers = nn.ModuleList(layers)
-        self.output = EuclideanRBF(torch.randn(10, features).sign())
-        self.double()
-        for parameter in self.parameters():
-            nn.init.normal_(parameter, std=0.3)
-
-    def forward(self, images: Tensor) -> Tensor:
-        states = self.pixels(images)
-        for layer in self.layers:
-            states = layer(states.flatten(1) if isinstance(layer, nn.Linear) else states)
-        return -self.output(states.flatten(1))
 
 
 def patterns(count: int) -> tuple[Tensor, Tensor]:
     return torch.randint(256, (count, 1, 28, 28), dtype=torch.uint8), torch.randint(10, (count,))
 
 
-def exact(features: Callable[..., Tensor], images: Tensor, *parameters: Tensor) -> list[Tensor]:
-    """The diagonal of J'HJ with H = 2, the mean over patterns; J by autograd."""
-    total = [torch.zeros_like(parameter) for parameter in parameters]
+def all_signs(count: int, features: int) -> Tensor:
+    signs = torch.tensor(list(product([-1, 1], repeat=features)))
+    return signs[:, None].expand(-1, count, -1)
+
+
+class SmallLeNet(Network):
+    """Three features above a shared, a partial and a subsampling layer."""
+
+    head: ClassVar[Head] = RadialBasis(j=3)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            Pixels(background=-0.1, ink=1.175),
+            *(nn.Conv2d(1, 2, 5), ScaledTanh(), Subsample(2), ScaledTanh()),
+            *(PartialConv2d([(0,), (0, 1), (1,)], in_maps=2, kernel=12), nn.Flatten()),
+        )
+        self.output = EuclideanRBF(torch.randn(10, 3).sign())
+        self.double()
+        for parameter in self.parameters():
+            nn.init.normal_(parameter, std=0.2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.scores(self.features(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        return self.layers(images)
+
+    def scores(self, features: Tensor) -> Tensor:
+        return -self.output(features)
+
+
+def test_over_all_signs_it_is_the_exact_gauss_newton_diagonal() -> None:
+    """J by autograd; H of eq. 9 = 2 (1 - sum p) I + 4 (sum p dd' - (sum p d)(sum p d)'),
+    p the head's probabilities and d = x - w the way to each code."""
+    net, (images, digits) = SmallLeNet(), patterns(4)
+    expected = [torch.zeros_like(parameter) for parameter in net.parameters()]
     for image in images:
-
-        def one(*values: Tensor, image: Tensor = image) -> Tensor:
-            return features(image[None], *values).flatten()
-
-        found = torch.autograd.functional.jacobian(one, parameters)
-        for sums, jacobian in zip(total, found, strict=True):
-            sums += 2 * jacobian.square().sum(0) / len(images)
-    return total
-
-
-def test_it_is_the_exact_gauss_newton_diagonal_of_a_net_with_one_hidden_layer() -> None:
-    hidden, output, squash = nn.Linear(784, 6), nn.Linear(6, 4), ScaledTanh()
-    net, (images, digits) = Small(hidden, squash, output, squash, features=4), patterns(5)
-
-    def features(image: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor) -> Tensor:
-        states = 1.7159 * torch.tanh(2 / 3 * F.linear(net.pixels(image).flatten(1), w1, b1))
-        return 1.7159 * torch.tanh(2 / 3 * F.linear(states, w2, b2))
-
-    parameters = [hidden.weight, hidden.bias, output.weight, output.bias]
-    curvature = diagonal(net, images, digits)
-    assert len(curvature) == 4
-    for parameter, h in zip(parameters, exact(features, images, *parameters), strict=True):
+        features = net.features(image[None])[0]
+        p = net.probabilities(image[None])[0]
+        assert 0.02 < p.sum() < 0.98  # both terms matter
+        d = features - net.output.codes
+        mean = p @ d
+        h = 2 * (1 - p.sum()) * torch.eye(3).double() + 4 * (d.T * p @ d - torch.outer(mean, mean))
+        for total, parameter in zip(expected, net.parameters(), strict=True):
+            rows = [torch.autograd.grad(f, parameter, retain_graph=True)[0] for f in features]
+            jacobian = torch.stack(rows)
+            total += torch.einsum("i...,ij,j...->...", jacobian, h.detach(), jacobian) / 4
+    curvature = diagonal(net, images, digits, all_signs(4, 3))
+    for parameter, h in zip(net.parameters(), expected, strict=True):
         torch.testing.assert_close(curvature[parameter], h, rtol=1e-9, atol=1e-12)
 
 
-def test_a_shared_parameter_has_the_sum_over_its_connections() -> None:
-    """Every kernel of a place, every coefficient of a window made a parameter of its own."""
-    c1, s2, c5, squash = nn.Conv2d(1, 2, 5), Subsample(2), nn.Conv2d(2, 3, 12), ScaledTanh()
-    net = Small(c1, squash, s2, squash, c5, squash, features=3)
-    images, digits = patterns(3)
+def test_a_linear_softmax_classifier_has_p_times_one_minus_p_times_x_squared() -> None:
+    class Linear(Network):
+        head = Softmax()
 
-    def features(image: Tensor, kernels: Tensor, k0: Tensor, scales: Tensor, s0: Tensor) -> Tensor:
-        places = F.unfold(net.pixels(image), 5)[0]  # (25, 576)
-        states = squash(torch.einsum("opk,kp->op", kernels, places) + k0).view(2, 12, 2, 12, 2)
-        states = squash(scales * states.sum((2, 4)) + s0)
-        return squash(c5(states[None]))
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(784, 10, dtype=torch.float64)
 
-    unshared = (
-        c1.weight.detach().flatten(1)[:, None].expand(2, 576, 25),
-        c1.bias.detach()[:, None].expand(2, 576),
-        s2.weight.detach()[:, None, None].expand(2, 12, 12),
-        s2.bias.detach()[:, None, None].expand(2, 12, 12),
-    )
-    kernels, k0, scales, s0 = exact(features, images, *(each.contiguous() for each in unshared))
-    curvature = diagonal(net, images, digits)
-    for parameter, h in (
-        (c1.weight, kernels.sum(1).view(2, 1, 5, 5)),
-        (c1.bias, k0.sum(1)),
-        (s2.weight, scales.sum((1, 2))),
-        (s2.bias, s0.sum((1, 2))),
-    ):
-        torch.testing.assert_close(curvature[parameter], h, rtol=1e-9, atol=1e-12)
+        def forward(self, images: Tensor) -> Tensor:
+            return self.layer(images.double().flatten(1) / 255)
+
+    net, (images, digits) = Linear(), patterns(1)
+    p, x = net.probabilities(images)[0].detach(), images.double().flatten() / 255
+    h = diagonal(net, images, digits, all_signs(1, 10))[net.layer.weight]
+    torch.testing.assert_close(h, torch.outer(p * (1 - p), x**2), rtol=1e-9, atol=1e-12)
 
 
-def test_a_partial_convolution_has_the_diagonal_of_the_dense_one_with_zeros() -> None:
-    table = [(0,), (1,), (0, 1)]
-    c1, partial = nn.Conv2d(1, 2, 5), PartialConv2d(table, in_maps=2, kernel=24)
-    dense, squash = nn.Conv2d(2, 3, 24), ScaledTanh()
-    ours = Small(c1, squash, partial, squash, features=3)
-    other = Small(c1, squash, dense, squash, features=3)
-    other.output = ours.output
-    with torch.no_grad():
-        dense.weight.zero_()
-        dense.weight[partial.output_maps, partial.input_maps] = partial.weight
-        dense.bias.copy_(partial.bias)
-    images, digits = patterns(4)
-    found, expected = diagonal(ours, images, digits), diagonal(other, images, digits)
-    entries = expected[dense.weight][partial.output_maps, partial.input_maps]
-    torch.testing.assert_close(found[partial.weight], entries, rtol=1e-9, atol=1e-12)
-    torch.testing.assert_close(found[c1.weight], expected[c1.weight], rtol=1e-9, atol=1e-12)
+def test_the_estimate_is_the_mean_over_patterns_and_draws() -> None:
+    net, (images, digits) = SmallLeNet(), patterns(2)
+    signs = torch.tensor([[[1, 1, -1], [-1, 1, 1]], [[1, 1, 1], [1, -1, 1]]])
+    together = diagonal(net, images, digits, signs)
+    apart = [
+        diagonal(net, images[n, None], digits[n, None], signs[d, n][None, None])
+        for d in (0, 1)
+        for n in (0, 1)
+    ]
+    for parameter, h in together.items():
+        mean = torch.stack([one[parameter] for one in apart]).mean(0)
+        torch.testing.assert_close(h, mean, rtol=1e-9, atol=1e-12)
 
 
-def test_it_starts_from_the_whole_second_derivative_of_eq_9() -> None:
-    """2 (1 - sum p) + 4 (sum p d^2 - (sum p d)^2), p the head's, d = x - w to each code."""
-
-    class Near(Small):
-        head = RadialBasis(j=3)
-
-    layer = nn.Linear(784, 7)
-    net, (images, digits) = Near(layer, features=7), patterns(20)
-    with torch.no_grad():
-        layer.weight.mul_(0.1)
-    p = net.probabilities(images)[:, :, None]
-    d = layer(net.pixels(images).flatten(1))[:, None] - net.output.codes
-    assert 0.05 < p.sum(1).mean() < 0.95  # both terms matter
-    spread = (p * d.square()).sum(1) - (p * d).sum(1).square()
-    p = p[:, :, 0]
-    expected = (2 * (1 - p.sum(1, keepdim=True)) + 4 * spread).mean(0)
-    found = diagonal(net, images, digits)[layer.bias]
-    torch.testing.assert_close(found, expected.detach(), rtol=1e-9, atol=1e-12)
+def test_dropout_is_off_and_afterwards_as_it_was() -> None:
+    net, (images, digits) = mnist_arch.build("tanh_cnn").train(), patterns(2)
+    signs = torch.ones(1, 2, 10)
+    once, again = (diagonal(net, images, digits, signs) for _ in range(2))
+    assert all(h.equal(again[parameter]) for parameter, h in once.items())
+    assert net.training
+    assert {parameter: h.shape for parameter, h in once.items()} == {
+        parameter: parameter.shape for parameter in net.parameters()
+    }
 
 
-def test_lenet5_1998_has_one_for_each_parameter_and_none_is_negative() -> None:
-    net, (images, digits) = mnist_arch.build("lenet5_1998"), patterns(8)
-    curvature = diagonal(net, images, digits)
-    assert set(curvature) == set(net.parameters())
-    for parameter, h in curvature.items():
-        assert h.shape == parameter.shape
-        assert (h >= 0).all()
-        assert h.sum() > 0
-
-
-@pytest.mark.parametrize("name", ["lenet5", "mlp", "tanh_cnn"])
-def test_other_networks_are_refused(name: str) -> None:
-    with pytest.raises(UserError, match="SDLM has no second derivatives for"):
-        diagonal(mnist_arch.build(name), *patterns(1))
+def test_the_features_of_lenet5_1998_are_f6_and_lead_to_its_scores() -> None:
+    net, (images, _) = mnist_arch.build("lenet5_1998"), patterns(3)
+    features = net.features(images)
+    assert features.shape == (3, 84)
+    assert net.scores(features).equal(net(images))
+    distance = F.pairwise_distance(features[:, None], net.output.codes[None], eps=0).square()
+    torch.testing.assert_close(net(images), -distance, rtol=1e-5, atol=1e-5)

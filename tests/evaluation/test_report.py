@@ -1,0 +1,149 @@
+"""Tables: every cell follows from the records."""
+
+from pathlib import Path
+
+import pytest
+
+import mnist_arch
+from experiments.report import tables
+from mnist_arch.errors import UserError
+from mnist_arch.evaluation import report
+from mnist_arch.evaluation.records import Record, read_all
+from tests.evaluation.test_records import record
+
+BF16 = {"precision": "bf16-mixed", "overrides": ["trainer.precision=bf16-mixed"]}
+
+
+def test_a_claim_is_judged_over_seeds() -> None:
+    """200, 220, 240 errors: mean 97.8 %, sd 0.2, interval 97.8 +- 4.3027 * 0.2 / sqrt 3."""
+    records = [record(seed=n, test_errors=200 + 20 * n, test_loss=0.08) for n in range(3)]
+    header, rows = report.claims(records)
+    assert len(header) == len(rows[0])
+    assert rows == [
+        (
+            *("`mlp`", "test accuracy", "97.59 %", "3", "97.80", "0.20", "97.30 to 98.30"),
+            *("97.60 to 98.00", "reproduced"),
+        ),
+        (
+            *("`mlp`", "test loss", "0.0769", "3", "0.0800", "0.0000", "0.0800 to 0.0800"),
+            *("0.0800 to 0.0800", "not reached"),
+        ),
+    ]
+
+
+def test_one_run_is_shown_and_not_judged() -> None:
+    _, rows = report.claims([record(claim={"test_accuracy": 97.0})])
+    expected = ("`mlp`", "test accuracy", "97.00 %", "1", "97.59", "", "", "")
+    assert rows == [(*expected, "one run judges nothing")]
+
+
+def test_training_accuracy_is_compared_as_the_network_learned_at_the_claims_epoch() -> None:
+    curves = {"train/accuracy": [90.0, 95.0, 99.0], "validation/accuracy": [80.0, 81.0, 82.0]}
+    claim = {"epochs": 2, "train_accuracy": 95.0, "validation_accuracy": 81.5}
+    runs = [record(seed=n, claim=claim, history=curves) for n in (0, 1)]
+    _, (validation, train) = report.claims(runs)
+    assert validation[1:5] == ("validation accuracy, 2 epochs", "81.50 %", "2", "81.00")
+    assert train[1:5] == ("training accuracy, 2 epochs", "95.00 %", "2", "95.00")
+
+
+def test_validation_accuracy_is_that_of_the_kept_weights_where_no_epoch_is_claimed() -> None:
+    claim = {"epochs": None, "validation_accuracy": 99.18}
+    _, ((*_, name, claimed, _, mean, _, _, _, _),) = report.claims(
+        [record(claim=claim, validation_images=1000, validation_errors=9)]
+    )
+    assert (name, claimed, mean) == ("validation accuracy", "99.18 %", "99.10")
+
+
+def test_only_runs_by_the_sources_own_recipe_and_data_judge_its_claim() -> None:
+    others = [
+        record(recipe="modern"),
+        record(data="mnist_5k"),
+        record(overrides=["recipe.max_epochs=9"]),
+    ]
+    assert report.claims(others)[1] == []
+    assert len(report.claims([record(), record(**BF16)])[1]) == 4
+
+
+def test_a_run_is_counted_once() -> None:
+    with pytest.raises(UserError, match="two records of the same run: python -m"):
+        report.groups([record(), record()])
+
+
+def test_every_kind_of_run_has_a_row_of_its_own_that_says_so() -> None:
+    records = [
+        record(),
+        record(seed=1, test_errors=261),
+        record(recipe="modern", overrides=["recipe=modern"], claim=None),
+        record(data="mnist_5k", data_title="MNIST-5k", test_images=500, test_errors=50),
+        record(architecture="dense", recipe="dense"),
+        record(**BF16),
+        record(overrides=["recipe.max_epochs=9"], epochs=9),
+        record(overrides=["recipe.l2=0.1"], test_images=None, test_errors=None),  # test=false
+    ]
+    header, rows = report.results(records)
+    assert {len(row) for row in rows} == {len(header)}
+    assert [(row[0], row[2]) for row in rows] == [
+        ("`dense`", "own"),
+        ("`mlp`", "own"),
+        ("`mlp`", "own, recipe.max_epochs=9"),
+        ("`mlp`", "own, bf16-mixed"),
+        ("`mlp`", "own, on MNIST-5k"),
+        ("`mlp`", "modern"),
+    ]
+    # 241 and 261 errors: mean 251, sd 20 / sqrt 2.
+    assert rows[1][3:6] == ("2", "97.49 ± 0.14 %", "251.0 ± 14.1 of 10,000")
+    assert rows[1][6:] == ("5", "20 s, cpu, 2 threads")
+
+
+def test_both_recipes_of_a_network_stand_side_by_side() -> None:
+    records = [
+        record(),
+        record(seed=1, test_errors=261),
+        record(recipe="modern", overrides=["recipe=modern"], test_errors=151),
+        record(architecture="dense", recipe="dense"),
+    ]
+    (row,) = report.modern(records)[1]
+    assert row == ("`mlp`", "79,510", "97.49 ± 0.14 %", "2", "98.49 %", "1", "+1.00")
+
+
+def test_a_table_is_markdown() -> None:
+    assert report.markdown((("a", "bc"), [("1", "2")])) == "| a | bc |\n| - | -- |\n| 1 | 2 |"
+
+
+def test_a_page_keeps_what_stands_around_its_tables(tmp_path: Path) -> None:
+    begin, end = report.BEGIN.format("claims"), report.END.format("claims")
+    page = f"before\n{begin}\nold\n{end}\nafter\n"
+    new = f"before\n{begin}\nnew\n{end}\nafter\n"
+    assert report.with_table(page, "claims", "new") == new
+    for name in ("claims", "results"):
+        with pytest.raises(UserError, match="to write between"):
+            report.with_table("no markers" if name == "claims" else page, name, "new")
+    (tmp_path / "page.md").write_text(page)
+    report.write_tables(tmp_path / "page.md", {"claims": "new"})
+    assert (tmp_path / "page.md").read_text() == new
+    assert [path.name for path in tmp_path.iterdir()] == ["page.md"]
+
+
+def committed() -> list[Record]:
+    return read_all(Path(mnist_arch.__file__).parent.parent / "results")
+
+
+def test_the_readmes_tables_are_made_from_the_committed_records() -> None:
+    page = (Path(mnist_arch.__file__).parent.parent / "README.md").read_text()
+    made = tables(committed())
+    assert len(made) == 3
+    for name, table in made.items():
+        assert report.with_table(page, name, table) == page
+
+
+def test_committed_runs_that_are_counted_together_differ_in_their_seed_only() -> None:
+    for group in report.groups(committed()):
+        first = group.records[0].config
+        for each in group.records:
+            assert not each.dirty, each.command
+            # Keys that are younger than a record have their neutral value in it.
+            changed = {key for key in first.keys() & each.config if first[key] != each.config[key]}
+            assert changed <= {"seed"}, each.command
+            assert each.claim == group.records[0].claim
+            assert each.data_sha256 == group.records[0].data_sha256
+            assert each.split_digest == group.records[0].split_digest
