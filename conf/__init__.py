@@ -28,12 +28,20 @@ class Data:
     Attributes:
         name: ``mnist``, ``mnist_5k``, ``fashion_mnist`` or ``idx``.
         root: The folder of the files; None for the cache that all runs share.
+        size: Images of one pass over the training split, None for all; see
+            mnist_arch/data/datamodule.py.
         split_seed: Draws the validation split.
     """
 
     name: str
     root: str | None
+    size: int | None
     split_seed: int
+
+    def __post_init__(self) -> None:
+        """Refuse an empty training split."""
+        if self.size is not None and self.size < 1:
+            raise UserError(f"data.size={self.size}: must be 1 or more")
 
 
 @dataclass

@@ -24,6 +24,8 @@ from mnist_arch.training.callbacks import checkpoints
 from mnist_arch.training.classifier import Classifier
 from mnist_arch.training.optimizers import parameter_groups
 
+SINGLE_PATTERNS = 100  # that Lightning is handed at once, where each is an update of its own
+
 
 def check_accelerator(name: str) -> None:
     """Refuse a device that this machine does not have.
@@ -44,8 +46,9 @@ def data_module(config: Config) -> MNISTDataModule:
     return MNISTDataModule(
         name=data.name,
         root=data.root,
-        batch_size=recipe.batch_size,
+        batch_size=recipe.batch_size if recipe.batch_size > 1 else SINGLE_PATTERNS,
         validation=recipe.validation,
+        size=data.size,
         split_seed=data.split_seed,
         seed=config.seed,
         augmentation=_made(augment, "recipe.augmentation") if augment else None,
@@ -75,7 +78,10 @@ def classifier(config: Config, net: Network) -> Classifier:
     rehearsal.step()  # without gradients nothing moves
     if scheduler:
         _made(scheduler.step, "recipe.schedule")
-    return Classifier(net, optimizer, schedule, l2=recipe.l2, seed=config.seed)
+    update = 1 if recipe.batch_size == 1 else None
+    if update and config.trainer.precision == "16-mixed":
+        raise UserError("recipe.batch_size=1: trainer.precision must be 32-true or bf16-mixed")
+    return Classifier(net, optimizer, schedule, l2=recipe.l2, seed=config.seed, update=update)
 
 
 def trainer(

@@ -125,7 +125,9 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
             seconds_data=seconds[1],
             seconds_training=card.seconds,
             seconds_evaluation=seconds[3],
-            images_per_second=len(train.digits) * config.recipe.max_epochs / card.seconds,
+            images_per_second=(data.size or len(train.digits))
+            * config.recipe.max_epochs
+            / card.seconds,
             device=provenance.device(trainer.strategy.root_device),
             precision=config.trainer.precision,
             dirty=dirty,

@@ -30,7 +30,8 @@ class Batches:
     """Iterates over ((B, 1, 28, 28) images, (B,) digits); the last, short batch is kept.
 
     With a ``sampler`` the images come in its order, each distorted by ``augmentation`` if given;
-    without, as they are and in file order. Order and distortions are drawn on the CPU, so they do
+    without, as they are and in file order. With a ``size`` beyond their number each image comes
+    once as it is, and for the rest of the pass in distorted copies, as often as the others. Order and distortions are drawn on the CPU, so they do
     not depend on the device that the split lies on.
     """
 
@@ -42,12 +43,14 @@ class Batches:
         batch_size: int,
         sampler: Shuffle | None = None,
         augmentation: Augmentation | None = None,
+        size: int | None = None,
     ) -> None:
         self.split, self.batch_size = split, batch_size
         self.sampler, self.augmentation = sampler, augmentation
+        self.size = size or len(split.digits)
 
     def __len__(self) -> int:
-        return -(-len(self.split.digits) // self.batch_size)
+        return -(-self.size // self.batch_size)
 
     def sample(self, count: int, draws: torch.Generator) -> Split:
         """Draw at most ``count`` different images, distorted as those of the batches are."""
@@ -64,9 +67,17 @@ class Batches:
             yield from map(Split, images.split(self.batch_size), digits.split(self.batch_size))
             return
         draws = generator(self.sampler.seed, "augmentation", self.sampler.epoch)
-        order = self.sampler.order(len(digits)).to(digits.device)
+        order = self.sampler.order(self.size).to(digits.device)
         for batch in order.split(self.batch_size):
-            chosen = images[batch]
+            drawn = batch % len(digits)
+            chosen = images[drawn]
             if self.augmentation:
-                chosen = self.augmentation(chosen, draws)
-            yield Split(chosen, digits[batch])
+                distorted = self.augmentation(chosen, draws)
+                copies = (batch >= len(digits))[:, None, None, None]
+                chosen = torch.where(copies, distorted, chosen) if self.grown else distorted
+            yield Split(chosen, digits[drawn])
+
+    @property
+    def grown(self) -> bool:
+        """Whether there are distorted copies beside the images as they are."""
+        return self.size > len(self.split.digits)

@@ -8,6 +8,7 @@ import torch
 from mnist_arch.data import sources
 from mnist_arch.data.batches import Augmentation, Batches, Shuffle
 from mnist_arch.data.splits import Split, digest, stratified
+from mnist_arch.errors import UserError
 
 EVALUATION_BATCH = 1000  # images; any number gives the same scores, this one is quick
 
@@ -21,7 +22,9 @@ class MNISTDataModule(pl.LightningDataModule):
         batch_size: Images of one training step.
         validation: Share of the training set that is held out, stratified, 0 for none. A data
             set that comes with a validation split (``mnist_5k``) keeps its own.
-        split_seed: Draws the images that are held out.
+        size: Images of one pass, None for all that are not held out. Fewer are a stratified part
+            of them; more are all of them as they are, and distorted copies for the rest.
+        split_seed: Draws the images that are held out, and those that are left out.
         seed: Draws the order and the distortions of each epoch.
         augmentation: Distorts the training images, each time one is drawn.
     """
@@ -33,6 +36,7 @@ class MNISTDataModule(pl.LightningDataModule):
         validation: float,
         name: str = "mnist",
         root: str | Path | None = None,
+        size: int | None = None,
         split_seed: int = 0,
         seed: int = 0,
         augmentation: Augmentation | None = None,
@@ -40,7 +44,7 @@ class MNISTDataModule(pl.LightningDataModule):
         super().__init__()
         self.data_name = name
         self.root = Path(root).expanduser() if root else sources.default_root()
-        self.batch_size, self.share = batch_size, validation
+        self.batch_size, self.share, self.size = batch_size, validation, size
         self.split_seed, self.seed, self.augmentation = split_seed, seed, augmentation
         self.loaded = False
 
@@ -48,7 +52,7 @@ class MNISTDataModule(pl.LightningDataModule):
         """Read, fetching if need be, and split.
 
         Raises:
-            UserError: No source has the data.
+            UserError: No source has the data, or it is too little for ``size``.
         """
         if self.loaded:
             return
@@ -61,6 +65,15 @@ class MNISTDataModule(pl.LightningDataModule):
                 Split(self.train.images[part], self.train.digits[part])
                 for part in (kept, held_out)
             )
+        count = len(self.train.digits)
+        if self.size and self.size > count and self.augmentation is None:
+            raise UserError(
+                f"data.size={self.size}: there are {count} images; "
+                "more need recipe.augmentation for distorted copies"
+            )
+        if self.size and self.size < count:
+            kept, _ = stratified(self.train.digits, 1 - self.size / count, self.split_seed)
+            self.train = Split(self.train.images[kept], self.train.digits[kept])
         self.loaded = True
 
     def split_digest(self) -> str:
@@ -70,7 +83,7 @@ class MNISTDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> Batches:
         """Return the training batches, in the order of the epoch."""
         split = self._on_device(self.train)
-        return Batches(split, self.batch_size, Shuffle(self.seed), self.augmentation)
+        return Batches(split, self.batch_size, Shuffle(self.seed), self.augmentation, self.size)
 
     def val_dataloader(self) -> Batches | list[Batches]:
         """Return the validation batches, none when nothing is held out."""

@@ -32,6 +32,9 @@ class Classifier(pl.LightningModule):
         schedule: Makes the schedule of the learning rate, stepped after each epoch.
         l2: Keras's l2(c) on every kernel.
         seed: Draws the dropout of each epoch.
+        update: Images of one update, where a batch shall be several updates one after another;
+            None where a batch is one. Lightning's loop costs more than a single pattern does, so
+            those come to it in larger batches.
 
     Attributes:
         history: For each finished epoch and each figure, what was logged; saved in checkpoints.
@@ -45,8 +48,10 @@ class Classifier(pl.LightningModule):
         *,
         l2: float = 0.0,
         seed: int = 0,
+        update: int | None = None,
     ) -> None:
         super().__init__()
+        self.update, self.automatic_optimization = update, update is None
         self.net, self.optimizer, self.schedule = net, optimizer, schedule
         self.l2, self.seed = l2, seed
         self.history: dict[str, list[float]] = {}
@@ -57,9 +62,18 @@ class Classifier(pl.LightningModule):
         scores: Tensor = self.net(images)
         return scores
 
-    def training_step(self, batch: Split, batch_idx: int) -> Tensor:  # noqa: ARG002 Lightning's
-        """Return the mean loss of a batch, to be minimised."""
-        return self._step(batch)
+    def training_step(self, batch: Split, batch_idx: int) -> Tensor | None:  # noqa: ARG002 Lightning's
+        """Return the mean loss of a batch, to be minimised, or take its updates."""
+        if self.update is None:
+            return self._step(batch)
+        counted: Any = self.optimizers()  # Lightning counts this one's steps: one for each batch
+        parts = list(zip(*(part.split(self.update) for part in batch), strict=True))
+        for number, (images, digits) in enumerate(parts, start=1):
+            loss = self._step(Split(images, digits))
+            counted.optimizer.zero_grad()
+            loss.backward()
+            (counted if number == len(parts) else counted.optimizer).step()
+        return None
 
     def validation_step(self, batch: Split, batch_idx: int) -> None:  # noqa: ARG002
         """Count a batch."""
@@ -86,8 +100,11 @@ class Classifier(pl.LightningModule):
         self._close("validation")
 
     def on_train_epoch_end(self) -> None:
-        """Log the epoch, where there is no validation."""
+        """Log the epoch, where there is no validation, and step what Lightning leaves to us."""
         self._close("train")
+        if self.update is not None and self.schedule:
+            schedule: Any = self.lr_schedulers()
+            schedule.step()
 
     def on_test_epoch_end(self) -> None:
         """Log the test."""

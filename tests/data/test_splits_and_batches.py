@@ -98,6 +98,35 @@ def test_distortions_are_a_function_of_seed_and_epoch() -> None:
     assert not distorted(0, 1).equal(distorted(1, 1))
 
 
+def test_a_grown_pass_shows_each_image_once_as_it_is_and_then_in_distorted_copies() -> None:
+    def to_200(images: torch.Tensor, draws: torch.Generator) -> torch.Tensor:  # noqa: ARG001
+        return torch.full_like(images, 200)
+
+    batches = Batches(numbered(100), 32, Shuffle(seed=0), to_200, size=250)
+    assert len(batches) == len(list(batches)) == 8
+    shown = torch.cat([images[:, 0, 0, 0] for images, _ in batches])
+    digits = torch.cat([digits for _, digits in batches])
+    assert sorted(shown[shown < 200].tolist()) == list(range(100))
+    assert int((shown == 200).sum()) == 150
+    assert digits[shown < 200].equal(shown[shown < 200].long() % 10)
+    assert torch.bincount(digits[shown == 200]).tolist() == [15] * 10
+
+
+def test_the_data_module_takes_a_stratified_part_of_the_training_digits() -> None:
+    whole, part = (
+        MNISTDataModule(name="mnist_5k", batch_size=10, validation=0, size=size)
+        for size in (None, 1000)
+    )
+    whole.setup()
+    part.setup()
+    assert torch.bincount(part.train.digits).tolist() == [100] * 10
+    assert len(part.train_dataloader()) == 100
+    images = {image.numpy().tobytes() for image in whole.train.images}
+    assert {image.numpy().tobytes() for image in part.train.images} <= images
+    assert part.test.images.equal(whole.test.images)
+    assert part.split_digest() != whole.split_digest()
+
+
 def test_streams_of_different_purposes_differ() -> None:
     purposes = ("initialization", "order", "augmentation", "dropout", "split")
     seeds = {derived_seed(s, p, e) for s in range(5) for p in purposes for e in range(5)}  # type: ignore[arg-type]

@@ -64,6 +64,16 @@ def test_the_paper_of_1998_trains_with_five_global_rates_by_single_patterns() ->
     assert rates == [5e-4] * 2 + [2e-4] * 3 + [1e-4] * 3 + [5e-5] * 4 + [1e-5] * 8
 
 
+@pytest.mark.parametrize("size", [15_000, 30_000, 60_000, 600_000])
+def test_the_learning_curve_of_1998_is_its_own_recipe_on_more_or_fewer_digits(size: int) -> None:
+    config, own = composed(f"experiment=learning_curve_{size}"), composed("model=lenet5_1998")
+    assert config.data.size == size
+    augmented = config.recipe.augmentation is not None
+    assert augmented == (size == 600_000)
+    config.recipe.augmentation, config.data.size = None, None
+    assert config == own
+
+
 def test_a_recipe_may_give_other_starting_weights() -> None:
     """F6 has 120 inputs: 2.4 / 120 as printed, 2.4 / sqrt(120) by the recipe."""
     printed = build.network(composed("model=lenet5_1998", "recipe.initialization=null"))

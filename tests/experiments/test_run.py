@@ -280,6 +280,7 @@ MISTAKES = {
     "recipe.batch_size=0": "recipe.batch_size=0: must be 1 or more",
     "recipe.validation=1.2": "recipe.validation=1.2: must be a share of the training set",
     "recipe.max_epochs=three": "recipe.max_epochs: Value 'three'",
+    "data.size=0": "data.size=0: must be 1 or more",
     "seed=-1": "seed=-1: must be 0 or more",
     "seed=zero": "seed: Value 'zero'",
     "seed=0,1": "Ambiguous value for argument 'seed=0,1'",
@@ -294,6 +295,7 @@ LATE_MISTAKES = {  # noticed once torch is imported
     "recipe.schedule.T_max=0": "recipe.schedule: ",
     "recipe.keep=best": "recipe.keep=best: nothing is held out",
     "data=idx": "IDX files: not to be had. (1) local files: no IDX files in",
+    "data.size=9000": "data.size=9000: there are ",
     "runs=/dev/null": "runs=/dev/null: cannot make a folder in it",
 }
 

@@ -41,6 +41,14 @@ def trainer(epochs: int, callbacks: list[pl.Callback] | None = None) -> pl.Train
 
 def classifier(name: str, seed: int = 0) -> Classifier:
     torch.manual_seed(0)
+    if name == "lenet5_1998":
+        return Classifier(
+            mnist_arch.build(name),
+            partial(SDLM, lr=1, mu=0.02, patterns=5),
+            partial(Staircase, rates=[1e-4, 5e-5], passes=[2]),
+            seed=seed,
+            update=1,
+        )
     return Classifier(
         mnist_arch.build(name),
         partial(torch.optim.SGD, lr=1e-4, momentum=0.9),
@@ -86,8 +94,8 @@ def test_sdlm_measures_the_curvature_before_each_pass_and_updates_by_single_patt
     split, schedule = digits(20), partial(Staircase, rates=[1e-4, 5e-5], passes=[1])
     torch.manual_seed(0)
     optimizer = partial(SDLM, lr=1, mu=0.02, patterns=7)
-    ours = Classifier(mnist_arch.build("lenet5_1998"), optimizer, schedule)
-    trainer(2).fit(ours, Batches(split, 1, Shuffle(0)))
+    ours = Classifier(mnist_arch.build("lenet5_1998"), optimizer, schedule, update=1)
+    trainer(2).fit(ours, Batches(split, 8, Shuffle(0)))
 
     torch.manual_seed(0)
     net = mnist_arch.build("lenet5_1998")
