@@ -13,14 +13,23 @@ from pathlib import Path
 from experiments.command import run_command
 from mnist_arch.errors import UserError
 from mnist_arch.evaluation import report
-from mnist_arch.evaluation.records import Record, read_all
+from mnist_arch.evaluation.ensembles import read
+from mnist_arch.evaluation.records import read_all
 
 
-def tables(records: list[Record]) -> dict[str, str]:
-    """Make every table, by the name of its place in a page."""
+def tables(folder: Path) -> dict[str, str]:
+    """Make every table from a folder of records, by the name of its place in a page.
+
+    Raises:
+        UserError: There are no records, or one is not readable.
+    """
+    records = read_all(folder)
+    if not records:
+        raise UserError(f"{folder}: no records there; make one with experiments.run")
     made = {
         "claims": report.claims(records),
         "modern": report.modern(records),
+        "ensembles": report.ensembles(map(read, sorted(folder.glob("ensembles/*.json")))),
         "results": report.results(records),
     }
     return {name: report.markdown(table) for name, table in made.items()}
@@ -32,10 +41,7 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=Path("results"), help="of records")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="a page with the markers")
     asked = parser.parse_args()
-    records = read_all(asked.folder)
-    if not records:
-        raise UserError(f"{asked.folder}: no records there; make one with experiments.run")
-    made = tables(records)
+    made = tables(asked.folder)
     if asked.write:
         report.write_tables(asked.write, made)
     else:

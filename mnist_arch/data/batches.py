@@ -31,8 +31,9 @@ class Batches:
 
     With a ``sampler`` the images come in its order, each distorted by ``augmentation`` if given;
     without, as they are and in file order. With a ``size`` beyond their number each image comes
-    once as it is, and for the rest of the pass in distorted copies, as often as the others. Order and distortions are drawn on the CPU, so they do
-    not depend on the device that the split lies on.
+    once as it is, and for the rest of the pass in distorted copies, as often as the others. Order
+    and distortions are drawn on the CPU, so they do not depend on the device that the split lies
+    on.
     """
 
     batch_sampler = None  # Lightning asks for it where there is a sampler

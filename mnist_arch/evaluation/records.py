@@ -127,11 +127,16 @@ class Record:
 
     def write(self, folder: Path) -> None:
         """Write record.json, one key a line, into a folder; it appears whole or not at all."""
-        values = asdict(self) | {f"{split}_accuracy": self.accuracy(split) for split in SPLITS}
-        lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in values.items())
-        unfinished = folder / "record.json.part"
-        unfinished.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-        os.replace(unfinished, folder / "record.json")
+        accuracies = {f"{split}_accuracy": self.accuracy(split) for split in SPLITS}
+        write_values(folder / "record.json", asdict(self) | accuracies)
+
+
+def write_values(path: Path, values: dict[str, Any]) -> None:
+    """Write plain data as JSON, one key a line; the file appears whole or not at all."""
+    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in values.items())
+    unfinished = path.with_name(f"{path.name}.part")
+    unfinished.write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    os.replace(unfinished, path)
 
 
 def read(path: Path) -> Record:
@@ -142,15 +147,25 @@ def read(path: Path) -> Record:
     """
     if path.is_dir():
         path = path / "record.json"
+    known = fields(Record)
+    needed = {each.name for each in known if each.default_factory is MISSING}
+    values = read_values(path, needed, VERSION)
+    return Record(**{each.name: values[each.name] for each in known if each.name in values})
+
+
+def read_values(path: Path, needed: set[str], version: int) -> dict[str, Any]:
+    """Read plain data that was written by `write_values`.
+
+    Raises:
+        UserError: It is not readable, of another version, or lacks a key that is needed.
+    """
     try:
         values = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a readable record ({error})") from error
-    known = fields(Record)
-    needed = {each.name for each in known if each.default_factory is MISSING}
-    if not isinstance(values, dict) or values.get("version") != VERSION or needed - values.keys():
-        raise UserError(f"{path}: not a record of version {VERSION}; run it again")
-    return Record(**{each.name: values[each.name] for each in known if each.name in values})
+    if not isinstance(values, dict) or values.get("version") != version or needed - values.keys():
+        raise UserError(f"{path}: not a record of version {version}; run it again")
+    return values
 
 
 def read_all(folder: Path) -> list[Record]:

@@ -1,6 +1,6 @@
 """Words and tables made from records."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import mnist_arch
 from mnist_arch.errors import UserError
+from mnist_arch.evaluation.ensembles import Ensemble
 from mnist_arch.evaluation.records import Record
 from mnist_arch.evaluation.statistics import interval, verdict
 
 BEGIN, END = "<!-- {}: written by `make report` -->", "<!-- end of {} -->"
 CLAIMS = ("network", "claim", "claimed", "runs", "mean", "sd", "95 % interval", "range", "verdict")
 MODERN = ("network", "parameters", "its own recipe", "runs", "modern recipe", "runs", "difference")
+ENSEMBLES = ("members", "their test errors", "the best of them", "together", "difference")
 RESULTS = ("network", "parameters", "recipe", "runs", "test accuracy", "errors", "epochs", "time")
 
 Table = tuple[Sequence[str], list[Sequence[str]]]  # its header, its rows
@@ -107,6 +109,29 @@ def modern(records: Iterable[Record]) -> Table:
             change = f"{mean(new) - mean(own):+.2f}"
             rows.append((f"`{name}`", parameters, *cells, str(len(new)), change))
     return MODERN, rows
+
+
+def ensembles(found: Iterable[Ensemble]) -> Table:
+    """Test errors of averaged probabilities beside those of each member."""
+    rows: list[Sequence[str]] = []
+    for ensemble in found:
+        counts = Counter((each["architecture"], each["recipe"]) for each in ensemble.members)
+        title = [
+            f"{count} `{name}`" + ("" if recipe == name else f", {recipe}")
+            for (name, recipe), count in counts.items()
+        ]
+        errors = [member["test_errors"] for member in ensemble.members]
+        accuracy = 100 * (ensemble.test_images - ensemble.test_errors) / ensemble.test_images
+        rows.append(
+            (
+                " and ".join(title),
+                ", ".join(map(str, sorted(errors))),
+                str(min(errors)),
+                f"{ensemble.test_errors} of {ensemble.test_images:,}: {accuracy:.2f} %",
+                f"{ensemble.test_errors - min(errors):+d}",
+            )
+        )
+    return ENSEMBLES, rows
 
 
 def results(records: Iterable[Record]) -> Table:

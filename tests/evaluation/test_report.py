@@ -8,7 +8,8 @@ import mnist_arch
 from experiments.report import tables
 from mnist_arch.errors import UserError
 from mnist_arch.evaluation import report
-from mnist_arch.evaluation.records import Record, read_all
+from mnist_arch.evaluation.ensembles import Ensemble
+from mnist_arch.evaluation.records import read_all
 from tests.evaluation.test_records import record
 
 BF16 = {"precision": "bf16-mixed", "overrides": ["trainer.precision=bf16-mixed"]}
@@ -124,20 +125,41 @@ def test_a_page_keeps_what_stands_around_its_tables(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["page.md"]
 
 
-def committed() -> list[Record]:
-    return read_all(Path(mnist_arch.__file__).parent.parent / "results")
+def test_an_ensemble_stands_beside_its_best_member() -> None:
+    members = [
+        {"architecture": name, "recipe": recipe, "test_errors": errors}
+        for name, recipe, errors in [("mlp", "mlp", 270), ("mlp", "mlp", 240), ("dense", "x", 760)]
+    ]
+    ensemble = Ensemble(
+        command="",
+        data="mnist",
+        members=members,
+        test_images=10_000,
+        test_errors=200,
+        test_loss=0.1,
+        test_errors_by_digit=[20] * 10,
+    )
+    assert report.ensembles([ensemble])[1] == [
+        (
+            *("2 `mlp` and 1 `dense`, x", "240, 270, 760", "240"),
+            *("200 of 10,000: 98.00 %", "-40"),
+        )
+    ]
+
+
+RESULTS = Path(mnist_arch.__file__).parent.parent / "results"
 
 
 def test_the_readmes_tables_are_made_from_the_committed_records() -> None:
-    page = (Path(mnist_arch.__file__).parent.parent / "README.md").read_text()
-    made = tables(committed())
-    assert len(made) == 3
+    page = (RESULTS.parent / "README.md").read_text()
+    made = tables(RESULTS)
+    assert len(made) == 4
     for name, table in made.items():
         assert report.with_table(page, name, table) == page
 
 
 def test_committed_runs_that_are_counted_together_differ_in_their_seed_only() -> None:
-    for group in report.groups(committed()):
+    for group in report.groups(read_all(RESULTS)):
         first = group.records[0].config
         for each in group.records:
             assert not each.dirty, each.command

@@ -27,7 +27,7 @@ def test_report_writes_a_page_and_a_second_time_the_same_bytes(
     (tmp_path / "results").mkdir()
     record().write(tmp_path / "results")
     page = tmp_path / "page.md"
-    names = ("results", "claims", "modern")
+    names = ("results", "claims", "modern", "ensembles")
     places = [f"{BEGIN.format(name)}\n{END.format(name)}\n" for name in names]
     page.write_text("before\n" + "\n".join(places) + "after\n")
     assert command("experiments.report", "--write", "page.md").returncode == 0
@@ -60,3 +60,22 @@ def test_benchmark_of_an_unknown_network_is_named(command: Command) -> None:
     done = command("experiments.benchmark", "mpl")
     assert done.returncode == 2
     assert done.stderr == "error: model=mpl: no such choice; did you mean mlp?\n"
+
+
+def test_ensemble_prints_each_member_and_writes_a_record(command: Command, tmp_path: Path) -> None:
+    from tests.evaluation.test_ensembles import run
+
+    run(tmp_path / "a", "mlp", [[9.0, 0.0, 0.0], [9.0, 0.0, 0.0], [0.0, 0.0, 9.0]])
+    run(tmp_path / "b", "mlp", [[5.0, 0.0, 0.0], [0.0, 9.9, 0.0], [0.0, 0.0, 5.0]])
+    done = command("experiments.ensemble", "a", "b", "--out", "new/both.json")
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[-1] for line in done.stdout.splitlines()[:2]] == ["a", "b"]
+    assert "all 2 of them: 100.00 %" in done.stdout
+    values = (tmp_path / "new/both.json").read_text()
+    assert '"command": "python -m experiments.ensemble a b --out new/both.json"' in values
+
+
+def test_ensemble_says_what_is_wrong(command: Command) -> None:
+    done = command("experiments.ensemble", "nowhere", "elsewhere")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: nowhere: not a readable record")

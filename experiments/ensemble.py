@@ -1,0 +1,43 @@
+"""Are several trained networks better than the best of them? Nothing is trained again.
+
+    python -m experiments.ensemble runs/augmented_cnn-seed*
+    python -m experiments.ensemble runs/lenet5-seed0 runs/mlp-seed0 --out both.json
+
+The test digits are read by the averaged probabilities of all members.
+"""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from experiments.command import run_command
+
+
+def main() -> None:
+    """Average, say the result, and write its record if asked to."""
+    parser = argparse.ArgumentParser(
+        prog="experiments.ensemble", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the record here")
+    asked = parser.parse_args()
+    from mnist_arch.evaluation.ensembles import average  # seconds of imports
+
+    command = shlex.join(["python", "-m", "experiments.ensemble", *sys.argv[1:]])
+    ensemble = average(asked.runs, command)
+    for folder, member in zip(asked.runs, ensemble.members, strict=True):
+        print(f"{member['test_errors']:>6,} errors, loss {member['test_loss']:.4f}  {folder}")
+    best = min(member["test_errors"] for member in ensemble.members)
+    print(
+        f"{ensemble.test_errors:>6,} errors, loss {ensemble.test_loss:.4f}  all {len(asked.runs)} "
+        f"of them: {100 * (1 - ensemble.test_errors / ensemble.test_images):.2f} %, "
+        f"the best member {100 * (1 - best / ensemble.test_images):.2f} %"
+    )
+    if asked.out:
+        asked.out.parent.mkdir(parents=True, exist_ok=True)
+        ensemble.write(asked.out)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,106 @@
+"""Several trained networks as one: their averaged probabilities."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mnist_arch.errors import UserError
+from mnist_arch.evaluation import records
+from mnist_arch.evaluation.records import Record
+from mnist_arch.models import ARCHITECTURES
+
+VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """The record of an ensemble; nothing was trained for it.
+
+    Attributes:
+        version: Of this format.
+        command: A command that repeats it from the same runs.
+        data: A name in conf/data.
+        members: For each run its command, commit, ``test_errors`` and ``test_loss``.
+        test_images: Size of the test split.
+        test_errors: Test images that the averaged probabilities misread.
+        test_loss: Mean of -log of the averaged probability of the right digit, in nats.
+        test_errors_by_digit: For each true digit.
+    """
+
+    version: int = VERSION
+    command: str
+    data: str
+    members: list[dict[str, Any]]
+    test_images: int
+    test_errors: int
+    test_loss: float
+    test_errors_by_digit: list[int]
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON; the file appears whole or not at all."""
+        records.write_values(path, asdict(self))
+
+
+def read(path: Path) -> Ensemble:
+    """Read the record of an ensemble.
+
+    Raises:
+        UserError: There is none, or it is not of this version.
+    """
+    names = [field.name for field in fields(Ensemble)]
+    values = records.read_values(path, set(names), VERSION)
+    return Ensemble(**{name: values[name] for name in names})
+
+
+def average(folders: Sequence[Path], command: str) -> Ensemble:
+    """Test the averaged probabilities of finished runs, from their saved test scores.
+
+    Each member's ten probabilities are divided by their sum first, so that all have the same
+    weight: those of sigmoids sum to anything, those of RBF units to less than 1.
+
+    Raises:
+        UserError: There are fewer than two runs, the same one twice, one that is not finished or
+            was not tested, or they were tested on different digits.
+    """
+    if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
+        raise UserError("an ensemble needs two or more runs, each of them once")
+    members = [records.read(folder) for folder in folders]
+    first, total, truth = members[0], torch.zeros(()), torch.zeros(())
+    for folder, member in zip(folders, members, strict=True):
+        if member.data_sha256 != first.data_sha256:
+            raise UserError(f"{folder}: not tested on the digits of {folders[0]}")
+        probabilities, truth = _probabilities(folder, member)
+        total = total + probabilities / probabilities.sum(1, keepdim=True) / len(members)
+    wrong = total.argmax(1) != truth
+    return Ensemble(
+        command=command,
+        data=first.data,
+        members=[
+            {name: getattr(member, name) for name in ("command", "commit", *_SCORED)}
+            for member in members
+        ],
+        test_images=len(truth),
+        test_errors=int(wrong.sum()),
+        test_loss=-total[torch.arange(len(truth)), truth].log().mean().item(),
+        test_errors_by_digit=torch.bincount(truth[wrong], minlength=10).tolist(),
+    )
+
+
+_SCORED = ("architecture", "recipe", "seed", "test_errors", "test_loss")
+
+
+def _probabilities(folder: Path, member: Record) -> tuple[Tensor, Tensor]:
+    """Return (N, 10) float64 probabilities and (N,) digits of a run's test split."""
+    path = folder / "predictions.npz"
+    try:
+        with np.load(path) as saved:
+            scores, digits = torch.from_numpy(saved["scores"]), torch.from_numpy(saved["digits"])
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: no readable test scores; run it again ({error})") from error
+    head = ARCHITECTURES[member.architecture].head
+    return head.probabilities(scores.double()), digits
