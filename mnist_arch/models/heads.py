@@ -1,4 +1,8 @@
-"""What the ten scores of a network mean: the one place for losses and probabilities."""
+"""What the ten scores of a network mean: the one place for losses and probabilities.
+
+Keras, where it takes the logarithm of a probability (on PyTorch and JAX), clips it to 1e-7 and
+1 - 1e-7 first: the loss of an image is at most 16.12, and beyond it has no gradient. Ours goes on.
+"""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -35,9 +39,12 @@ class Softmax:
 class KerasSigmoid:
     """Scores are logits of ten sigmoids trained with Keras's sparse categorical cross-entropy.
 
-    Keras takes the sigmoids p as unnormalised probabilities of the ten classes, so the loss is
-    -log(p_y / sum_j p_j). The probabilities it reports are the sigmoids themselves: ten
-    independent numbers that need not sum to 1.
+    On PyTorch and JAX, Keras takes the sigmoids p as unnormalised probabilities of the ten
+    classes, so the loss is -log(p_y / sum_j p_j). The probabilities it reports are the sigmoids
+    themselves: ten independent numbers that need not sum to 1.
+
+    On TensorFlow (as of Keras 3.15 and TensorFlow 2.21) it does not: while it trains or evaluates
+    it takes the logits behind the sigmoids, so that the loss is the one of ``Softmax``.
     """
 
     def loss(self, scores: Tensor, digits: Tensor) -> Tensor:

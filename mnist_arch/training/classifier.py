@@ -24,7 +24,8 @@ class Classifier(pl.LightningModule):
     """Trains one network; for each epoch logs loss, errors and accuracy (percent).
 
     The figures of training are running ones, as Keras prints them: each batch is counted as it
-    was when it was trained on. Nothing is read from the device before an epoch is over.
+    was when it was trained on. (Keras's loss has the l2 penalty in it, this one never.) Nothing
+    is read from the device before an epoch is over.
 
     Args:
         net: The network.
