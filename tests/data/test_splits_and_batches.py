@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_arch.data.augment import RandomAffine
 from mnist_arch.data.batches import Batches, Shuffle
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.data.splits import Split, stratified
@@ -168,49 +166,3 @@ def test_the_data_module_holds_out_the_recipes_share(tmp_path: Path) -> None:
     other = MNISTDataModule(name="idx", root=tmp_path, batch_size=8, validation=0.2, split_seed=1)
     other.setup()
     assert data.split_digest() != other.split_digest()
-
-
-def test_no_strength_is_no_distortion() -> None:
-    images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
-    same = RandomAffine(rotation=0, zoom=0, shift=0)(images, torch.Generator())
-    assert same.dtype == torch.float32
-    torch.testing.assert_close(same, images.float(), rtol=0, atol=1e-2)
-
-
-@pytest.mark.parametrize(
-    ("strength", "lowest", "highest"),
-    [
-        ({"rotation": 0, "zoom": 0, "shift": 0.1}, 0, 2.8),
-        ({"rotation": 10, "zoom": 0, "shift": 0}, 0, 9 * 0.175),
-        ({"rotation": 0, "zoom": 0.1, "shift": 0}, 0, 1.01),
-    ],
-)
-def test_a_point_stays_within_the_strength(
-    strength: dict[str, float], lowest: float, highest: float
-) -> None:
-    """A dot 9 pixels from the middle; its centre of mass says where it went."""
-    images = torch.zeros(500, 1, 28, 28)
-    images[:, :, 13:15, 22:24] = 255
-    moved = RandomAffine(**strength)(images, torch.Generator().manual_seed(0))  # type: ignore[arg-type]
-    places = torch.arange(28.0)
-    mass = moved.sum((1, 2, 3))
-    across = (moved.sum((1, 2)) * places).sum(1) / mass - 22.5
-    down = (moved.sum((1, 3)) * places).sum(1) / mass - 13.5
-    for distance in (across.abs(), down.abs()):
-        assert distance.max() <= highest + 0.1
-    assert max(across.abs().max(), down.abs().max()) >= 0.9 * highest
-    assert min(across.abs().min(), down.abs().min()) <= lowest + 0.1
-
-
-def test_the_matrix_turns_zooms_and_shifts() -> None:
-    """Each matrix maps the result's unit square as its draws say: determinant = zoom x zoom."""
-    affine = RandomAffine(rotation=10, zoom=0.1, shift=0.1)
-    matrices = affine.matrices(2_000, torch.Generator().manual_seed(0)).double()
-    determinants = torch.linalg.det(matrices[:, :, :2])
-    assert 0.81 <= determinants.min() < 0.83
-    assert 1.19 < determinants.max() <= 1.21 + 1e-6
-    angles = torch.rad2deg(torch.atan2(matrices[:, 1, 0], matrices[:, 0, 0]))
-    assert 9.9 < angles.max() <= 10 + 1e-4
-    assert -10 - 1e-4 <= angles.min() < -9.9
-    for shifts in matrices[:, :, 2].abs().unbind(1):  # of half the width, so twice the share
-        assert 0.199 < shifts.max() <= 0.2 + 1e-6

@@ -183,3 +183,10 @@ def test_no_number_has_two_homes() -> None:
 def test_a_mistyped_target_is_named(settings: dict[str, object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         build.partial_of(settings, "here")
+
+
+def test_an_impossible_distortion_is_one_line() -> None:
+    config = composed("model=augmented_cnn", "recipe.augmentation.zoom=1.5")
+    with pytest.raises(UserError) as error:
+        build.data_module(config)
+    assert str(error.value) == "recipe.augmentation: zoom=1.5: must be 0 or more and below 1"

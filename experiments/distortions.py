@@ -1,0 +1,84 @@
+"""What do the distortions do to a digit? A picture of real ones.
+
+    python -m experiments.distortions
+    python -m experiments.distortions --data mnist_5k --out some.png
+
+Each row shows one distortion, at strengths drawn anew for each digit; augmented_cnn's are those of
+its recipe.
+"""
+
+import argparse
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TypeVar
+
+from hydra import compose, initialize_config_module
+from hydra.utils import instantiate
+
+from conf import Config
+from experiments.command import run_command, typed
+from mnist_arch.data import sources
+from mnist_arch.data.augment import ElasticAffine, PlanarAffine, RandomAffine
+from mnist_arch.data.batches import Augmentation
+from mnist_arch.errors import UserError
+from mnist_arch.evaluation.figures import digit_rows, write_png
+from mnist_arch.randomness import generator
+
+LECUN = PlanarAffine(translation=2, scaling=0.1, squeezing=0.1, shearing=0.2)  # assumed
+SIMARD = ElasticAffine(rotation=0, zoom=0, shift=0, alpha=34, sigma=4)
+UNITS = {"rotation": "°", "zoom": " of the size", "shift": " of the width"}
+UNITS |= {"translation": " pixels", "shearing": " pixels a row"}
+
+Affine = TypeVar("Affine", RandomAffine, PlanarAffine)
+
+
+def main() -> None:
+    """Distort the first training image of each digit in every way, and write the picture."""
+    parser = argparse.ArgumentParser(
+        prog="experiments.distortions", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("--data", default="mnist", metavar="NAME", help="mnist, mnist_5k, ...")
+    parser.add_argument("--root", type=Path, default=sources.default_root(), help="of the data")
+    parser.add_argument("--out", type=Path, default=Path("docs/distortions.png"), metavar="PNG")
+    asked = parser.parse_args()
+    if not asked.out.parent.is_dir():
+        raise UserError(f"--out {asked.out}: there is no folder {asked.out.parent}")
+    data = sources.load(asked.data, asked.root)
+    chosen = [int((data.train.digits == digit).nonzero()[0]) for digit in range(10)]
+    digits = data.train.images[chosen]
+    rows = {"as they are": digits.float()}
+    for name, distortion in distortions().items():
+        rows[name] = distortion(digits, generator(0, "augmentation"))
+    title = f"{data.title}: the first training image of each digit, each distorted by its own draw"
+    write_png(digit_rows(rows, title), asked.out)
+    print(asked.out)
+
+
+def distortions() -> dict[str, Augmentation]:
+    """Name every distortion: each strength alone, then all of a source together."""
+    with initialize_config_module("conf", version_base="1.3"):
+        config: Config = typed(compose("config", ["model=augmented_cnn"]))
+    keras = instantiate(config.recipe.augmentation)
+    assert isinstance(keras, RandomAffine)
+    return {
+        **alone(keras),
+        "augmented_cnn: these three": keras,
+        **alone(LECUN),
+        "LeCun et al. 1998: these four": LECUN,
+        f"elastic, Simard et al. 2003: alpha {SIMARD.alpha:g}, sigma {SIMARD.sigma:g}": SIMARD,
+        "elastic and augmented_cnn's": replace(SIMARD, **vars(keras)),
+    }
+
+
+def alone(affine: Affine) -> dict[str, Affine]:
+    """Name each strength of a distortion, with the others set to zero."""
+    strengths = {field.name: getattr(affine, field.name) for field in fields(affine)}
+    nothing = dict.fromkeys(strengths, 0)
+    return {
+        f"{name} ±{value:g}{UNITS.get(name, '')}": type(affine)(**nothing | {name: value})
+        for name, value in strengths.items()
+    }
+
+
+if __name__ == "__main__":
+    run_command(main)
