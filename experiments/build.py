@@ -81,7 +81,12 @@ def classifier(config: Config, net: Network) -> Classifier:
     update = 1 if recipe.batch_size == 1 else None
     if update and config.trainer.precision == "16-mixed":
         raise UserError("recipe.batch_size=1: trainer.precision must be 32-true or bf16-mixed")
-    return Classifier(net, optimizer, schedule, l2=recipe.l2, seed=config.seed, update=update)
+    loss = partial_of(recipe.loss, "recipe.loss")
+    if loss:
+        _made(loss, "recipe.loss", torch.zeros(1, 10), torch.zeros(1, dtype=torch.int64))
+    return Classifier(
+        net, optimizer, schedule, loss=loss, l2=recipe.l2, seed=config.seed, update=update
+    )
 
 
 def trainer(

@@ -4,13 +4,13 @@
     python -m experiments.distortions --data mnist_5k --out some.png
 
 Each row shows one distortion, at strengths drawn anew for each digit; augmented_cnn's are those of
-its recipe.
+its recipe, the paper's those of conf/experiment/learning_curve_600000.yaml.
 """
 
 import argparse
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
@@ -24,7 +24,6 @@ from mnist_arch.errors import UserError
 from mnist_arch.evaluation.figures import digit_rows, write_png
 from mnist_arch.randomness import generator
 
-LECUN = PlanarAffine(translation=2, scaling=0.1, squeezing=0.1, shearing=0.2)  # assumed
 SIMARD = ElasticAffine(rotation=0, zoom=0, shift=0, alpha=34, sigma=4)
 UNITS = {"rotation": "°", "zoom": " of the size", "shift": " of the width"}
 UNITS |= {"translation": " pixels", "shearing": " pixels a row"}
@@ -56,18 +55,25 @@ def main() -> None:
 
 def distortions() -> dict[str, Augmentation]:
     """Name every distortion: each strength alone, then all of a source together."""
-    with initialize_config_module("conf", version_base="1.3"):
-        config: Config = typed(compose("config", ["model=augmented_cnn"]))
-    keras = instantiate(config.recipe.augmentation)
+    keras = _chosen("model=augmented_cnn")
+    lecun = _chosen("experiment=learning_curve_600000")
     assert isinstance(keras, RandomAffine)
+    assert isinstance(lecun, PlanarAffine)
     return {
         **alone(keras),
         "augmented_cnn: these three": keras,
-        **alone(LECUN),
-        "LeCun et al. 1998: these four": LECUN,
+        **alone(lecun),
+        "LeCun et al. 1998: these four": lecun,
         f"elastic, Simard et al. 2003: alpha {SIMARD.alpha:g}, sigma {SIMARD.sigma:g}": SIMARD,
         "elastic and augmented_cnn's": replace(SIMARD, **vars(keras)),
     }
+
+
+def _chosen(words: str) -> Any:
+    """Build the distortion of what the settings' words choose."""
+    with initialize_config_module("conf", version_base="1.3"):
+        config: Config = typed(compose("config", [words]))
+    return instantiate(config.recipe.augmentation)
 
 
 def alone(affine: Affine) -> dict[str, Affine]:

@@ -28,6 +28,7 @@ def tables(folder: Path) -> dict[str, str]:
         raise UserError(f"{folder}: no records there; make one with experiments.run")
     made = {
         "claims": report.claims(records),
+        "tried": report.tried(records),
         "modern": report.modern(records),
         "ensembles": report.ensembles(map(read, sorted(folder.glob("ensembles/*.json")))),
         "results": report.results(records),
@@ -45,7 +46,7 @@ def main() -> None:
     if asked.write:
         report.write_tables(asked.write, made)
     else:
-        print("\n\n".join(made.values()))
+        print("\n\n".join(f"{name}:\n\n{table}" for name, table in made.items()))
 
 
 if __name__ == "__main__":

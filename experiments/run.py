@@ -101,9 +101,13 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
 
         kept = f"checkpoints/{config.recipe.keep}.ckpt"
         net = checkpoint.load(folder / kept).to(trainer.strategy.root_device)
-        train = score(net, data.in_order(data.train))
-        validation = score(net, data.in_order(data.validation)) if data.validation else None
-        test = score(net, data.test_dataloader()) if config.test else None
+        train = score(net, data.in_order(data.train), classifier.loss)
+        validation = (
+            score(net, data.in_order(data.validation), classifier.loss)
+            if data.validation
+            else None
+        )
+        test = score(net, data.test_dataloader(), classifier.loss) if config.test else None
         clock.append(time.perf_counter())
         seconds = [later - earlier for earlier, later in itertools.pairwise(clock)]
 

@@ -59,7 +59,8 @@ def test_every_architecture_has_a_file_and_a_config_named_as_it() -> None:
     assert {path.stem for path in (PACKAGE / "models").glob("*.py")} - shared == names
     conf = PACKAGE.parent / "conf"
     assert {path.stem for path in (conf / "model").glob("*.yaml")} == names
-    assert {path.stem for path in (conf / "recipe").glob("*.yaml")} == names | {"modern"}
+    others = {"modern", "dense_on_tensorflow", "mlp_on_tensorflow"}
+    assert {path.stem for path in (conf / "recipe").glob("*.yaml")} == names | others
 
 
 @pytest.mark.parametrize(

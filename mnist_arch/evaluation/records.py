@@ -20,7 +20,7 @@ class Record:
     """One finished run.
 
     Errors are images of a split that the kept weights misread, in evaluation mode and float32;
-    losses are means over a split in the network's own loss. ``validation_*`` is None when nothing
+    losses are means over a split of the recipe's loss. ``validation_*`` is None when nothing
     was held out, ``test_*`` when the run was not to read the test digits. In the file stand also
     ``train_accuracy``, ``validation_accuracy`` and ``test_accuracy`` (percent), derived from the
     counts.

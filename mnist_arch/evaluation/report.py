@@ -13,7 +13,18 @@ from mnist_arch.evaluation.records import Record
 from mnist_arch.evaluation.statistics import interval, verdict
 
 BEGIN, END = "<!-- {}: written by `make report` -->", "<!-- end of {} -->"
-CLAIMS = ("network", "claim", "claimed", "runs", "mean", "sd", "95 % interval", "range", "verdict")
+CLAIMS = (
+    "network",
+    "recipe",
+    "claim",
+    "claimed",
+    "runs",
+    "mean",
+    "sd",
+    "95 % interval",
+    "range",
+    "verdict",
+)
 MODERN = ("network", "parameters", "its own recipe", "runs", "modern recipe", "runs", "difference")
 ENSEMBLES = ("members", "their test errors", "the best of them", "together", "difference")
 RESULTS = ("network", "parameters", "recipe", "runs", "test accuracy", "errors", "epochs", "time")
@@ -47,6 +58,13 @@ class Group(NamedTuple):
     def is_own(self) -> bool:
         """Whether it trains as the network's source did, on the source's data."""
         return (self.recipe, self.data, self.variant) == (self.architecture, "mnist", ())
+
+    @property
+    def is_tried(self) -> bool:
+        """Whether it is another way to what a source claims of this network."""
+        others = {*mnist_arch.architectures()} - {self.architecture}
+        claimed = self.records[0].claim is not None and self.recipe not in others
+        return claimed and self.data == "mnist" and not self.is_own
 
     @property
     def title(self) -> str:
@@ -90,6 +108,12 @@ def groups(records: Iterable[Record]) -> list[Group]:
 def claims(records: Iterable[Record]) -> Table:
     """A row for each figure that a source claims, from the runs by that source's recipe."""
     rows = [row for group in groups(records) if group.is_own for row in _claims_of(group)]
+    return CLAIMS, rows
+
+
+def tried(records: Iterable[Record]) -> Table:
+    """The same for other ways to what a source claims: what was tried beside its own recipe."""
+    rows = [row for group in groups(records) if group.is_tried for row in _claims_of(group)]
     return CLAIMS, rows
 
 
@@ -140,19 +164,22 @@ def results(records: Iterable[Record]) -> Table:
 
 
 def markdown(table: Table) -> str:
-    """Write a table as GitHub shows it."""
+    """Write a table as GitHub shows it; one without rows is a word."""
     header, rows = table
+    if not rows:
+        return "None yet."
     lines = [header, ["-" * len(name) for name in header], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _claims_of(group: Group) -> Iterable[Sequence[str]]:
     claim = group.records[0].claim or {}
-    for split in ("test", "validation", "train"):
+    tested = group.records[0].test_images is not None
+    for split in ("test", "validation", "train") if tested else ("validation", "train"):
         if (claimed := claim.get(f"{split}_accuracy")) is not None:
             name, values = _accuracies(group, split)
             yield _judged(group, name, f"{claimed:.2f} %", claimed, values, digits=2)
-    if (claimed := claim.get("test_loss")) is not None:
+    if tested and (claimed := claim.get("test_loss")) is not None:
         values = [record.figures("test")["loss"] for record in group.records]
         yield _judged(group, "test loss", str(claimed), claimed, values, digits=4)
 
@@ -181,8 +208,8 @@ def _judged(
     found = interval(values)
     shown = [f"{mean(values):.{digits}f}", f"{stdev(values):.{digits}f}"] if found else []
     return (
-        f"`{group.architecture}`"
-        + ("" if group.precision == "32-true" else f", {group.precision}"),
+        f"`{group.architecture}`",
+        group.title,
         name,
         text,
         str(len(values)),

@@ -1,6 +1,6 @@
 """What a network scores on a split: integers first, division last."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,7 @@ class Scored:
     Attributes:
         scores: (N, 10) float32, the greatest wins.
         digits: (N,) int64, the truth.
-        loss: Mean loss of the network's own head, reckoned in float64.
+        loss: Mean loss, reckoned in float64.
         confusion: 10 rows of truth with 10 columns of prediction, images.
     """
 
@@ -37,18 +37,23 @@ class Scored:
         return [sum(row) - row[digit] for digit, row in enumerate(self.confusion)]
 
 
-def score(net: Network, batches: Iterable[Split]) -> Scored:
+def score(
+    net: Network,
+    batches: Iterable[Split],
+    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> Scored:
     """Score all batches in evaluation mode, in float32 whatever the training's precision was.
 
-    The network is left in evaluation mode; its parameters lie where the batches do.
+    ``loss`` is a mean of scores and digits, None for that of the network's head. The network is
+    left in evaluation mode; its parameters lie where the batches do.
     """
     net.eval()
     with torch.inference_mode():
         parts = [(net(images).cpu(), digits.cpu()) for images, digits in batches]
     scores, digits = (torch.cat(part) for part in zip(*parts, strict=True))
     cells = torch.bincount(10 * digits + scores.argmax(1), minlength=100)
-    loss = net.head.loss(scores.double(), digits).item()
-    return Scored(scores, digits, loss, cells.view(10, 10).tolist())
+    mean = (loss or net.head.loss)(scores.double(), digits).item()
+    return Scored(scores, digits, mean, cells.view(10, 10).tolist())
 
 
 def counted(split: str, scored: Scored | None) -> dict[str, float | None]:

@@ -31,6 +31,7 @@ class Classifier(pl.LightningModule):
         net: The network.
         optimizer: Makes the optimiser from parameter groups.
         schedule: Makes the schedule of the learning rate, stepped after each epoch.
+        loss: Of (N, 10) scores and (N,) digits; None for that of the network's head.
         l2: Keras's l2(c) on every kernel.
         seed: Draws the dropout of each epoch.
         update: Images of one update, where a batch shall be several updates one after another;
@@ -47,6 +48,7 @@ class Classifier(pl.LightningModule):
         optimizer: Callable[[list[dict[str, Any]]], Optimizer],
         schedule: Callable[[Optimizer], LRScheduler] | None = None,
         *,
+        loss: curvature.Loss | None = None,
         l2: float = 0.0,
         seed: int = 0,
         update: int | None = None,
@@ -54,7 +56,7 @@ class Classifier(pl.LightningModule):
         super().__init__()
         self.update, self.automatic_optimization = update, update is None
         self.net, self.optimizer, self.schedule = net, optimizer, schedule
-        self.l2, self.seed = l2, seed
+        self.loss, self.l2, self.seed = loss or net.head.loss, l2, seed
         self.history: dict[str, list[float]] = {}
         self._counted: list[tuple[Tensor, Tensor, int]] = []  # loss, errors and images of batches
 
@@ -133,13 +135,13 @@ class Classifier(pl.LightningModule):
             count = self.net.features(images[:1]).shape[1]
         signs = torch.randint(2, (SIGNS, len(digits), count), generator=draws) * 2 - 1
         optimizer.set_curvature(
-            curvature.diagonal(self.net, images, digits, signs.to(images.device))
+            curvature.diagonal(self.net, images, digits, signs.to(images.device), self.loss)
         )
 
     def _step(self, batch: Split) -> Tensor:
         images, digits = batch
         scores = self(images)
-        loss = self.net.head.loss(scores, digits)
+        loss = self.loss(scores, digits)
         errors = (scores.detach().argmax(1) != digits).sum()
         self._counted.append((loss.detach(), errors, len(digits)))
         return loss

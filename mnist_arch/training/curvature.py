@@ -12,6 +12,8 @@ diverges. What is estimated instead is the diagonal itself: with random signs s,
 the diagonal of J'HJ as its mean.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
@@ -20,10 +22,13 @@ from mnist_arch.models import Network
 
 CHUNK = 100  # patterns whose gradients are held in memory together
 
+Loss = Callable[[Tensor, Tensor], Tensor]
 Curvature = dict[nn.Parameter, Tensor]
 
 
-def diagonal(net: Network, images: Tensor, digits: Tensor, signs: Tensor) -> Curvature:
+def diagonal(
+    net: Network, images: Tensor, digits: Tensor, signs: Tensor, loss: Loss | None = None
+) -> Curvature:
     """Estimate the second derivative of the mean loss along each parameter, dropout off.
 
     Args:
@@ -32,6 +37,7 @@ def diagonal(net: Network, images: Tensor, digits: Tensor, signs: Tensor) -> Cur
         digits: (N,).
         signs: (D, N, J) of -1 and 1, J being the number of features. The result is the mean over
             N and D, exact over all 2^J signs.
+        loss: The mean loss of (N, 10) scores and (N,) digits, None for that of the head.
 
     Returns:
         For each parameter a tensor of its shape, nowhere negative.
@@ -40,7 +46,7 @@ def diagonal(net: Network, images: Tensor, digits: Tensor, signs: Tensor) -> Cur
     net.eval()
     features = _Features(net)
     parameters = {name: value.detach() for name, value in features.named_parameters()}
-    roots = _roots(_second_derivatives(net, images, digits))
+    roots = _roots(_second_derivatives(net, images, digits, loss or net.head.loss))
     directions = torch.einsum("nij,dnj->dni", roots, signs.to(roots))
 
     def along(parameters: dict[str, Tensor], image: Tensor, direction: Tensor) -> Tensor:
@@ -68,13 +74,13 @@ class _Features(nn.Module):
         return self.net.features(images)
 
 
-def _second_derivatives(net: Network, images: Tensor, digits: Tensor) -> Tensor:
+def _second_derivatives(net: Network, images: Tensor, digits: Tensor, loss: Loss) -> Tensor:
     """(N, J, J): of each pattern's own loss along its features."""
     with torch.no_grad():
         states = net.features(images)
     states.requires_grad_()
-    loss = net.head.loss(net.scores(states), digits) * len(digits)
-    (first,) = torch.autograd.grad(loss, states, create_graph=True)
+    total = loss(net.scores(states), digits) * len(digits)
+    (first,) = torch.autograd.grad(total, states, create_graph=True)
     rows = [torch.autograd.grad(each.sum(), states, retain_graph=True)[0] for each in first.T]
     return torch.stack(rows, dim=1)
 

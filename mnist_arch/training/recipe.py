@@ -41,6 +41,8 @@ class Recipe:
         optimizer: ``_target_`` of a torch.optim.Optimizer and its arguments.
         schedule: ``_target_`` of a torch.optim.lr_scheduler.LRScheduler and its arguments,
             stepped after each epoch; None for a constant rate.
+        loss: ``_target_`` of a mean loss of (N, 10) scores and (N,) digits, and its other
+            arguments; None for that of the network's head.
         l2: Keras's l2(c) on every kernel: adds c * sum(w^2) to what is minimised. Biases are free.
         validation: Share of the training set that is held out, 0 for none.
         keep: The weights that are tested: ``last``, or ``best`` on validation (fewest errors, the
@@ -55,6 +57,7 @@ class Recipe:
     initialization: dict[str, Any] | None
     optimizer: dict[str, Any]
     schedule: dict[str, Any] | None
+    loss: dict[str, Any] | None
     l2: float
     validation: float
     keep: str

@@ -22,19 +22,19 @@ def test_a_claim_is_judged_over_seeds() -> None:
     assert len(header) == len(rows[0])
     assert rows == [
         (
-            *("`mlp`", "test accuracy", "97.59 %", "3", "97.80", "0.20", "97.30 to 98.30"),
-            *("97.60 to 98.00", "reproduced"),
+            *("`mlp`", "own", "test accuracy", "97.59 %", "3", "97.80", "0.20"),
+            *("97.30 to 98.30", "97.60 to 98.00", "reproduced"),
         ),
         (
-            *("`mlp`", "test loss", "0.0769", "3", "0.0800", "0.0000", "0.0800 to 0.0800"),
-            *("0.0800 to 0.0800", "not reached"),
+            *("`mlp`", "own", "test loss", "0.0769", "3", "0.0800", "0.0000"),
+            *("0.0800 to 0.0800", "0.0800 to 0.0800", "not reached"),
         ),
     ]
 
 
 def test_one_run_is_shown_and_not_judged() -> None:
     _, rows = report.claims([record(claim={"test_accuracy": 97.0})])
-    expected = ("`mlp`", "test accuracy", "97.00 %", "1", "97.59", "", "", "")
+    expected = ("`mlp`", "own", "test accuracy", "97.00 %", "1", "97.59", "", "", "")
     assert rows == [(*expected, "one run judges nothing")]
 
 
@@ -43,8 +43,8 @@ def test_training_accuracy_is_compared_as_the_network_learned_at_the_claims_epoc
     claim = {"epochs": 2, "train_accuracy": 95.0, "validation_accuracy": 81.5}
     runs = [record(seed=n, claim=claim, history=curves) for n in (0, 1)]
     _, (validation, train) = report.claims(runs)
-    assert validation[1:5] == ("validation accuracy, 2 epochs", "81.50 %", "2", "81.00")
-    assert train[1:5] == ("training accuracy, 2 epochs", "95.00 %", "2", "95.00")
+    assert validation[2:6] == ("validation accuracy, 2 epochs", "81.50 %", "2", "81.00")
+    assert train[2:6] == ("training accuracy, 2 epochs", "95.00 %", "2", "95.00")
 
 
 def test_validation_accuracy_is_that_of_the_kept_weights_where_no_epoch_is_claimed() -> None:
@@ -63,6 +63,18 @@ def test_only_runs_by_the_sources_own_recipe_and_data_judge_its_claim() -> None:
     ]
     assert report.claims(others)[1] == []
     assert len(report.claims([record(), record(**BF16)])[1]) == 4
+
+
+def test_other_ways_to_a_claim_are_shown_apart() -> None:
+    ways = [
+        record(recipe="mlp_on_tensorflow", overrides=["recipe=mlp_on_tensorflow"]),
+        record(overrides=["recipe.max_epochs=9"]),
+    ]
+    others = [record(), record(recipe="modern", claim=None), record(recipe="dense")]
+    assert [row[1] for row in report.tried([*ways, *others])[1][::2]] == [
+        "own, recipe.max_epochs=9",
+        "mlp_on_tensorflow",
+    ]
 
 
 def test_a_run_is_counted_once() -> None:
@@ -109,6 +121,7 @@ def test_both_recipes_of_a_network_stand_side_by_side() -> None:
 
 def test_a_table_is_markdown() -> None:
     assert report.markdown((("a", "bc"), [("1", "2")])) == "| a | bc |\n| - | -- |\n| 1 | 2 |"
+    assert report.markdown((("a", "bc"), [])) == "None yet."
 
 
 def test_a_page_keeps_what_stands_around_its_tables(tmp_path: Path) -> None:
@@ -153,7 +166,7 @@ RESULTS = Path(mnist_arch.__file__).parent.parent / "results"
 def test_the_readmes_tables_are_made_from_the_committed_records() -> None:
     page = (RESULTS.parent / "README.md").read_text()
     made = tables(RESULTS)
-    assert len(made) == 4
+    assert len(made) == 5
     for name, table in made.items():
         assert report.with_table(page, name, table) == page
 

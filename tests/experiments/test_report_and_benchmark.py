@@ -17,7 +17,7 @@ def test_report_prints_a_table_of_any_runs(command: Command, tmp_path: Path) -> 
     record().write(tmp_path / "runs/one")
     done = command("experiments.report", "runs")
     assert done.returncode == 0, done.stderr
-    assert "| `mlp` | test accuracy | 97.59 % | 1 | 97.59 |" in done.stdout
+    assert "| `mlp` | own | test accuracy | 97.59 % | 1 | 97.59 |" in done.stdout
     assert "| `mlp` | 79,510 | own | 1 | 97.59 % |" in done.stdout
 
 
@@ -27,7 +27,7 @@ def test_report_writes_a_page_and_a_second_time_the_same_bytes(
     (tmp_path / "results").mkdir()
     record().write(tmp_path / "results")
     page = tmp_path / "page.md"
-    names = ("results", "claims", "modern", "ensembles")
+    names = ("results", "claims", "tried", "modern", "ensembles")
     places = [f"{BEGIN.format(name)}\n{END.format(name)}\n" for name in names]
     page.write_text("before\n" + "\n".join(places) + "after\n")
     assert command("experiments.report", "--write", "page.md").returncode == 0

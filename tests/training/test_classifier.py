@@ -12,6 +12,7 @@ import mnist_arch
 from mnist_arch.data.batches import Batches, Shuffle
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.data.splits import Split
+from mnist_arch.evaluation.scoring import score
 from mnist_arch.models import ARCHITECTURES
 from mnist_arch.randomness import generator
 from mnist_arch.training.callbacks import Card, checkpoints
@@ -116,6 +117,24 @@ def test_sdlm_measures_the_curvature_before_each_pass_and_updates_by_single_patt
     for name, value in net.state_dict().items():
         torch.testing.assert_close(ours.net.state_dict()[name], value, rtol=1e-5, atol=1e-6)
     assert ours.history["learning_rate"] == [1e-4, 5e-5]
+
+
+def test_another_loss_than_the_heads_is_minimised_and_counted() -> None:
+    split, cross_entropy = digits(20), torch.nn.functional.cross_entropy
+    torch.manual_seed(0)
+    optimizer = partial(torch.optim.SGD, lr=0.1)
+    ours = Classifier(mnist_arch.build("mlp"), optimizer, loss=cross_entropy)
+    trainer(1).fit(ours, Batches(split, 20))
+    torch.manual_seed(0)
+    net = mnist_arch.build("mlp")
+    loss = cross_entropy(net(split.images), split.digits)
+    loss.backward()
+    assert ours.history["train/loss"] == pytest.approx([loss.item()], rel=1e-6)
+    for parameter, found in zip(net.parameters(), ours.net.parameters(), strict=True):
+        torch.testing.assert_close(found, parameter - 0.1 * parameter.grad)
+    scored = score(net, [split], cross_entropy)
+    assert scored.loss == pytest.approx(loss.item(), rel=1e-6)
+    assert scored.loss != pytest.approx(score(net, [split]).loss, rel=1e-3)
 
 
 def test_validation_is_counted_apart_and_weighs_the_short_batch_by_its_size() -> None:

@@ -8,8 +8,10 @@ from mnist_arch.training.recipe import Recipe
 POSSIBLE = {
     "max_epochs": 1,
     "batch_size": 1,
+    "initialization": None,
     "optimizer": {"_target_": "torch.optim.SGD"},
     "schedule": None,
+    "loss": None,
     "l2": 0.0,
     "validation": 0.0,
     "keep": "last",
