@@ -1,7 +1,7 @@
 # make run    set up, and train LeNet-5 on MNIST (make run ARGS="model=mlp recipe.max_epochs=1")
 # make test   set up, and run the tests
 # make lint   formatter, linter, types
-# make report write the results table of README.md from the records in results/
+# make report write the tables of README.md and docs/results.md from the records in results/
 PYTHON ?= python3
 BIN = .venv/bin
 SOURCES = conf experiments mnist_arch tests
@@ -20,7 +20,7 @@ lint: .venv/ready-to-test
 	$(BIN)/mypy mnist_arch
 
 report: .venv/ready-to-run
-	$(BIN)/python -m experiments.report --write README.md
+	$(BIN)/python -m experiments.report --write README.md docs/results.md
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,9 +2,9 @@
 
     python -m experiments.report              (the committed records, results/)
     python -m experiments.report runs         (your own runs)
-    python -m experiments.report --write README.md
+    python -m experiments.report --write README.md docs/results.md
 
---write puts the tables between the page's markers instead of printing them.
+--write puts the tables between the markers of pages instead of printing them.
 """
 
 import argparse
@@ -30,6 +30,7 @@ def tables(folder: Path) -> dict[str, str]:
         "claims": report.claims(records),
         "tried": report.tried(records),
         "modern": report.modern(records),
+        "choices": report.choices(read_all(folder / "search")),
         "ensembles": report.ensembles(map(read, sorted(folder.glob("ensembles/*.json")))),
         "results": report.results(records),
     }
@@ -40,12 +41,14 @@ def main() -> None:
     """Read, make the tables, print or write them."""
     parser = argparse.ArgumentParser(prog="experiments.report", description=__doc__.split("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("results"), help="of records")
-    parser.add_argument("--write", type=Path, metavar="PAGE", help="a page with the markers")
+    parser.add_argument(
+        "--write", type=Path, nargs="+", metavar="PAGE", default=[], help="pages with markers"
+    )
     asked = parser.parse_args()
     made = tables(asked.folder)
-    if asked.write:
-        report.write_tables(asked.write, made)
-    else:
+    for page in asked.write:
+        report.write_tables(page, made)
+    if not asked.write:
         print("\n\n".join(f"{name}:\n\n{table}" for name, table in made.items()))
 
 

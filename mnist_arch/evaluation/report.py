@@ -26,6 +26,7 @@ CLAIMS = (
     "verdict",
 )
 MODERN = ("network", "parameters", "its own recipe", "runs", "modern recipe", "runs", "difference")
+CHOICES = ("network", "recipe", "epochs", "runs", "held-out errors", "held-out loss")
 ENSEMBLES = ("members", "their test errors", "the best of them", "together", "difference")
 RESULTS = ("network", "parameters", "recipe", "runs", "test accuracy", "errors", "epochs", "time")
 
@@ -133,6 +134,26 @@ def modern(records: Iterable[Record]) -> Table:
             change = f"{mean(new) - mean(own):+.2f}"
             rows.append((f"`{name}`", parameters, *cells, str(len(new)), change))
     return MODERN, rows
+
+
+def choices(records: Iterable[Record]) -> Table:
+    """What was compared before something was chosen: runs that left the test digits unread."""
+    rows: list[Sequence[str]] = []
+    for group in groups(records):
+        found = [record.figures("validation") for record in group.records]
+        errors, losses = ([each[name] for each in found] for name in ("errors", "loss"))
+        first = group.records[0]
+        rows.append(
+            (
+                f"`{group.architecture}`",
+                group.title,
+                str(first.epochs),
+                str(len(found)),
+                f"{_over_seeds(errors, 1 if found[1:] else 0)} of {first.validation_images:,}",
+                _over_seeds(losses, 4),
+            )
+        )
+    return CHOICES, rows
 
 
 def ensembles(found: Iterable[Ensemble]) -> Table:
@@ -258,10 +279,20 @@ def with_table(page: str, name: str, table: str) -> str:
 
 
 def write_tables(path: Path, tables: dict[str, str]) -> None:
-    """Put tables between the markers of a page; the file changes whole or not at all."""
-    page = path.read_text()
-    for name, table in tables.items():
-        page = with_table(page, name, table)
+    """Put those tables into a page that it has markers for; it changes whole or not at all.
+
+    Raises:
+        UserError: There is no such page, or it has no markers.
+    """
+    try:
+        page = path.read_text()
+    except OSError as error:
+        raise UserError(f"{path}: no readable page ({error})") from error
+    named = [name for name in tables if BEGIN.format(name) in page]
+    if not named:
+        raise UserError(f"{path}: no markers there, such as {BEGIN.format('results')!r}")
+    for name in named:
+        page = with_table(page, name, tables[name])
     unfinished = path.with_name(f"{path.name}.part")
     unfinished.write_text(page)
     unfinished.replace(path)

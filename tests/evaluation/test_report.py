@@ -12,6 +12,7 @@ from mnist_arch.evaluation.ensembles import Ensemble
 from mnist_arch.evaluation.records import read_all
 from tests.evaluation.test_records import record
 
+RESULTS = Path(mnist_arch.__file__).parent.parent / "results"
 BF16 = {"precision": "bf16-mixed", "overrides": ["trainer.precision=bf16-mixed"]}
 
 
@@ -133,9 +134,29 @@ def test_a_page_keeps_what_stands_around_its_tables(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="to write between"):
             report.with_table("no markers" if name == "claims" else page, name, "new")
     (tmp_path / "page.md").write_text(page)
-    report.write_tables(tmp_path / "page.md", {"claims": "new"})
+    report.write_tables(tmp_path / "page.md", {"claims": "new", "results": "elsewhere"})
     assert (tmp_path / "page.md").read_text() == new
     assert [path.name for path in tmp_path.iterdir()] == ["page.md"]
+    with pytest.raises(UserError, match="page.md: no markers there, such as"):
+        report.write_tables(tmp_path / "page.md", {"results": "new"})
+    with pytest.raises(UserError, match="nowhere: no readable page"):
+        report.write_tables(tmp_path / "nowhere", {"results": "new"})
+
+
+def test_what_was_compared_is_shown_by_held_out_errors() -> None:
+    unread = {"test_images": None, "test_errors": None, "test_loss": None}
+    held_out = {"validation_images": 6_000, "validation_loss": 0.25}
+    runs = [
+        record(validation_errors=40, **held_out, **unread),
+        record(validation_errors=50, seed=1, **held_out, **unread),
+    ]
+    (row,) = report.choices(runs)[1]
+    assert row == ("`mlp`", "own", "5", "2", "45.0 ± 7.1 of 6,000", "0.2500 ± 0.0000")
+
+
+def test_no_choice_was_made_by_test_digits() -> None:
+    for each in read_all(RESULTS / "search"):
+        assert each.test_errors is None, each.command
 
 
 def test_an_ensemble_stands_beside_its_best_member() -> None:
@@ -160,14 +181,11 @@ def test_an_ensemble_stands_beside_its_best_member() -> None:
     ]
 
 
-RESULTS = Path(mnist_arch.__file__).parent.parent / "results"
-
-
-def test_the_readmes_tables_are_made_from_the_committed_records() -> None:
-    page = (RESULTS.parent / "README.md").read_text()
-    made = tables(RESULTS)
-    assert len(made) == 5
-    for name, table in made.items():
+def test_the_committed_pages_hold_every_table_as_the_committed_records_make_it() -> None:
+    root = RESULTS.parent
+    pages = [(root / name).read_text() for name in ("README.md", "docs/results.md")]
+    for name, table in tables(RESULTS).items():
+        (page,) = (page for page in pages if report.BEGIN.format(name) in page)
         assert report.with_table(page, name, table) == page
 
 

@@ -27,7 +27,7 @@ def test_report_writes_a_page_and_a_second_time_the_same_bytes(
     (tmp_path / "results").mkdir()
     record().write(tmp_path / "results")
     page = tmp_path / "page.md"
-    names = ("results", "claims", "tried", "modern", "ensembles")
+    names = ("results", "claims", "tried", "modern", "choices", "ensembles")
     places = [f"{BEGIN.format(name)}\n{END.format(name)}\n" for name in names]
     page.write_text("before\n" + "\n".join(places) + "after\n")
     assert command("experiments.report", "--write", "page.md").returncode == 0

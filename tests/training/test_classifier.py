@@ -12,6 +12,7 @@ import mnist_arch
 from mnist_arch.data.batches import Batches, Shuffle
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.data.splits import Split
+from mnist_arch.errors import UserError
 from mnist_arch.evaluation.scoring import score
 from mnist_arch.models import ARCHITECTURES
 from mnist_arch.randomness import generator
@@ -216,3 +217,40 @@ def test_best_keeps_the_epoch_with_fewest_validation_errors(tmp_path: Path) -> N
     assert (best["epoch"], last["epoch"]) == (0, 2)
     net = mnist_arch.load(tmp_path / "best.ckpt")
     assert int((net(split.images).argmax(1) != split.digits).sum()) == errors[0]
+
+
+def test_a_run_whose_folder_was_moved_still_knows_its_best_epoch(tmp_path: Path) -> None:
+    """The rate wrecks the network after its first epoch: the first stays best when it goes on."""
+
+    def fit(epochs: int, folder: Path, resumed: Path | None = None) -> None:
+        torch.manual_seed(0)
+        wrecked = partial(
+            torch.optim.lr_scheduler.LambdaLR, lr_lambda=lambda epoch: 1 if epoch < 1 else 1e4
+        )
+        ours = Classifier(mnist_arch.build("mlp"), partial(torch.optim.SGD, lr=0.1), wrecked)
+        saving = [Card({"architecture": "mlp"}), *checkpoints(folder, "best")]
+        batches = Batches(split, 20, Shuffle(0)), Batches(split, 200)
+        trainer(epochs, saving).fit(ours, *batches, ckpt_path=resumed, weights_only=True)
+
+    split = digits(200)
+    fit(2, tmp_path / "here")
+    (tmp_path / "here").rename(tmp_path / "there")
+    best = (tmp_path / "there/best.ckpt").read_bytes()
+    with warnings.catch_warnings():
+        # Lightning notes that it resumes from a folder that holds other checkpoints.
+        warnings.simplefilter("ignore")
+        fit(4, tmp_path / "there", tmp_path / "there/last.ckpt")
+    assert torch.load(tmp_path / "there/last.ckpt")["epoch"] == 3
+    assert (tmp_path / "there/best.ckpt").read_bytes() == best
+    assert {path.name for path in tmp_path.rglob("*.ckpt")} == {"best.ckpt", "last.ckpt"}
+
+
+def test_a_run_goes_on_with_the_same_data_only(tmp_path: Path) -> None:
+    before = {"epoch": 2, "mnist_arch": {"split_digest": "a", "commit": "c", "interrupted": []}}
+    before["mnist_arch"]["seconds_training"] = 7.0
+    card = Card({"split_digest": "a"})
+    card.go_on(before, tmp_path)
+    assert card.interrupted == [{"epochs": 3, "commit": "c"}]
+    assert card.seconds == 7.0
+    with pytest.raises(UserError, match="the data have changed"):
+        Card({"split_digest": "b"}).go_on(before, tmp_path)

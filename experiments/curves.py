@@ -1,0 +1,62 @@
+"""How does a network's error fall from pass to pass? A picture made from records.
+
+    python -m experiments.curves                                 (LeNet-5 of 1998, committed runs)
+    python -m experiments.curves runs --model mlp --out mlp.png  (your own runs)
+
+Training errors are counted as the network learns, as fig. 5 of the LeNet-5 paper counts them; the
+errors on held-out digits come from runs that hold some out.
+"""
+
+import argparse
+from pathlib import Path
+
+import mnist_arch
+from experiments.command import run_command
+from mnist_arch.errors import UserError, suggestion
+from mnist_arch.evaluation.figures import training_curves, write_png
+from mnist_arch.evaluation.records import Record, read_all
+from mnist_arch.evaluation.report import groups
+
+
+def main() -> None:
+    """Read the records of one network's own recipe, and draw them."""
+    parser = argparse.ArgumentParser(prog="experiments.curves", description=__doc__.split("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("results"), help="of records")
+    parser.add_argument("--model", default="lenet5_1998", help="a network")
+    parser.add_argument("--out", type=Path, default=Path("docs/lenet5_1998.png"), metavar="PNG")
+    asked = parser.parse_args()
+    if asked.model not in mnist_arch.architectures():
+        near = suggestion(asked.model, mnist_arch.architectures())
+        raise UserError(f"--model {asked.model}: no such network; {near}")
+    if not asked.out.parent.is_dir():
+        raise UserError(f"--out {asked.out}: there is no folder {asked.out.parent}")
+    drawn = curves([*read_all(asked.folder), *read_all(asked.folder / "search")], asked.model)
+    if not drawn:
+        raise UserError(f"{asked.folder}: no runs of {asked.model} by its own recipe there")
+    write_png(training_curves(drawn, f"{asked.model} by its own recipe"), asked.out)
+    print(asked.out)
+
+
+def curves(records: list[Record], model: str) -> dict[str, list[list[float]]]:
+    """Name the curves of a network's own recipe, in percent of errors after each pass."""
+    drawn: dict[str, list[list[float]]] = {}
+    held_out = "recipe.validation="
+    for group in groups(records):
+        others = [word for word in group.variant if not word.startswith(held_out)]
+        if (group.architecture, group.recipe, group.data) != (model, model, "mnist") or others:
+            continue
+        images = f"{group.records[0].train_images:,} training digits, as it learns"
+        name = f"{images} ({len(group.records)} run{'s' * (len(group.records) > 1)})"
+        drawn[name] = [_errors(record, "train") for record in group.records]
+        if group.records[0].validation_images:
+            name = f"{group.records[0].validation_images:,} held-out digits"
+            drawn[name] = [_errors(record, "validation") for record in group.records]
+    return drawn
+
+
+def _errors(record: Record, split: str) -> list[float]:
+    return [100 - accuracy for accuracy in record.history[f"{split}/accuracy"]]
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,59 @@
+"""The picture of errors by pass."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from matplotlib.image import imread
+
+from experiments.curves import curves
+from mnist_arch.evaluation.figures import training_curves
+from tests.evaluation.test_records import record
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+LEARNT = {"train/accuracy": [90.0, 99.0], "validation/accuracy": [80.0, 98.0]}
+HELD_OUT = {"validation_images": 6_000, "overrides": ["recipe.validation=0.1"]}
+
+
+def test_curves_are_of_the_own_recipe_with_or_without_held_out_digits() -> None:
+    records = [
+        record(history=LEARNT),
+        record(history=LEARNT, seed=1),
+        record(history=LEARNT, **HELD_OUT),
+        record(history=LEARNT, overrides=["recipe.l2=0.1"]),
+        record(history=LEARNT, recipe="modern"),
+        record(history=LEARNT, data="mnist_5k"),
+        record(history=LEARNT, architecture="dense", recipe="dense"),
+    ]
+    assert curves(records, "mlp") == {
+        "60,000 training digits, as it learns (2 runs)": [[10.0, 1.0]] * 2,
+        "60,000 training digits, as it learns (1 run)": [[10.0, 1.0]],
+        "6,000 held-out digits": [[20.0, 2.0]],
+    }
+
+
+def test_every_run_is_drawn_by_pass_and_named_once() -> None:
+    (axes,) = training_curves({"a": [[10, 1], [9, 2]], "b": [[20, 2]]}, "title").axes
+    assert [line.get_xydata().tolist() for line in axes.lines] == [
+        [[1, 10], [2, 1]],
+        [[1, 9], [2, 2]],
+        [[1, 20], [2, 2]],
+    ]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
+    low, high = axes.get_ylim()
+    assert low < 1 < 20 < high
+
+
+def test_the_command_draws_runs_and_says_what_is_wrong(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "runs/mlp-seed0").mkdir(parents=True)
+    record(history=LEARNT).write(tmp_path / "runs/mlp-seed0")
+    words = ["runs", "--out", "curves.png", "--model"]
+    done = command("experiments.curves", *words, "mlp")
+    assert (done.returncode, done.stdout) == (0, "curves.png\n"), done.stderr
+    assert imread(tmp_path / "curves.png").shape == (440, 720, 4)
+    for name, message in (
+        ("lenet6", "--model lenet6: no such network; did you mean lenet5?"),
+        ("dense", "runs: no runs of dense by its own recipe there"),
+    ):
+        done = command("experiments.curves", *words, name)
+        assert (done.returncode, done.stderr) == (2, f"error: {message}\n")
