@@ -137,9 +137,9 @@ def test_a_page_keeps_what_stands_around_its_tables(tmp_path: Path) -> None:
     report.write_tables(tmp_path / "page.md", {"claims": "new", "results": "elsewhere"})
     assert (tmp_path / "page.md").read_text() == new
     assert [path.name for path in tmp_path.iterdir()] == ["page.md"]
-    with pytest.raises(UserError, match="page.md: no markers there, such as"):
+    with pytest.raises(UserError, match=r"page\.md: no markers there, such as"):
         report.write_tables(tmp_path / "page.md", {"results": "new"})
-    with pytest.raises(UserError, match="nowhere: no readable page"):
+    with pytest.raises(UserError, match=r"nowhere: no readable page"):
         report.write_tables(tmp_path / "nowhere", {"results": "new"})
 
 
