@@ -59,7 +59,7 @@ def test_every_architecture_has_a_file_and_a_config_named_as_it() -> None:
     assert {path.stem for path in (PACKAGE / "models").glob("*.py")} - shared == names
     conf = PACKAGE.parent / "conf"
     assert {path.stem for path in (conf / "model").glob("*.yaml")} == names
-    others = {"modern", "dense_on_tensorflow", "mlp_on_tensorflow"}
+    others = {"modern", "dense_on_tensorflow", "mlp_on_tensorflow", "lenet5_1998_slower"}
     assert {path.stem for path in (conf / "recipe").glob("*.yaml")} == names | others
 
 
