@@ -20,7 +20,7 @@ def test_curves_are_of_the_own_recipe_with_or_without_held_out_digits() -> None:
         record(history=LEARNT),
         record(history=LEARNT, seed=1),
         record(history=LEARNT, **HELD_OUT),
-        record(history=LEARNT, overrides=["recipe.l2=0.1"]),
+        record(history=LEARNT, overrides=["recipe.l2=0.1"], train_images=50_000),
         record(history=LEARNT, recipe="modern"),
         record(history=LEARNT, data="mnist_5k"),
         record(history=LEARNT, architecture="dense", recipe="dense"),

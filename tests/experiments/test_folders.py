@@ -74,6 +74,13 @@ def test_an_unfinished_run_is_taken_up_by_the_same_settings_only(tmp_path: Path)
     assert lent("a: 1") == "mlp-seed0-3"
 
 
+def test_a_folder_that_no_run_made_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mlp-seed0").mkdir()
+    with run_folder(tmp_path, "mlp-seed0", "a: 1") as folder:
+        assert folder.name == "mlp-seed0-2"
+    assert list((tmp_path / "mlp-seed0").iterdir()) == []
+
+
 def test_a_folder_is_left_without_its_lock(tmp_path: Path) -> None:
     with run_folder(tmp_path, "mlp-seed0", "a: 1") as folder:
         assert {path.name for path in folder.iterdir()} == {"config.yaml", ".lock"}

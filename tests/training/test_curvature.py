@@ -115,8 +115,10 @@ def test_dropout_is_off_and_afterwards_as_it_was() -> None:
 
 def test_the_features_of_lenet5_1998_are_f6_and_lead_to_its_scores() -> None:
     net, (images, _) = mnist_arch.build("lenet5_1998"), patterns(3)
+    nn.init.constant_(net.f6.bias, 100.0)
+    torch.testing.assert_close(net.features(images), torch.full((3, 84), 1.7159))  # squashed
+    nn.init.normal_(net.f6.bias)
     features = net.features(images)
-    assert features.shape == (3, 84)
     assert net.scores(features).equal(net(images))
     distance = F.pairwise_distance(features[:, None], net.output.codes[None], eps=0).square()
     torch.testing.assert_close(net(images), -distance, rtol=1e-5, atol=1e-5)
