@@ -19,7 +19,7 @@ from mnist_arch.evaluation.report import groups
 
 
 def main() -> None:
-    """Read the records of one network's own recipe, and draw them."""
+    """Read the records of one network, and draw them."""
     parser = argparse.ArgumentParser(prog="experiments.curves", description=__doc__.split("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("results"), help="of records")
     parser.add_argument("--model", default="lenet5_1998", help="a network")
@@ -32,24 +32,24 @@ def main() -> None:
         raise UserError(f"--out {asked.out}: there is no folder {asked.out.parent}")
     drawn = curves([*read_all(asked.folder), *read_all(asked.folder / "search")], asked.model)
     if not drawn:
-        raise UserError(f"{asked.folder}: no runs of {asked.model} by its own recipe there")
-    write_png(training_curves(drawn, f"{asked.model} by its own recipe"), asked.out)
+        raise UserError(f"{asked.folder}: no runs of {asked.model} by a recipe with a claim there")
+    write_png(training_curves(drawn, f"{asked.model}, errors as it learns"), asked.out)
     print(asked.out)
 
 
 def curves(records: list[Record], model: str) -> dict[str, list[list[float]]]:
-    """Name the curves of a network's own recipe, in percent of errors after each pass."""
+    """Name the curves of a network's ways to its claim, in percent of errors after each pass."""
     drawn: dict[str, list[list[float]]] = {}
-    held_out = "recipe.validation="
     for group in groups(records):
-        others = [word for word in group.variant if not word.startswith(held_out)]
-        if (group.architecture, group.recipe, group.data) != (model, model, "mnist") or others:
+        others = [word for word in group.variant if not word.startswith("recipe.validation=")]
+        if group.architecture != model or others or not (group.is_own or group.is_tried):
             continue
-        images = f"{group.records[0].train_images:,} training digits, as it learns"
-        name = f"{images} ({len(group.records)} run{'s' * (len(group.records) > 1)})"
+        count = f"{len(group.records)} run{'s' * (len(group.records) > 1)}"
+        first = group.records[0]
+        name = f"recipe={group.recipe}, {first.train_images:,} training digits ({count})"
         drawn[name] = [_errors(record, "train") for record in group.records]
-        if group.records[0].validation_images:
-            name = f"{group.records[0].validation_images:,} held-out digits"
+        if first.validation_images:
+            name = f"recipe={group.recipe}, {first.validation_images:,} held-out digits ({count})"
             drawn[name] = [_errors(record, "validation") for record in group.records]
     return drawn
 

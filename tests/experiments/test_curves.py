@@ -15,20 +15,22 @@ LEARNT = {"train/accuracy": [90.0, 99.0], "validation/accuracy": [80.0, 98.0]}
 HELD_OUT = {"validation_images": 6_000, "overrides": ["recipe.validation=0.1"]}
 
 
-def test_curves_are_of_the_own_recipe_with_or_without_held_out_digits() -> None:
+def test_curves_are_of_the_ways_to_a_claim_with_or_without_held_out_digits() -> None:
     records = [
         record(history=LEARNT),
         record(history=LEARNT, seed=1),
         record(history=LEARNT, **HELD_OUT),
         record(history=LEARNT, overrides=["recipe.l2=0.1"], train_images=50_000),
-        record(history=LEARNT, recipe="modern"),
+        record(history=LEARNT, recipe="modern", claim=None),
+        record(history=LEARNT, recipe="mlp_on_tensorflow"),
         record(history=LEARNT, data="mnist_5k"),
         record(history=LEARNT, architecture="dense", recipe="dense"),
     ]
     assert curves(records, "mlp") == {
-        "60,000 training digits, as it learns (2 runs)": [[10.0, 1.0]] * 2,
-        "60,000 training digits, as it learns (1 run)": [[10.0, 1.0]],
-        "6,000 held-out digits": [[20.0, 2.0]],
+        "recipe=mlp, 60,000 training digits (2 runs)": [[10.0, 1.0]] * 2,
+        "recipe=mlp, 60,000 training digits (1 run)": [[10.0, 1.0]],
+        "recipe=mlp, 6,000 held-out digits (1 run)": [[20.0, 2.0]],
+        "recipe=mlp_on_tensorflow, 60,000 training digits (1 run)": [[10.0, 1.0]],
     }
 
 
@@ -53,7 +55,7 @@ def test_the_command_draws_runs_and_says_what_is_wrong(command: Command, tmp_pat
     assert imread(tmp_path / "curves.png").shape == (440, 720, 4)
     for name, message in (
         ("lenet6", "--model lenet6: no such network; did you mean lenet5?"),
-        ("dense", "runs: no runs of dense by its own recipe there"),
+        ("dense", "runs: no runs of dense by a recipe with a claim there"),
     ):
         done = command("experiments.curves", *words, name)
         assert (done.returncode, done.stderr) == (2, f"error: {message}\n")
