@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -54,9 +55,22 @@ def explanation(error: BaseException) -> str | None:
             return f"no setting '{error.full_key}'; {suggestion(str(error.key), known)}"
         first_line = str(error).strip().partition("\n")[0]
         return f"{error.full_key}: {first_line}" if error.full_key else first_line
+    if _cannot_merge_into_null(error):
+        return (
+            "a word sets a part of a setting that is null, which a command line cannot do; "
+            "write it into a file of conf/experiment"
+        )
     if isinstance(error, (HydraException, OSError)):
         return " ".join(str(error).split())
     return None
+
+
+def _cannot_merge_into_null(error: BaseException) -> bool:
+    """Recognise what omegaconf 2.3 raises for a dictionary over a typed null."""
+    if not isinstance(error, (AttributeError, AssertionError)) or "NoneType" not in str(error):
+        return False
+    frames = traceback.extract_tb(error.__traceback__)
+    return any("omegaconf" in frame.filename for frame in frames[-1:])
 
 
 def typed(settings: DictConfig) -> Any:

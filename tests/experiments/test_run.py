@@ -286,6 +286,8 @@ MISTAKES = {
     "seed=0,1": "Ambiguous value for argument 'seed=0,1'",
     "seed": "Error parsing override 'seed'",
     "trainer.accelerator=gpo": "trainer.accelerator=gpo: did you mean gpu?",
+    "recipe.augmentation={_target_:x}": "a word sets a part of a setting that is null",
+    "+recipe.augmentation._target_=x": "a word sets a part of a setting that is null",
     "trainer.threads=0": "trainer.threads=0: must be 1 or more",
 }
 LATE_MISTAKES = {  # noticed once torch is imported
