@@ -12,6 +12,7 @@ import torch
 
 # Two small threads get in each other's way when the machine does something else too.
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # of the commands that tests start
 
 
 @pytest.fixture(autouse=True)

@@ -184,8 +184,8 @@ def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> N
 
 
 def test_a_killed_run_goes_on_where_it_was_and_ends_bit_identical(tmp_path: Path) -> None:
-    words = ["model=dense", "recipe=modern", "data=mnist_5k", "recipe.max_epochs=6"]
-    words = [sys.executable, "-m", "experiments.run", *words, "recipe.batch_size=8"]
+    words = ["model=dense", "recipe=modern", "data=mnist_5k", "recipe.max_epochs=5"]
+    words = [sys.executable, "-m", "experiments.run", *words, "recipe.batch_size=16"]
 
     def started(folder: str) -> subprocess.Popen[str]:
         (tmp_path / folder).mkdir(exist_ok=True)
@@ -197,13 +197,13 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_bit_identical(tmp_path: Path
         assert process.returncode == 0
     with started("killed") as process:
         assert process.stderr is not None
-        assert process.stderr.readline().startswith("dense epoch 1/6")
-        assert process.stderr.readline().startswith("dense epoch 2/6")
+        assert process.stderr.readline().startswith("dense epoch 1/5")
+        assert process.stderr.readline().startswith("dense epoch 2/5")
         process.kill()
     with started("killed") as process:
         resumed, told = process.communicate(timeout=300)
         assert process.returncode == 0, told
-    name = "dense-modern-mnist_5k-max_epochs=6-batch_size=8-seed0"
+    name = "dense-modern-mnist_5k-max_epochs=5-batch_size=16-seed0"
     (folder,) = (tmp_path / "killed/runs").iterdir()
     assert folder.name == name
     record, straight = read(folder), read(tmp_path / "straight/runs" / name)
@@ -211,8 +211,8 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_bit_identical(tmp_path: Path
     assert parted["epochs"] in (1, 2, 3)
     assert parted["commit"] == straight.commit
     assert told.startswith(f"runs/{name}/checkpoints/last.ckpt: going on after epoch ")
-    assert f"dense epoch {parted['epochs'] + 1}/6" in told
-    assert f"dense epoch {parted['epochs']}/6" not in told
+    assert f"dense epoch {parted['epochs'] + 1}/5" in told
+    assert f"dense epoch {parted['epochs']}/5" not in told
     assert output.partition(" in ")[0] == resumed.partition(" in ")[0]
     assert record.history == straight.history
     assert record.kept_epoch == straight.kept_epoch
