@@ -8,14 +8,16 @@ errors on held-out digits come from runs that hold some out.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import mnist_arch
 from experiments.command import run_command
 from mnist_arch.errors import UserError, suggestion
-from mnist_arch.evaluation.figures import training_curves, write_png
+from mnist_arch.evaluation.figures.style import write_png
+from mnist_arch.evaluation.figures.training import training_curves
 from mnist_arch.evaluation.records import Record, read_all
-from mnist_arch.evaluation.report import groups
+from mnist_arch.evaluation.report import Group, groups
 
 
 def main() -> None:
@@ -30,17 +32,18 @@ def main() -> None:
         raise UserError(f"--model {asked.model}: no such network; {near}")
     if not asked.out.parent.is_dir():
         raise UserError(f"--out {asked.out}: there is no folder {asked.out.parent}")
-    drawn = curves([*read_all(asked.folder), *read_all(asked.folder / "search")], asked.model)
+    published, chosen_by = read_all(asked.folder), read_all(asked.folder / "search")
+    drawn = curves([*groups(published), *groups(chosen_by)], asked.model)
     if not drawn:
         raise UserError(f"{asked.folder}: no runs of {asked.model} by a recipe with a claim there")
     write_png(training_curves(drawn, f"{asked.model}, errors as it learns"), asked.out)
     print(asked.out)
 
 
-def curves(records: list[Record], model: str) -> dict[str, list[list[float]]]:
+def curves(found: Sequence[Group], model: str) -> dict[str, list[list[float]]]:
     """Name the curves of a network's ways to its claim, in percent of errors after each pass."""
     drawn: dict[str, list[list[float]]] = {}
-    for group in groups(records):
+    for group in found:
         others = [word for word in group.variant if not word.startswith("recipe.validation=")]
         if group.architecture != model or others or not (group.is_own or group.is_tried):
             continue

@@ -21,7 +21,8 @@ from mnist_arch.data import sources
 from mnist_arch.data.augment import ElasticAffine, PlanarAffine, RandomAffine
 from mnist_arch.data.batches import Augmentation
 from mnist_arch.errors import UserError
-from mnist_arch.evaluation.figures import digit_rows, write_png
+from mnist_arch.evaluation.figures.digits import digit_rows
+from mnist_arch.evaluation.figures.style import write_png
 from mnist_arch.randomness import generator
 
 SIMARD = ElasticAffine(rotation=0, zoom=0, shift=0, alpha=34, sigma=4)

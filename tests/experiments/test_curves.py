@@ -7,7 +7,8 @@ from pathlib import Path
 from matplotlib.image import imread
 
 from experiments.curves import curves
-from mnist_arch.evaluation.figures import training_curves
+from mnist_arch.evaluation.figures.training import training_curves
+from mnist_arch.evaluation.report import groups
 from tests.evaluation.test_records import record
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -26,7 +27,7 @@ def test_curves_are_of_the_ways_to_a_claim_with_or_without_held_out_digits() -> 
         record(history=LEARNT, data="mnist_5k"),
         record(history=LEARNT, architecture="dense", recipe="dense"),
     ]
-    assert curves(records, "mlp") == {
+    assert curves(groups(records), "mlp") == {
         "recipe=mlp, 60,000 training digits (2 runs)": [[10.0, 1.0]] * 2,
         "recipe=mlp, 60,000 training digits (1 run)": [[10.0, 1.0]],
         "recipe=mlp, 6,000 held-out digits (1 run)": [[20.0, 2.0]],
@@ -47,8 +48,11 @@ def test_every_run_is_drawn_by_pass_and_named_once() -> None:
 
 
 def test_the_command_draws_runs_and_says_what_is_wrong(command: Command, tmp_path: Path) -> None:
-    (tmp_path / "runs/mlp-seed0").mkdir(parents=True)
+    for name in ("mlp-seed0", "search/mlp-seed0"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
     record(history=LEARNT).write(tmp_path / "runs/mlp-seed0")
+    # The same words chose something by held-out digits, before a recipe was what it is now.
+    record(history=LEARNT, overrides=["test=false"]).write(tmp_path / "runs/search/mlp-seed0")
     words = ["runs", "--out", "curves.png", "--model"]
     done = command("experiments.curves", *words, "mlp")
     assert (done.returncode, done.stdout) == (0, "curves.png\n"), done.stderr
