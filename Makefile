@@ -1,12 +1,12 @@
 # make run    set up, and train LeNet-5 on MNIST (make run ARGS="model=mlp recipe.max_epochs=1")
 # make test   set up, and run the tests
 # make lint   formatter, linter, types
-# make report write the tables of README.md and docs/results.md from the records in results/
+# make pages  write every table and figure of README.md and docs/ again, from the records
 PYTHON ?= python3
 BIN = .venv/bin
 SOURCES = conf experiments mnist_arch tests
 
-.PHONY: run test lint report clean
+.PHONY: run test lint pages clean
 
 run: .venv/ready-to-run
 	$(BIN)/python -m experiments.run $(ARGS)
@@ -19,8 +19,8 @@ lint: .venv/ready-to-test
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy mnist_arch
 
-report: .venv/ready-to-run
-	$(BIN)/python -m experiments.report --write README.md docs/results.md
+pages: .venv/ready-to-run
+	$(BIN)/python -m experiments.reproduce --from-records
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -141,6 +141,8 @@ def _quieten_lightning() -> None:
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     # Most sources hold nothing out.
     warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")
+    # A run that goes on finds the checkpoints that it left.
+    warnings.filterwarnings("ignore", "Checkpoint directory .* exists and is not empty")
     # Lightning 2.6 asks torch's pytrees in a way that torch 2.15 wants changed.
     warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")
 

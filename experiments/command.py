@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -51,8 +51,7 @@ def explanation(error: BaseException) -> str | None:
     if isinstance(error, OmegaConfBaseException):
         # omegaconf raises either for a key that a structured config does not have.
         if isinstance(error, (KeyError, AttributeError)) and error.parent_node is not None:
-            known = map(str, error.parent_node)
-            return f"no setting '{error.full_key}'; {suggestion(str(error.key), known)}"
+            return f"no setting '{error.full_key}'; {_near(str(error.key), error.parent_node)}"
         first_line = str(error).strip().partition("\n")[0]
         return f"{error.full_key}: {first_line}" if error.full_key else first_line
     if _cannot_merge_into_null(error):
@@ -73,6 +72,20 @@ def _cannot_merge_into_null(error: BaseException) -> bool:
     return any("omegaconf" in frame.filename for frame in frames[-1:])
 
 
+def _near(key: str, node: Any, known: Iterable[str] | None = None) -> str:
+    """Suggest a setting below the node that has this very name, or one in it with a like name."""
+
+    def below(values: Any, prefix: str) -> Iterator[str]:
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if name == key and prefix:
+                yield f"{prefix}{name}"
+            if name != "hydra":
+                yield from below(value, f"{prefix}{name}.")
+
+    found = next(below(OmegaConf.to_container(node), ""), None)
+    return f"did you mean {found}?" if found else suggestion(key, known or map(str, node))
+
+
 def typed(settings: DictConfig) -> Any:
     """Turn composed settings into the dataclass they were composed by.
 
@@ -91,6 +104,6 @@ def _refuse_added_keys(settings: DictConfig, prefix: str) -> None:
     known = [field.name for field in fields(schema)]
     for key in map(str, settings):
         if key not in known:
-            raise UserError(f"no setting '{prefix}{key}'; {suggestion(key, known)}")
+            raise UserError(f"no setting '{prefix}{key}'; {_near(key, settings, known)}")
         if isinstance(settings[key], DictConfig):
             _refuse_added_keys(settings[key], f"{prefix}{key}.")

@@ -12,6 +12,7 @@ from conf import Config
 from mnist_arch.errors import UserError
 
 LONGEST_NAME = 100  # characters of a folder's name, before its seed and number
+COURSE = ("runs:", "fail_fast:")  # settings of where and how runs are made, not of which they are
 
 
 def run_name(config: Config, recipe: str, overrides: list[str]) -> str:
@@ -23,7 +24,8 @@ def run_name(config: Config, recipe: str, overrides: list[str]) -> str:
     parts = [config.model.name]
     parts += [recipe] if recipe != config.model.name else []
     parts += [config.data.name] if config.data.name != "mnist" else []
-    said = ("model", "recipe", "data", "seed", "runs", "data.root")
+    said = ("model", "recipe", "data", "seed", "runs", "data.root", "fail_fast")
+    said += ("trainer.accelerator", "trainer.threads")
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
         if key.endswith("._target_"):
@@ -32,6 +34,25 @@ def run_name(config: Config, recipe: str, overrides: list[str]) -> str:
             parts.append(f"{key.rpartition('.')[2]}={value}")
     name = re.sub(r"[^A-Za-z0-9._=-]+", "_", "-".join(parts))[:LONGEST_NAME]
     return f"{name}-seed{config.seed}"
+
+
+def identity(settings: str) -> list[str]:
+    r"""Return the lines of a run's resolved settings (YAML) by which equal runs are known.
+
+    >>> identity("seed: 1\nruns: here") == identity("seed: 1\nruns: there")
+    True
+    """
+    return [line for line in settings.splitlines() if not line.startswith(COURSE)]
+
+
+def finished(parent: Path, settings: str) -> Path | None:
+    """Find the folder of a finished run of equal settings, whatever words led to them."""
+    wanted = identity(settings)
+    for record in sorted(parent.glob("*/record.json")):
+        config = record.with_name("config.yaml")
+        if config.is_file() and identity(config.read_text()) == wanted:
+            return record.parent
+    return None
 
 
 @contextmanager
@@ -74,7 +95,7 @@ def run_folder(parent: Path, name: str, settings: str) -> Iterator[Path]:
 def _unfinished(folder: Path, settings: str) -> bool:
     """Tell whether a run of these settings was begun in a folder and has left no record."""
     config = folder / "config.yaml"
-    began = config.is_file() and config.read_text() == settings
+    began = config.is_file() and identity(config.read_text()) == identity(settings)
     return began and not (folder / "record.json").exists()
 
 

@@ -3,7 +3,8 @@
     python -m experiments.run model=lenet5 seed=0
     python -m experiments.run -m model=dense,mlp,lenet5 seed=0,1
 
-A run that was broken off goes on from its last whole epoch when the same command is typed again.
+A run that was broken off goes on from its last whole epoch when the same command is typed again; a
+sweep (-m) leaves out what is finished, tries again what failed, and ends with a table.
 The folder holds record.json (mnist_arch/evaluation/records.py says what is in it), predictions.npz
 (test scores and digits, in file order), checkpoints/, TensorBoard events, and config.yaml.
 """
@@ -23,7 +24,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from conf import Config
 from experiments.command import run_command, typed
-from experiments.folders import run_folder, run_name
+from experiments.folders import finished, run_folder, run_name
+from experiments.sweeps import attempt
 from mnist_arch.errors import UserError
 
 
@@ -31,13 +33,20 @@ from mnist_arch.errors import UserError
 def main(settings: DictConfig) -> None:
     """Run what the command line says."""
     chosen = HydraConfig.get()
+    recipe, overrides = str(chosen.runtime.choices.recipe), list(chosen.overrides.task)
 
-    def job() -> None:
-        recipe, overrides = str(chosen.runtime.choices.recipe), list(chosen.overrides.task)
-        run(typed(settings), recipe, overrides)
+    def job() -> Path:
+        return run(typed(settings), recipe, overrides)
 
-    # In a sweep Hydra collects what a job raises, and goes on.
-    job() if chosen.mode is RunMode.MULTIRUN else run_command(job)
+    def job_of_a_sweep() -> tuple[Path, bool]:
+        before = finished(Path(settings.runs), resolved(typed(settings)))
+        return before or job(), before is not None
+
+    if chosen.mode is RunMode.MULTIRUN:
+        folder, number = Path(chosen.sweep.dir), chosen.job.num
+        attempt(folder, number, overrides, job_of_a_sweep, fail_fast=settings.fail_fast)
+    else:
+        run_command(job)
 
 
 def run(config: Config, recipe: str, overrides: list[str]) -> Path:
@@ -76,8 +85,8 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
         raise UserError("recipe.keep=best: nothing is held out; set recipe.validation, say to 0.1")
     clock.append(time.perf_counter())
 
-    name, settings = run_name(config, recipe, overrides), OmegaConf.to_yaml(asdict(config))
-    with run_folder(Path(config.runs), name, settings) as folder:
+    name = run_name(config, recipe, overrides)
+    with run_folder(Path(config.runs), name, resolved(config)) as folder:
         card = Card(
             {
                 "architecture": config.model.name,
@@ -150,6 +159,11 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
         trainer.logger.finalize("success")
     print(f"{summary(record)} -> {folder}")
     return folder
+
+
+def resolved(config: Config) -> str:
+    """Write the settings of a run as YAML."""
+    return OmegaConf.to_yaml(asdict(config))
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Words and tables made from records."""
 
+import csv
+import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +14,7 @@ from mnist_arch.evaluation.ensembles import Ensemble
 from mnist_arch.evaluation.records import Record
 from mnist_arch.evaluation.statistics import interval, verdict
 
-BEGIN, END = "<!-- {}: written by `make report` -->", "<!-- end of {} -->"
+BEGIN, END = "<!-- {}: written by `make pages` -->", "<!-- end of {} -->"
 CLAIMS = (
     "network",
     "recipe",
@@ -28,14 +30,31 @@ CLAIMS = (
 MODERN = ("network", "parameters", "its own recipe", "runs", "modern recipe", "runs", "difference")
 CHOICES = ("network", "recipe", "epochs", "runs", "held-out errors", "held-out loss")
 ENSEMBLES = ("members", "their test errors", "the best of them", "together", "difference")
-RESULTS = ("network", "parameters", "recipe", "runs", "test accuracy", "errors", "epochs", "time")
+RESULTS = (
+    "network",
+    "parameters",
+    "recipe",
+    "runs",
+    "digits",
+    "accuracy",
+    "sd",
+    "95 % interval",
+    "errors",
+    "epochs",
+    "time",
+)
+# Likewise, for programs: accuracies in percent, times of a run's training in seconds.
+COLUMNS = (
+    *("network", "parameters", "recipe", "data", "precision", "variant", "epochs", "device"),
+    *("runs", "split", "images", "accuracy", "sd", "low", "high", "errors", "seconds"),
+)
 
 Table = tuple[Sequence[str], list[Sequence[str]]]  # its header, its rows
 
 
 def summary(record: Record) -> str:
     """Say a run's result in one line."""
-    split = next(split for split in ("test", "validation", "train") if record.figures(split))
+    split = _judging_split(record)
     figures, images = record.figures(split), getattr(record, f"{split}_images")
     return (
         f"{record.architecture} seed={record.seed}: {figures['accuracy']:.2f} % on "
@@ -180,8 +199,34 @@ def ensembles(found: Iterable[Ensemble]) -> Table:
 
 
 def results(records: Iterable[Record]) -> Table:
-    """A row for each group of runs; accuracies in percent, times of the whole training."""
-    return RESULTS, [_result(group) for group in groups(records) if group.records[0].test_images]
+    """A row for each group of runs: accuracies in percent, times of the whole training.
+
+    They are of the test digits, or of the digits held out where a run left those unread.
+    """
+    return RESULTS, [_result(group) for group in groups(records)]
+
+
+def results_csv(records: Iterable[Record]) -> str:
+    """Write the same as comma-separated values, whose columns are COLUMNS."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for group in groups(records):
+        first, split = group.records[0], _judging_split(group.records[0])
+        figures = [record.figures(split) for record in group.records]
+        accuracies = [each["accuracy"] for each in figures]
+        low, high = interval(accuracies) or ("", "")
+        what = (first.architecture, first.parameters, group.recipe, group.data, group.precision)
+        writer.writerow(
+            (
+                *(*what, " ".join(group.variant), first.epochs, first.device),
+                *(len(figures), split, getattr(first, f"{split}_images"), mean(accuracies)),
+                *(stdev(accuracies) if figures[1:] else "", low, high),
+                mean(each["errors"] for each in figures),
+                mean(record.seconds_training for record in group.records),
+            )
+        )
+    return text.getvalue()
 
 
 def markdown(table: Table) -> str:
@@ -191,6 +236,24 @@ def markdown(table: Table) -> str:
         return "None yet."
     lines = [header, ["-" * len(name) for name in header], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def aligned(table: Table) -> str:
+    """Write a table for a screen: columns under each other, words left and numbers right."""
+    header, rows = table
+    plain = [[cell.replace("`", "") for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
+    numbers = [
+        all(row[i][:1].isdecimal() for row in plain[1:] if row[i]) for i in range(len(widths))
+    ]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if number else cell.ljust(width)
+            for cell, width, number in zip(row, widths, numbers, strict=True)
+        ).rstrip()
+        for row in plain
+    ]
+    return "\n".join(lines)
 
 
 def _claims_of(group: Group) -> Iterable[Sequence[str]]:
@@ -241,18 +304,28 @@ def _judged(
     )
 
 
+def _judging_split(record: Record) -> str:
+    """Name the split that says most of a run: of those scored, the farthest from its training."""
+    return next(split for split in ("test", "validation", "train") if record.figures(split))
+
+
 def _result(group: Group) -> Sequence[str]:
-    first = group.records[0]
-    accuracies = [record.figures("test")["accuracy"] for record in group.records]
-    errors = [record.figures("test")["errors"] for record in group.records]
+    first, split = group.records[0], _judging_split(group.records[0])
+    accuracies = [record.figures(split)["accuracy"] for record in group.records]
+    errors = [record.figures(split)["errors"] for record in group.records]
+    found = interval(accuracies)
     seconds = mean(record.seconds_training for record in group.records)
+    kind = {"validation": "held-out", "train": "training"}.get(split, split)
     return (
         f"`{group.architecture}`",
         f"{first.parameters:,}",
         group.title,
         str(len(group.records)),
-        f"{_over_seeds(accuracies, 2)} %",
-        f"{_over_seeds(errors, 1 if group.records[1:] else 0)} of {first.test_images:,}",
+        f"{getattr(first, f'{split}_images'):,} {kind}",
+        f"{mean(accuracies):.2f} %",
+        f"{stdev(accuracies):.2f}" if found else "",
+        f"{found[0]:.2f} to {found[1]:.2f}" if found else "",
+        _over_seeds(errors, 1 if group.records[1:] else 0),
         str(first.epochs),
         f"{seconds:.0f} s, {first.device}",
     )

@@ -1,5 +1,6 @@
 """Tables: every cell follows from the records."""
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -99,14 +100,24 @@ def test_every_kind_of_run_has_a_row_of_its_own_that_says_so() -> None:
     assert [(row[0], row[2]) for row in rows] == [
         ("`dense`", "own"),
         ("`mlp`", "own"),
+        ("`mlp`", "own, recipe.l2=0.1"),
         ("`mlp`", "own, recipe.max_epochs=9"),
         ("`mlp`", "own, bf16-mixed"),
         ("`mlp`", "own, on MNIST-5k"),
         ("`mlp`", "modern"),
     ]
-    # 241 and 261 errors: mean 251, sd 20 / sqrt 2.
-    assert rows[1][3:6] == ("2", "97.49 ± 0.14 %", "251.0 ± 14.1 of 10,000")
-    assert rows[1][6:] == ("5", "20 s, cpu, 2 threads")
+    # 241 and 261 errors: mean 251, sd 20 / sqrt 2, t of one degree of freedom 12.706.
+    assert rows[1][3:] == (
+        *("2", "10,000 test", "97.49 %", "0.14", "96.22 to 98.76", "251.0 ± 14.1"),
+        *("5", "20 s, cpu, 2 threads"),
+    )
+    assert rows[2][3:7] == ("1", "60,000 training", "99.00 %", "")
+    table = list(csv.DictReader(report.results_csv(records).splitlines()))
+    assert [row["network"] for row in table] == [row[0].strip("`") for row in rows]
+    numbers = [float(table[1][name]) for name in ("accuracy", "errors", "seconds")]
+    assert numbers == pytest.approx([97.49, 251, 20])
+    assert table[2]["variant"] == "recipe.l2=0.1"
+    assert table[2]["low"] == ""
 
 
 def test_both_recipes_of_a_network_stand_side_by_side() -> None:
@@ -123,6 +134,11 @@ def test_both_recipes_of_a_network_stand_side_by_side() -> None:
 def test_a_table_is_markdown() -> None:
     assert report.markdown((("a", "bc"), [("1", "2")])) == "| a | bc |\n| - | -- |\n| 1 | 2 |"
     assert report.markdown((("a", "bc"), [])) == "None yet."
+
+
+def test_a_table_on_a_screen_has_words_left_and_numbers_right() -> None:
+    table = (("network", "runs"), [("`mlp`", "3"), ("`dense`", "10")])
+    assert report.aligned(table) == "network  runs\nmlp         3\ndense      10"
 
 
 def test_a_page_keeps_what_stands_around_its_tables(tmp_path: Path) -> None:

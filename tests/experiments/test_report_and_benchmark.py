@@ -18,7 +18,7 @@ def test_report_prints_a_table_of_any_runs(command: Command, tmp_path: Path) -> 
     done = command("experiments.report", "runs")
     assert done.returncode == 0, done.stderr
     assert "| `mlp` | own | test accuracy | 97.59 % | 1 | 97.59 |" in done.stdout
-    assert "| `mlp` | 79,510 | own | 1 | 97.59 % |" in done.stdout
+    assert "| `mlp` | 79,510 | own | 1 | 10,000 test | 97.59 % |" in done.stdout
 
 
 def test_report_writes_a_page_and_a_second_time_the_same_bytes(

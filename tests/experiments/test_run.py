@@ -176,7 +176,11 @@ def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> N
     assert [record.seed for record in records] == [0, 1, 0, 1]
     assert {record.kept_epoch for record in records} == {1}
     assert {record.checkpoint for record in records} == {"checkpoints/best.ckpt"}
-    assert len(done.stdout.splitlines()) == 4 + 5  # Hydra names the four jobs, and the sweep
+    results, table = done.stdout.split("\n\n")[:2]
+    assert [line.split()[0] for line in results.splitlines()] == ["dense"] * 2 + [
+        "lenet5_1998"
+    ] * 2
+    assert [line.split()[0] for line in table.splitlines()] == ["network", "dense", "lenet5_1998"]
     keys = {tuple(sorted(record.config)) for record in records}
     assert len(keys) == 1
     weights = [mnist_arch.load(tmp_path / "runs" / name).state_dict() for name in names[:2]]
@@ -271,6 +275,8 @@ MISTAKES = {
     "modle=mlp": "no setting 'modle'; did you mean model?",
     "sede=1": "no setting 'sede'; did you mean seed?",
     "+sede=1": "no setting 'sede'; did you mean seed?",
+    "precision=bf16-mixed": "no setting 'precision'; did you mean trainer.precision?",
+    "+lr=1": "no setting 'lr'; did you mean recipe.optimizer.lr?",
     "recipe.max_epoch=3": "no setting 'recipe.max_epoch'; did you mean max_epochs?",
     "+recipe.max_epoch=3": "no setting 'recipe.max_epoch'; did you mean max_epochs?",
     "+recipe.claim.sorce=x": "no setting 'recipe.claim.sorce'; did you mean source?",

@@ -1,0 +1,113 @@
+"""Do the published claims hold? Measure all of them again, and write the pages that say so.
+
+    python -m experiments.reproduce                    (every network, three seeds: many hours)
+    python -m experiments.reproduce --models dense,mlp --seeds 10
+    python -m experiments.reproduce trainer.precision=bf16-mixed     (a setting for every run)
+    python -m experiments.reproduce --from-records     (train nothing; only pages and figures)
+
+Every network is trained by the recipe of its source. What is finished in runs/ is not run again,
+what was broken off goes on; the records go to results/, from which the pages are made.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from statistics import mean
+
+from hydra import compose, initialize_config_module
+
+import mnist_arch
+from conf import Config
+from experiments import sweeps
+from experiments.command import run_command, typed
+from experiments.folders import finished, run_name
+from experiments.run import resolved, run
+from mnist_arch.errors import UserError, suggestion
+from mnist_arch.evaluation.records import read_all
+
+RUNS, RESULTS = Path("runs"), Path("results")
+# What makes the pages and figures of this project from its records and its data, in this order.
+PAGES = (
+    ("experiments.curves",),
+    ("experiments.distortions",),
+    ("experiments.report", "--write", "README.md", "docs/results.md"),
+)
+
+
+def main() -> None:
+    """Measure unless only the pages are wanted, and write them."""
+    parser = argparse.ArgumentParser(
+        prog="experiments.reproduce", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("settings", nargs="*", help="of every run, as for experiments.run")
+    parser.add_argument("--models", default=",".join(mnist_arch.architectures()), help="networks")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N - 1")
+    parser.add_argument("--from-records", action="store_true", help="train nothing")
+    asked = parser.parse_args()
+    if not (RESULTS.is_dir() and Path("README.md").is_file()):
+        raise UserError("there is no results/ and README.md here: call it in the project's folder")
+    models = asked.models.split(",")
+    for name in models:
+        if name not in mnist_arch.architectures():
+            near = suggestion(name, mnist_arch.architectures())
+            raise UserError(f"--models {name}: no such network; {near}")
+    if asked.seeds < 1:
+        raise UserError(f"--seeds {asked.seeds}: must be 1 or more")
+    all_well = asked.from_records or measure(models, asked.seeds, asked.settings)
+    written = [subprocess.run([sys.executable, "-m", *words]).returncode for words in PAGES]
+    if not all_well or any(written):
+        sys.exit(1)
+
+
+def measure(models: list[str], seeds: int, settings: list[str]) -> bool:
+    """Run each network with each seed, and keep the records; returns whether all went well.
+
+    Raises:
+        UserError: A setting is impossible; nothing was run.
+    """
+    expected = _usual_seconds()
+    jobs: list[tuple[list[str], Config]] = []
+    with initialize_config_module("conf", version_base="1.3"):
+        for seed in range(seeds):  # so that every network has been run once before any is twice
+            for name in sorted(models, key=lambda name: expected.get(name, 0)):
+                words = [f"model={name}", f"seed={seed}", *settings]
+                jobs.append((words, typed(compose("config", words))))
+    folder = RUNS / "sweeps" / f"reproduce-{datetime.now():%Y%m%d-%H%M%S-%f}"
+    sweeps.begin(folder, len(jobs))
+    for number, (words, config) in enumerate(jobs):
+        left = [each for _, each in jobs[number:] if not finished(RUNS, resolved(each))]
+        seconds = round(sum(expected.get(each.model.name, 0) for each in left))
+        if seconds:
+            sys.stderr.write(f"about {timedelta(seconds=seconds)} left, as the last runs took\n")
+
+        def job(words: list[str] = words, config: Config = config) -> tuple[Path, bool]:
+            before = finished(RUNS, resolved(config))
+            made = before or run(config, config.model.name, words)
+            _keep(made, RESULTS / f"{run_name(config, config.model.name, words)}.json")
+            return made, before is not None
+
+        sweeps.attempt(folder, number, words, job)
+    return sweeps.end(folder)
+
+
+def _usual_seconds() -> dict[str, float]:
+    """Return the mean training time of each network's committed runs by its own recipe."""
+    times: dict[str, list[float]] = {}
+    for record in read_all(RESULTS):
+        if record.recipe == record.architecture and not record.variant:
+            times.setdefault(record.architecture, []).append(record.seconds_training)
+    return {name: mean(seconds) for name, seconds in times.items()}
+
+
+def _keep(run: Path, record: Path) -> None:
+    """Copy the record of a run; it appears whole or not at all."""
+    unfinished = record.with_name(f"{record.name}.part")
+    shutil.copyfile(run / "record.json", unfinished)
+    unfinished.replace(record)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,146 @@
+"""Many runs by one command: one that fails stops no other, and none that is finished runs again.
+
+Hydra splits `experiments.run -m` into jobs and hands them to its launcher, which does them in this
+process or in others. So what became of a job is left as a file in the sweep's folder,
+runs/sweeps/DATE, from which the end of the sweep is told: any launcher will do.
+"""
+
+import math
+import shlex
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from experiments.command import explanation, run_command
+from mnist_arch.errors import UserError
+from mnist_arch.evaluation import records
+from mnist_arch.evaluation.records import Record
+
+VERSION = 1  # of the files in a sweep's folder
+OUTCOME = {"version", "words", "status", "run", "error", "log"}
+
+
+class Sweep(Callback):
+    """Hydra calls it before the first job of a sweep, and after the last."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Note how many jobs there will be."""
+        folder, words = Path(config.hydra.sweep.dir), list(config.hydra.overrides.task)
+        # Hydra makes a warning of any exception here but that by which a command leaves.
+        run_command(lambda: begin(folder, _count(words)))
+
+    def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
+        """Say what became of them; exit code 1 if one failed."""
+        if not end(Path(config.hydra.sweep.dir)):
+            sys.exit(1)
+
+
+def begin(folder: Path, jobs: int | None) -> None:
+    """Make a sweep's folder; ``jobs`` is None when nobody knows how many there will be.
+
+    Raises:
+        UserError: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot make the sweep's folder ({error})") from error
+    records.write_values(folder / "sweep.json", {"version": VERSION, "jobs": jobs})
+
+
+def attempt(
+    folder: Path,
+    number: int,
+    words: Sequence[str],
+    job: Callable[[], tuple[Path, bool]],
+    *,
+    fail_fast: bool = False,
+) -> None:
+    """Do one job, and leave in the sweep's folder what became of it; what it raises ends here.
+
+    ``number`` counts the jobs from 0, ``words`` are the job's own. ``job`` returns the folder of
+    its run, and whether that was finished before. With ``fail_fast`` nothing is done once a job
+    has failed.
+    """
+    jobs = records.read_values(folder / "sweep.json", {"jobs"}, VERSION)["jobs"]
+    title = shlex.join(words) or "no words"
+    outcome: dict[str, Any] = dict.fromkeys(sorted(OUTCOME)) | {"version": VERSION, "words": title}
+    log = folder / f"{number}.log"
+    if fail_fast and any(each["status"] == "failed" for each in _outcomes(folder)):
+        outcome["status"] = "not run"
+    else:
+        _say(f"job {number + 1}{f' of {jobs}' if jobs else ''}: {title}")
+        try:
+            run, before = job()
+        except Exception as error:  # noqa: BLE001 whatever it is, the next job is not to blame
+            outcome["status"] = "failed"
+            outcome["error"] = explanation(error) or f"{type(error).__name__}: {error}"
+            outcome["log"] = str(log)
+            log.write_text("".join(traceback.format_exception(error)))
+            _say(f"failed: {outcome['error']}")
+        else:
+            outcome |= {"status": "finished before" if before else "finished", "run": str(run)}
+            if before:
+                _say(f"finished before -> {run}")
+    records.write_values(folder / f"{number}.json", outcome)
+
+
+def end(folder: Path) -> bool:
+    """Print the table of a sweep's runs and every failure; returns whether there was none.
+
+    The table is kept in the folder, as table.md and table.csv.
+    """
+    outcomes = _outcomes(folder)
+    found = {outcome["run"]: Path(outcome["run"]) for outcome in outcomes if outcome["run"]}
+    if found:
+        _show([records.read(run) for run in found.values()], folder)
+    missing = [outcome for outcome in outcomes if not outcome["run"]]
+    if missing:
+        lines = [f"\n{len(missing)} of {len(outcomes)} jobs are not finished:"]
+        for outcome in missing:
+            lines += [f"  {outcome['words']}", f"    {outcome['error'] or outcome['status']}"]
+            lines += [f"    {outcome['log']}"] if outcome["log"] else []
+        lines.append("The same command tries these again, and no others.")
+        _say("\n".join(lines))
+    return not missing
+
+
+def _show(found: list[Record], folder: Path) -> None:
+    """Print the table of some runs, and keep it."""
+    from mnist_arch.evaluation import report
+
+    try:
+        table, values = report.results(found), report.results_csv(found)
+    except UserError:  # they differ in what tells no experiments apart, such as threads
+        print("\n" + "\n".join(f"{report.summary(each)}, {each.device}" for each in found))
+        return
+    (folder / "table.md").write_text(report.markdown(table) + "\n")
+    (folder / "table.csv").write_text(values)
+    print(f"\n{report.aligned(table)}\n\n{folder}/table.md, {folder}/table.csv")
+
+
+def _outcomes(folder: Path) -> list[dict[str, Any]]:
+    paths = [path for path in folder.glob("*.json") if path.stem.isdecimal()]
+    paths.sort(key=lambda path: int(path.stem))
+    return [records.read_values(path, OUTCOME, VERSION) for path in paths]
+
+
+def _count(words: list[str]) -> int | None:
+    """Count the jobs that a sweep's words say, None if they name ranges and leave it open."""
+    parser = OverridesParser.create(GlobalHydra.instance().config_loader())
+    swept = [each for each in parser.parse_overrides(words) if each.is_sweep_override()]
+    if not all(each.is_discrete_sweep() for each in swept):
+        return None
+    return math.prod(len(list(each.sweep_string_iterator())) for each in swept)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()

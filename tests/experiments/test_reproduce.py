@@ -1,0 +1,96 @@
+"""`python -m experiments.reproduce`: from settings to committed records."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments import reproduce
+from mnist_arch.evaluation.records import read
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+WORDS = ["data=mnist_5k", "recipe.max_epochs=1"]
+NAMES = [f"{model}-mnist_5k-max_epochs=1-seed{n}" for n in (0, 1) for model in ("dense", "mlp")]
+
+
+@pytest.fixture
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project in the working directory; returns the folder of its records."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results").mkdir()
+    return tmp_path / "results"
+
+
+def test_every_network_is_run_once_before_any_is_twice_and_its_record_kept(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reproduce.measure(["dense", "mlp"], 2, WORDS) is True
+    told = capsys.readouterr()
+    assert [line for line in told.err.splitlines() if line.startswith("job")] == [
+        f"job {number} of 4: model={model} seed={seed} {' '.join(WORDS)}"
+        for number, (seed, model) in enumerate(
+            ((0, "dense"), (0, "mlp"), (1, "dense"), (1, "mlp")), start=1
+        )
+    ]
+    assert sorted(path.stem for path in results.iterdir()) == sorted(NAMES)
+    for name in NAMES:
+        run = results.parent / "runs" / name / "record.json"
+        assert (results / f"{name}.json").read_bytes() == run.read_bytes()
+    assert read(results / f"{NAMES[3]}.json").seed == 1
+
+    # Records that got lost come back from the finished runs; one that is not finished is run.
+    written = {path: path.stat().st_mtime_ns for path in results.glob("../runs/*/record.json")}
+    (results / f"{NAMES[0]}.json").unlink()
+    (lost,) = (path for path in written if path.parent.name == NAMES[1])
+    lost.unlink()
+    assert reproduce.measure(["dense", "mlp"], 2, WORDS) is True
+    assert capsys.readouterr().err.count("finished before") == 3
+    assert [path for path in written if path.stat().st_mtime_ns != written[path]] == [lost]
+    assert sorted(path.stem for path in results.iterdir()) == sorted(NAMES)
+
+
+def test_the_time_left_is_told_by_the_committed_records(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.evaluation.test_records import record
+
+    for seed, seconds in enumerate((3600, 7200)):
+        one = results / f"{seed}"
+        one.mkdir()
+        record(seed=seed, seconds_training=seconds).write(one)
+        os.replace(one / "record.json", results / f"{seed}.json")
+        one.rmdir()
+    assert reproduce.measure(["mlp"], 2, ["recipe.optimizer.lr=-1"]) is False
+    told = capsys.readouterr().err
+    # Two runs of an hour and a half on average, of which each fails in no time.
+    times = [line for line in told.splitlines() if line.startswith("about")]
+    assert times == [
+        f"about {time} left, as the last runs took" for time in ("3:00:00", "1:30:00")
+    ]
+    assert "2 of 2 jobs are not finished" in told
+    assert len(list(results.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--models", "lenet6"], "--models lenet6: no such network; did you mean lenet5?"),
+        (["--seeds", "0"], "--seeds 0: must be 1 or more"),
+        (["recipe.max_epoch=1"], "no setting 'recipe.max_epoch'; did you mean max_epochs?"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    command: Command, results: Path, words: list[str], message: str
+) -> None:
+    (results.parent / "README.md").touch()
+    done = command("experiments.reproduce", *words)
+    assert (done.returncode, done.stderr) == (2, f"error: {message}\n")
+    assert not (results.parent / "runs").exists()
+
+
+def test_elsewhere_it_says_where_to_call_it(command: Command) -> None:
+    done = command("experiments.reproduce", "--from-records")
+    assert done.returncode == 2
+    assert done.stderr.endswith("call it in the project's folder\n")
