@@ -5,11 +5,13 @@ process or in others. So what became of a job is left as a file in the sweep's f
 runs/sweeps/DATE, from which the end of the sweep is told: any launcher will do.
 """
 
+import atexit
 import math
 import shlex
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ class Sweep(Callback):
         folder, words = Path(config.hydra.sweep.dir), list(config.hydra.overrides.task)
         # Hydra makes a warning of any exception here but that by which a command leaves.
         run_command(lambda: begin(folder, _count(words)))
+        atexit.register(_forget_without_jobs, folder)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Say what became of them; exit code 1 if one failed."""
@@ -124,6 +127,16 @@ def _show(found: list[Record], folder: Path) -> None:
     (folder / "table.md").write_text(report.markdown(table) + "\n")
     (folder / "table.csv").write_text(values)
     print(f"\n{report.aligned(table)}\n\n{folder}/table.md, {folder}/table.csv")
+
+
+def _forget_without_jobs(folder: Path) -> None:
+    """Remove the folder of a sweep that a mistyped word ended before its first job."""
+    if {path.name for path in folder.iterdir()} <= {"sweep.json", "multirun.yaml"}:
+        for path in folder.iterdir():
+            path.unlink()
+        for empty in (folder, *folder.parents[:2]):  # runs/sweeps and runs may be of today, too
+            with suppress(OSError):  # not empty
+                empty.rmdir()
 
 
 def _outcomes(folder: Path) -> list[dict[str, Any]]:

@@ -188,9 +188,19 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     assert read(last.parents[1]).interrupted
 
 
-def test_a_folder_that_cannot_be_made_is_one_line(command: Command, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["runs=file/runs"], "error: file/runs/sweeps/"),
+        (["model=dense,lenet6"], "error: model=lenet6: no such choice; did you mean lenet5?"),
+    ],
+)
+def test_a_mistake_in_any_job_is_one_line_before_the_first_and_leaves_nothing(
+    command: Command, tmp_path: Path, words: list[str], message: str
+) -> None:
     (tmp_path / "file").touch()
-    done = command("experiments.run", "-m", "seed=0,1", "runs=file/runs")
+    done = command("experiments.run", "-m", "seed=0,1", *words)
     assert done.returncode == 2
-    assert done.stderr.startswith("error: file/runs/sweeps/")
+    assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
