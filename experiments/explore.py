@@ -3,10 +3,13 @@
     python -m experiments.explore
     python -m experiments.explore --data mnist_5k --out some_folder
 
-What the distortions of training make of the digits, experiments.distortions shows.
+It writes a page of the summary and its pictures. What the distortions of training make of the
+digits, experiments.distortions shows. Distances between images are Euclidean, in pixel levels.
 """
 
 import argparse
+import math
+import sys
 from pathlib import Path
 
 import torch
@@ -39,28 +42,25 @@ def main() -> None:
     data = sources.load(asked.data, asked.root)
     held_out = {"validation": data.validation} if data.validation else {}
     splits = {"training": data.train, **held_out, "test": data.test}
-    print(exploration.summary(data.title, splits, exploration.duplicates(splits)))
-
-    chosen, distances = exploration.nearest(data.test.images, data.train.images)
-    closest = distances.argsort(stable=True)[:ACROSS]
-    print("closest test and training images, Euclidean distance in pixel levels:")
-    for index in closest[:3].tolist():
-        near = int(chosen[index])
-        print(
-            f"  {distances[index]:.0f}: test {index} (a {data.test.digits[index]}), "
-            f"training {near} (a {data.train.digits[near]})"
-        )
-    pairs = {
-        "test": data.test.images[closest],
-        "the nearest training image": data.train.images[chosen[closest]],
-    }
+    summary = exploration.summary(data.title, splits, exploration.duplicates(splits))
+    print(summary)
+    sys.stderr.write("looking for the training image that is nearest to each test image\n")
+    nearest = exploration.nearest(data.test.images, data.train.images)
     asked.out.mkdir(parents=True, exist_ok=True)
-    figures = pictures(data.title, splits)
-    figures["pairs"] = digit_rows(pairs, f"{data.title}: test images with a near twin in training")
-    for name, figure in figures.items():
+    drawn = pictures(data.title, splits) | {"pairs": pairs(data.title, splits, *nearest)}
+    page = [
+        f"# {data.title}",
+        "Written by `python -m experiments.explore`.",
+        f"```\n{summary}\n```",
+    ]
+    for name, figure in drawn.items():
         path = asked.out / f"{asked.data}_{name}.png"
         write_png(figure, path)
+        page.append(f"![{name}]({path.name})")
         print(path)
+    unfinished = asked.out / f"{asked.data}.md.part"
+    unfinished.write_text("\n\n".join(page) + "\n")
+    print(unfinished.replace(asked.out / f"{asked.data}.md"))
 
 
 def pictures(title: str, splits: dict[str, Split]) -> dict[str, Figure]:
@@ -71,16 +71,16 @@ def pictures(title: str, splits: dict[str, Split]) -> dict[str, Figure]:
     moments = [exploration.mean_and_spread(of) for of in images.values()]
     extremes = {}
     for d, of in images.items():
-        extremes[f"{d}: nearest to the mean of its kind"] = row(of[order[d][:ACROSS]])
-        extremes[f"{d}: farthest from it"] = row(of[order[d].flip(0)[:ACROSS]])
+        extremes[f"{d}, nearest to the mean {d}"] = row(of[order[d][:ACROSS]])
+        extremes[f"{d}, farthest from it"] = row(of[order[d].flip(0)[:ACROSS]])
     return {
         "counts": count_bars(
             {name: exploration.counts(split) for name, split in splits.items()},
             f"{title}: digits by split",
         ),
         "samples": digit_rows(
-            {f"first training images of {d}": row(of) for d, of in images.items()},
-            f"{title}: the first training images of each digit",
+            {str(d): row(of) for d, of in images.items()},
+            f"{title}: the first training images",
         ),
         "means": digit_rows(
             {
@@ -88,14 +88,27 @@ def pictures(title: str, splits: dict[str, Split]) -> dict[str, Figure]:
                 # At most 127.5: half the levels' range.
                 "standard deviation, twice as dark": 2 * torch.stack([s for _, s in moments]),
             },
-            f"{title}: the training images of each digit, pixel by pixel",
+            f"{title}: all training images of each digit",
+            [str(digit) for digit in images],
         ),
         "ink": ink_boxes(
             {d: exploration.ink(of) for d, of in images.items()},
             f"{title}: ink of the training images",
         ),
-        "extremes": digit_rows(extremes, f"{title}: usual and unusual (Euclidean distance)"),
+        "extremes": digit_rows(extremes, f"{title}: usual and unusual training images"),
     }
+
+
+def pairs(title: str, splits: dict[str, Split], chosen: Tensor, distances: Tensor) -> Figure:
+    """Draw for each digit the test image that is nearest to a training image, and that one."""
+    train, test = splits["training"], splits["test"]
+    closest = [
+        int(torch.where(test.digits == digit, distances, math.inf).argmin())
+        for digit in test.digits.unique()
+    ]
+    rows = {"test": test.images[closest], "training": train.images[chosen[closest]]}
+    names = [f"{distances[index]:.0f}" for index in closest]
+    return digit_rows(rows, f"{title}: the nearest pairs, and their distances", names)
 
 
 def row(images: Tensor) -> Tensor:

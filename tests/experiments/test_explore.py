@@ -21,10 +21,13 @@ def test_the_command_says_and_draws_what_there_is(command: Command, tmp_path: Pa
     assert lines[13].split() == ["all", "4,000", "500", "500"]
     names = ["counts", "samples", "means", "ink", "extremes", "pairs"]
     paths = [f"shown/mnist_5k_{name}.png" for name in names]
-    assert lines[-6:] == paths
+    assert lines[-7:] == [*paths, "shown/mnist_5k.md"]
+    page = (tmp_path / "shown/mnist_5k.md").read_text()
+    assert "\n".join(lines[:-7]) in page
+    assert [path for path in paths if f"]({Path(path).name})" not in page] == []
     for path in paths:
         assert imread(tmp_path / path).std() > 0.05  # not blank
-    assert len(list((tmp_path / "shown").iterdir())) == 6
+    assert len(list((tmp_path / "shown").iterdir())) == 7
 
 
 def test_what_is_wrong_is_said_in_one_line(command: Command, tmp_path: Path) -> None:
@@ -45,4 +48,4 @@ def test_few_images_and_absent_digits_are_drawn() -> None:
     drawn = pictures("Mine", {"training": data, "test": data})
     (axes,) = drawn["samples"].axes
     labels = [text.get_text() for text in axes.get_yticklabels()]
-    assert labels == ["first training images of 3", "first training images of 8"]
+    assert labels == ["3", "8"]

@@ -40,6 +40,6 @@ def ink_boxes(ink: Mapping[int, Tensor], title: str) -> Figure:
     )
     axes.set_xlim(-0.6, 9.6)
     axes.set_ylim(bottom=0)
-    plain(axes, title, "digit", "ink, percent of a wholly black image")
-    axes.set_title("box: middle half; whiskers: 1 % to 99 %", fontsize=10, loc="right", y=0.93)
+    across = "digit (box: the middle half of its images; whiskers: from 1 % to 99 % of them)"
+    plain(axes, title, across, "ink, percent of a wholly black image")
     return figure
