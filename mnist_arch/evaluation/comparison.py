@@ -33,16 +33,30 @@ from mnist_arch.models import ARCHITECTURES
 
 FEWEST_PAIRS = 3  # of seeds, that the bootstrap keeps its promise with
 NO_TEST = "none"
-# What is done with a pair, and which variation it covers.
+# What is done with a pair: the variation that it covers, and the whole of it.
 TESTS = {
-    "McNemar": "exact conditional McNemar test with mid-p, one net of each on the same test "
-    "digits. It covers other digits of the same kind; nets of other seeds may come out otherwise.",
-    "bootstrap": "paired bootstrap of the seeds that both have, and of the test digits that all "
-    "read, studentised. It covers other seeds and other digits of the same kind.",
-    "t test": "Welch's t test of the accuracies of all seeds; of one run against several, "
-    "Student's. It covers other seeds, but on these very digits.",
-    NO_TEST: "one run each, and not both with predictions (or no two values differ): "
-    "nothing to measure the chance of a difference by.",
+    "McNemar": (
+        "digits",
+        "exact conditional McNemar test with mid-p, one trained net of each on the same test "
+        "digits; Bonett and Price's interval. It covers other digits of the same kind: nets "
+        "trained from other seeds may come out otherwise.",
+    ),
+    "bootstrap": (
+        "both",
+        "paired bootstrap, studentised, of the seeds that both have and of the test digits. It "
+        "covers other seeds and other digits of the same kind.",
+    ),
+    "t test": (
+        "seeds",
+        "Welch's t test of the accuracies of all seeds; of one run against several, Student's. It "
+        "covers other seeds on these very digits. Three seeds in common, with predictions, would "
+        "cover other digits too.",
+    ),
+    NO_TEST: (
+        "",
+        "one run each, and not both with predictions, or no two accuracies that differ: nothing "
+        "to measure chance by.",
+    ),
 }
 
 

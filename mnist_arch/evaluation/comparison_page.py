@@ -1,0 +1,187 @@
+"""A comparison as one page of HTML, whole in itself: no script, nothing fetched."""
+
+from base64 import b64encode
+from html import escape
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+from torchvision.io import encode_png
+
+from mnist_arch.data import sources
+from mnist_arch.errors import UserError
+from mnist_arch.evaluation import comparison_tables as tables
+from mnist_arch.evaluation.comparison import Comparison, Net, Pair
+from mnist_arch.evaluation.figures import comparison as figures
+from mnist_arch.evaluation.figures.inline import inline_svg
+from mnist_arch.evaluation.records import Record
+from mnist_arch.evaluation.report import Table
+from mnist_arch.evaluation.statistics import Array
+
+SHOWN = 12  # digits for each net of a pair
+
+STYLE = """
+:root {
+  color-scheme: light dark;
+  --paper: #fff; --ink: #1b1f24; --faint: #5c646e; --line: #e1e4e8;
+}
+@media (prefers-color-scheme: dark) {
+  :root { --paper: #16191d; --ink: #e4e7eb; --faint: #a0a8b2; --line: #363c44; }
+}
+body {
+  margin: 0 auto; max-width: 62rem; padding: 1rem 1rem 4rem;
+  background: var(--paper); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif;
+}
+h1 { font-size: 1.4rem; line-height: 1.25; }
+h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }
+.summary { font-size: 1.1rem; overflow-wrap: anywhere; }
+.notes, .faint, figcaption { color: var(--faint); font-size: .9rem; }
+.notes { padding-left: 1.2rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .25rem 1rem .25rem 0; border-bottom: 1px solid var(--line); text-align: left; }
+th, td { white-space: nowrap; }
+th { color: var(--faint); font-weight: 600; }
+td.words { white-space: normal; min-width: 9rem; overflow-wrap: anywhere; }
+.figures { display: flex; flex-wrap: wrap; gap: 1.5rem 2.5rem; align-items: flex-start; }
+figure { margin: 0; flex: 1 1 20rem; max-width: 28.75rem; }
+figure svg { width: 100%; height: auto; }
+figure svg text { fill: currentColor; }
+.digits { display: flex; flex-wrap: wrap; gap: .6rem; padding: 0; margin: .5rem 0; }
+.digits li { list-style: none; width: 5.4rem; font-size: .85rem; line-height: 1.3; }
+.digits img { width: 100%; height: auto; image-rendering: pixelated; }
+details > summary { cursor: pointer; }
+"""
+
+
+def test_images(record: Record) -> tuple[Tensor | None, str]:
+    """Return the (N, 1, 28, 28) test images that a run read, or None and why not.
+
+    They are looked for on this machine only.
+    """
+    root = record.config.get("data.root") if record.config else None
+    try:
+        data = sources.load(record.data, Path(root or sources.default_root()), fetch=False)
+    except UserError as error:
+        return None, str(error)
+    if data.sha256 != record.data_sha256:
+        return None, f"{record.data} on this machine is not what the runs read"
+    return data.test.images, ""
+
+
+def html(comparison: Comparison, images: Tensor | None, why: str = "") -> str:
+    """Lay a comparison out as a page; ``images`` are the test split's, ``why`` says why not."""
+    title = escape(tables.title(comparison))
+    body = [
+        f"<h1>{title}</h1>",
+        f'<p class="summary">{escape(tables.summary(comparison))}</p>',
+        *("<h2>The nets</h2>", _table(tables.nets(comparison))),
+        *("<h2>Pair by pair</h2>", _table(tables.pairs(comparison))),
+        '<ul class="notes">',
+        *(f"<li>{escape(note)}</li>" for note in tables.notes(comparison)),
+        "</ul>",
+        *('<div class="figures">', *_figures(comparison), "</div>"),
+        *("<h2>Errors at each digit</h2>", _table(tables.by_digit(comparison))),
+        *_misread(comparison, images, why),
+        *("<h2>The runs</h2>", _table(tables.runs(comparison))),
+    ]
+    return "\n".join(
+        [
+            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>",
+            *body,
+            "</body>\n</html>\n",
+        ]
+    )
+
+
+def _table(table: Table) -> str:
+    header, rows = table
+    wide = {column for column, name in enumerate(header) if name == "net" and len(header) > 7}
+    lines = ["<tr>" + "".join(f"<th>{escape(name)}</th>" for name in header) + "</tr>"]
+    for row in rows:
+        cells = (
+            f"<td{' class=words' if place in wide else ''}>{escape(cell)}</td>"
+            for place, cell in enumerate(row)
+        )
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    return '<div class="wide"><table>\n' + "\n".join(lines) + "\n</table></div>"
+
+
+def _figures(comparison: Comparison) -> list[str]:
+    nets = comparison.nets
+    several = [net for net in nets if net.runs[1:]]
+    drawn = [
+        _figure(
+            figures.accuracies(
+                {
+                    net.letter: [(run.accuracy, *run.over_digits) for run in net.runs]
+                    for net in nets
+                },
+                {net.letter: (net.accuracy, *net.interval) for net in several},
+            ),
+            "Test accuracy. Points: runs, with Wilson's 95 % interval over other digits."
+            + (" Diamonds: their mean, with Student's over other seeds." if several else ""),
+        ),
+        _figure(
+            figures.errors_by_digit({net.letter: net.errors_by_digit for net in nets[:8]}),
+            "Test images of each digit misread, mean over runs."
+            + (" The first eight nets." if nets[8:] else ""),
+        ),
+    ]
+    if calibrated := {net.letter: net.bins for net in nets if net.read}:
+        drawn.append(
+            _figure(
+                figures.reliability_curves(calibrated),
+                f"Reliability: of the images read with such a probability, how many were read "
+                f"right. Under the dashed line a net is too sure, above it not sure enough. Bins "
+                f"of {figures.FEWEST} images or more, of all runs; larger points, more images.",
+            )
+        )
+    return drawn
+
+
+def _figure(figure: Figure, caption: str) -> str:
+    return f"<figure>\n{inline_svg(figure)}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _misread(comparison: Comparison, images: Tensor | None, why: str) -> list[str]:
+    """Show digits that only one net of a pair misreads; the first pair's unfolded."""
+    shown = [pair for pair in comparison.pairs if pair.only_first is not None]
+    if not shown or comparison.truth is None:
+        return []
+    lines = ["<h2>Digits that only one misreads</h2>"]
+    if images is None:
+        return [*lines, f'<p class="faint">No pictures: {escape(why)}</p>']
+    for number, pair in enumerate(shown):
+        lines.append(f"<details{' open' if number == 0 else ''}>")
+        lines.append(f"<summary>{escape(tables.named(pair))}</summary>")
+        for net, places in ((pair.first, pair.only_first), (pair.second, pair.only_second)):
+            assert places is not None
+            lines += _digits(pair, net, places, images, comparison.truth)
+        lines.append("</details>")
+    return lines
+
+
+def _digits(pair: Pair, net: Net, places: Array, images: Tensor, truth: Array) -> list[str]:
+    chosen = places[:SHOWN]
+    some = f", the first {len(chosen)}" if len(places) > len(chosen) else ""
+    lines = [f"<p>Only {net.letter} misreads {len(places)}{some}:</p>", '<ul class="digits">']
+    for place in chosen:
+        png = b64encode(encode_png(255 - images[place]).numpy().tobytes()).decode()
+        read = ", ".join(
+            f"{each.letter} {_usual(each.readings[:, place])}"
+            for each in (pair.first, pair.second)
+        )
+        lines.append(
+            f'<li><img src="data:image/png;base64,{png}" alt="" width="28" height="28">'
+            f"a {truth[place]}, no. {place:,}<br>read {read}</li>"
+        )
+    return [*lines, "</ul>"]
+
+
+def _usual(readings: Array) -> int:
+    """Return the digit that most runs read, of equals the lesser."""
+    return int(np.bincount(readings, minlength=10).argmax())
