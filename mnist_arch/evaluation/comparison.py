@@ -43,8 +43,8 @@ TESTS = {
     ),
     "bootstrap": (
         "both",
-        "paired bootstrap, studentised, of the seeds that both have and of the test digits. It "
-        "covers other seeds and other digits of the same kind.",
+        "paired bootstrap, studentised, of the seeds that both have (so many) and of the test "
+        "digits. It covers other seeds and other digits of the same kind.",
     ),
     "t test": (
         "seeds",

@@ -43,13 +43,14 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { padding: .25rem 1rem .25rem 0; border-bottom: 1px solid var(--line); text-align: left; }
 th, td { white-space: nowrap; }
 th { color: var(--faint); font-weight: 600; }
+.numbers :is(th, td):not(:first-child) { text-align: right; }
 td.words { white-space: normal; min-width: 9rem; overflow-wrap: anywhere; }
 .figures { display: flex; flex-wrap: wrap; gap: 1.5rem 2.5rem; align-items: flex-start; }
 figure { margin: 0; flex: 1 1 20rem; max-width: 28.75rem; }
 figure svg { width: 100%; height: auto; }
 figure svg text { fill: currentColor; }
 .digits { display: flex; flex-wrap: wrap; gap: .6rem; padding: 0; margin: .5rem 0; }
-.digits li { list-style: none; width: 5.4rem; font-size: .85rem; line-height: 1.3; }
+.digits li { list-style: none; width: 5.4rem; font-size: .9rem; line-height: 1.3; }
 .digits img { width: 100%; height: auto; image-rendering: pixelated; }
 details > summary { cursor: pointer; }
 """
@@ -81,10 +82,11 @@ def html(comparison: Comparison, images: Tensor | None, why: str = "") -> str:
         '<ul class="notes">',
         *(f"<li>{escape(note)}</li>" for note in tables.notes(comparison)),
         "</ul>",
+        "<h2>Accuracy, errors, calibration</h2>",
         *('<div class="figures">', *_figures(comparison), "</div>"),
-        *("<h2>Errors at each digit</h2>", _table(tables.by_digit(comparison))),
+        *("<h2>Errors at each digit</h2>", _table(tables.by_digit(comparison), "numbers")),
         *_misread(comparison, images, why),
-        *("<h2>The runs</h2>", _table(tables.runs(comparison))),
+        *("<h2>The runs</h2>", _table(tables.runs(comparison), "numbers")),
     ]
     return "\n".join(
         [
@@ -97,7 +99,7 @@ def html(comparison: Comparison, images: Tensor | None, why: str = "") -> str:
     )
 
 
-def _table(table: Table) -> str:
+def _table(table: Table, kind: str = "words") -> str:
     header, rows = table
     wide = {column for column, name in enumerate(header) if name == "net" and len(header) > 7}
     lines = ["<tr>" + "".join(f"<th>{escape(name)}</th>" for name in header) + "</tr>"]
@@ -107,7 +109,7 @@ def _table(table: Table) -> str:
             for place, cell in enumerate(row)
         )
         lines.append(f"<tr>{''.join(cells)}</tr>")
-    return '<div class="wide"><table>\n' + "\n".join(lines) + "\n</table></div>"
+    return f'<div class="wide"><table class="{kind}">\n' + "\n".join(lines) + "\n</table></div>"
 
 
 def _figures(comparison: Comparison) -> list[str]:
@@ -168,7 +170,10 @@ def _misread(comparison: Comparison, images: Tensor | None, why: str) -> list[st
 def _digits(pair: Pair, net: Net, places: Array, images: Tensor, truth: Array) -> list[str]:
     chosen = places[:SHOWN]
     some = f", the first {len(chosen)}" if len(places) > len(chosen) else ""
-    lines = [f"<p>Only {net.letter} misreads {len(places)}{some}:</p>", '<ul class="digits">']
+    lines = [
+        f"<p>Only {net.letter} misreads {len(places)}{some}; the truth, and what each read:</p>",
+        '<ul class="digits">',
+    ]
     for place in chosen:
         png = b64encode(encode_png(255 - images[place]).numpy().tobytes()).decode()
         read = ", ".join(
@@ -177,7 +182,7 @@ def _digits(pair: Pair, net: Net, places: Array, images: Tensor, truth: Array) -
         )
         lines.append(
             f'<li><img src="data:image/png;base64,{png}" alt="" width="28" height="28">'
-            f"a {truth[place]}, no. {place:,}<br>read {read}</li>"
+            f"a {truth[place]}<br>{read}<br><span class=faint>no. {place:,}</span></li>"
         )
     return [*lines, "</ul>"]
 

@@ -35,7 +35,7 @@ def pairs(comparison: Comparison) -> Table:
     for pair in comparison.pairs:
         found = pair.difference
         cells = (
-            (f"{found.value:+.2f}", f"{found.low:+.2f} to {found.high:+.2f}", probability(found.p))
+            (f"{found.value:+.2f}", f"{found.low:.2f} to {found.high:.2f}", probability(found.p))
             if found
             else ("", "", "")
         )
@@ -111,8 +111,8 @@ def notes(comparison: Comparison) -> list[str]:
             "smoothed labels ask for less than certainty: either shows here."
         )
         said.append(
-            "Only one misreads: test images that every run of one net misreads and no run of the "
-            "other."
+            "alone: test images that every run of the first misreads and no run of the second / "
+            "the reverse."
         )
     if without:
         said.append(
@@ -186,13 +186,12 @@ def _net(net: Net) -> Sequence[str]:
 
 
 def _judged(pair: Pair) -> Sequence[str]:
-    test = f"{pair.test} of {len(pair.seeds)}" if pair.seeds else pair.test
+    test = f"{pair.test}, {len(pair.seeds)}" if pair.seeds else pair.test
     over, _ = TESTS[pair.test]
     if pair.only_first is None or pair.only_second is None:
         return test, over, "", pair.verdict
-    first, second = pair.first.letter, pair.second.letter
-    only = f"{first} {len(pair.only_first)}, {second} {len(pair.only_second)}"
-    return test, over, only, pair.verdict
+    alone = f"{len(pair.only_first)} / {len(pair.only_second)}"
+    return test, over, alone, pair.verdict
 
 
 def _sentence(pair: Pair) -> str:
@@ -201,8 +200,8 @@ def _sentence(pair: Pair) -> str:
     if found is None:
         return f"Not tested: {first} and {second}."
     worth = (
-        f"{named(pair)} is {found.value:+.2f} points of accuracy (95 % interval {found.low:+.2f} "
-        f"to {found.high:+.2f}, p {probability(found.p)})"
+        f"{named(pair)} is {found.value:+.2f} points of accuracy (95 % interval {found.low:.2f} "
+        f"to {found.high:.2f}, p {probability(found.p)})"
     )
     if pair.better is None:
         return f"Not distinguishable: {first} and {second}; {worth}."

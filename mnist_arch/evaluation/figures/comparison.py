@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from mnist_arch.evaluation.figures.style import COLORS, DPI, plain
 from mnist_arch.evaluation.statistics import Bin
@@ -94,6 +93,6 @@ def _panel(axes: Axes, name: str, bins: Sequence[Bin], color: str) -> None:
     axes.set_aspect("equal")
     axes.set_xlim(-0.05, 1.08)
     axes.set_ylim(-0.05, 1.08)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(PercentFormatter(1))
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.set_yticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes.tick_params(labelsize=10)
