@@ -1,6 +1,6 @@
 """Which trained nets differ, and how surely: the comparison as plain data."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -9,6 +9,7 @@ from string import ascii_uppercase
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.evaluation import predictions, records
@@ -121,29 +122,31 @@ class Net:
     @property
     def errors_by_digit(self) -> list[float]:
         """Test images of each true digit misread, mean over runs."""
-        counts = [run.record.test_errors_by_digit or [0] * 10 for run in self.runs]
+        counts = [run.record.test_errors_by_digit or [] for run in self.runs]
         return [mean(each) for each in zip(*counts, strict=True)]
 
     @property
-    def read(self) -> dict[int, Run]:
+    def with_predictions(self) -> dict[int, Run]:
         """Its runs that left predictions, by seed."""
         return {run.record.seed: run for run in self.runs if run.predictions}
 
     @property
     def readings(self) -> Array:
         """(runs that left predictions, N) digits read."""
-        return np.stack([_found(run).readings.numpy() for run in self.read.values()])
+        return np.stack([_found(run).readings.numpy() for run in self.with_predictions.values()])
 
     @property
     def bins(self) -> list[Bin]:
         """How sure its runs were and how often right, all together; empty without predictions."""
-        return _reliability(list(self.read.values()))
+        return _reliability(list(self.with_predictions.values()))
 
     @property
     def calibration_error(self) -> float | None:
         """Expected calibration error, mean over runs; None without predictions."""
         return (
-            mean(calibration_error(run.bins) for run in self.read.values()) if self.read else None
+            mean(calibration_error(run.bins) for run in self.with_predictions.values())
+            if self.with_predictions
+            else None
         )
 
 
@@ -209,7 +212,12 @@ class Comparison:
     def truth(self) -> Array | None:
         """(N,) true digits; None where no run left predictions."""
         return next(
-            (_found(run).digits.numpy() for net in self.nets for run in net.read.values()), None
+            (
+                _found(run).digits.numpy()
+                for net in self.nets
+                for run in net.with_predictions.values()
+            ),
+            None,
         )
 
 
@@ -223,7 +231,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
             not tested or was tested on other digits, or a file is not readable.
     """
     files = [path / "record.json" if path.is_dir() else path for path in paths]
-    runs = list(_runs({file.resolve(): file for file in files}))
+    runs = list(_runs({file.resolve(): file for file in files}.values()))
     by_record = {id(run.record): place for place, run in enumerate(runs)}
     found = [
         (
@@ -260,34 +268,41 @@ def compare(paths: Sequence[Path]) -> Comparison:
     return Comparison(nets, pairs)
 
 
-def _runs(files: dict[Path, Path]) -> Iterator[Run]:
-    """Read runs of the same test digits, by their resolved record files."""
+def _runs(files: Iterable[Path]) -> Iterator[Run]:
+    """Read runs of the same test digits, by their record files."""
     first: tuple[Path, Record] | None = None
-    for file in files.values():
+    digits: Tensor | None = None
+    for file in files:
         record = records.read(file)
         if record.architecture not in ARCHITECTURES:
             near = suggestion(str(record.architecture), ARCHITECTURES)
             raise UserError(f"{file}: no network {record.architecture!r}; {near}")
-        if not record.test_images:
+        if None in (record.test_images, record.test_errors, record.test_errors_by_digit):
             raise UserError(f"{file}: not tested (test=false); compare tested runs")
-        first = first or (file, record)
-        if record.data_sha256 != first[1].data_sha256:
-            raise UserError(f"{file}: not tested on the digits of {first[0]}")
         beside = file.name == "record.json" and (file.parent / "predictions.npz").exists()
-        yield Run(record, predictions.read(file.parent, record) if beside else None)
+        found = predictions.read(file.parent, record) if beside else None
+        first = first or (file, record)
+        same = record.data_sha256 == first[1].data_sha256
+        if found:
+            digits = found.digits if digits is None else digits
+            same = same and torch.equal(found.digits, digits)
+        if not same:
+            raise UserError(f"{file}: not tested on the digits of {first[0]}")
+        yield Run(record, found)
 
 
 def _test(first: Net, second: Net) -> tuple[str, Difference | None, Sequence[int]]:
     """Choose the test that covers most, and take the difference of accuracies in points."""
-    seeds = sorted(first.read.keys() & second.read.keys())
+    seeds = sorted(first.with_predictions.keys() & second.with_predictions.keys())
     if len(seeds) >= FEWEST_PAIRS:
         # Shares misread, so that the difference of accuracies is the second's minus the first's.
         one, other = (
-            np.stack([_wrong(net.read[seed]) for seed in seeds]) for net in (first, second)
+            np.stack([_wrong(net.with_predictions[seed]) for seed in seeds])
+            for net in (first, second)
         )
         return "bootstrap", _points(paired_bootstrap(other, one)), seeds
     if len(first.runs) == len(second.runs) == 1:
-        if not (first.read and second.read):
+        if not (first.with_predictions and second.with_predictions):
             return NO_TEST, None, []
         one, other = _wrong(first.runs[0]), _wrong(second.runs[0])
         only_one, only_other = int((one & ~other).sum()), int((other & ~one).sum())
@@ -303,10 +318,10 @@ def _points(shares: Difference) -> Difference:
 
 def _only(one: Net, other: Net) -> Array | None:
     """Places of the images that all of one net's runs misread, and none of the other's."""
-    if not (one.read and other.read):
+    if not (one.with_predictions and other.with_predictions):
         return None
     misread, misread_too = (
-        np.stack([_wrong(run) for run in net.read.values()]) for net in (one, other)
+        np.stack([_wrong(run) for run in net.with_predictions.values()]) for net in (one, other)
     )
     return np.flatnonzero(misread.all(0) & ~misread_too.any(0))
 

@@ -47,8 +47,7 @@ th { color: var(--faint); font-weight: 600; }
 td.words { white-space: normal; min-width: 9rem; overflow-wrap: anywhere; }
 .figures { display: flex; flex-wrap: wrap; gap: 1.5rem 2.5rem; align-items: flex-start; }
 figure { margin: 0; flex: 1 1 20rem; max-width: 28.75rem; }
-figure svg { width: 100%; height: auto; }
-figure svg text { fill: currentColor; }
+figure svg { width: 100%; height: auto; fill: currentColor; }
 .digits { display: flex; flex-wrap: wrap; gap: .6rem; padding: 0; margin: .5rem 0; }
 .digits li { list-style: none; width: 5.4rem; font-size: .9rem; line-height: 1.3; }
 .digits img { width: 100%; height: auto; image-rendering: pixelated; }
@@ -133,7 +132,7 @@ def _figures(comparison: Comparison) -> list[str]:
             + (" The first eight nets." if nets[8:] else ""),
         ),
     ]
-    if calibrated := {net.letter: net.bins for net in nets if net.read}:
+    if calibrated := {net.letter: net.bins for net in nets if net.with_predictions}:
         drawn.append(
             _figure(
                 figures.reliability_curves(calibrated),

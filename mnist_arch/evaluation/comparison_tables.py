@@ -21,16 +21,7 @@ def nets(comparison: Comparison) -> Table:
 def pairs(comparison: Comparison) -> Table:
     """A row for each pair: the difference of accuracies in percentage points, and its worth."""
     corrected = ("Holm",) if comparison.pairs[1:] else ()
-    header = (
-        "pair",
-        "points",
-        "95 % interval",
-        "p",
-        *corrected,
-        "test",
-        "over",
-        "only one misreads",
-    )
+    header = ("pair", "points", "95 % interval", "p", *corrected, "test", "over", "alone")
     rows: list[Sequence[str]] = []
     for pair in comparison.pairs:
         found = pair.difference
@@ -96,14 +87,14 @@ def notes(comparison: Comparison) -> list[str]:
         for name, (_, meaning) in TESTS.items()
         if name in {pair.test for pair in comparison.pairs}
     ]
-    if left := [_unpaired(pair) for pair in comparison.pairs if pair.test == "bootstrap"]:
-        said += sorted({line for line in left if line})
+    said += filter(None, map(_unpaired, comparison.pairs))
     if comparison.pairs[1:]:
         said.append(
             "Holm: p corrected for there being many pairs; an interval is of its pair alone."
         )
-    said.append("Not distinguishable is not the same as equal: more seeds or digits may tell.")
-    without = [net.letter for net in comparison.nets if len(net.read) < len(net.runs)]
+    if any(pair.verdict == "not distinguishable" for pair in comparison.pairs):
+        said.append("Not distinguishable is not equal: more seeds or digits may tell them apart.")
+    without = [net.letter for net in comparison.nets if len(net.with_predictions) < len(net.runs)]
     if comparison.truth is not None:
         said.append(
             f"ECE: expected calibration error, {BINS} equal bins of the probability that the net "
@@ -210,7 +201,9 @@ def _sentence(pair: Pair) -> str:
 
 
 def _unpaired(pair: Pair) -> str:
-    """Say which seeds the bootstrap had no partner for."""
+    """Say which seeds the bootstrap had no partner for; nothing where all were used."""
+    if not pair.seeds:
+        return ""
     left = [
         f"{net.letter}'s {ranges(alone)}"
         for net in (pair.first, pair.second)
