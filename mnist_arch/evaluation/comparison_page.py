@@ -2,12 +2,13 @@
 
 from base64 import b64encode
 from html import escape
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from torch import Tensor
-from torchvision.io import encode_png
 
 from mnist_arch.data import sources
 from mnist_arch.errors import UserError
@@ -174,7 +175,7 @@ def _digits(pair: Pair, net: Net, places: Array, images: Tensor, truth: Array) -
         '<ul class="digits">',
     ]
     for place in chosen:
-        png = b64encode(encode_png(255 - images[place]).numpy().tobytes()).decode()
+        png = _png(images[place, 0])
         read = ", ".join(
             f"{each.letter} {_usual(each.readings[:, place])}"
             for each in (pair.first, pair.second)
@@ -184,6 +185,14 @@ def _digits(pair: Pair, net: Net, places: Array, images: Tensor, truth: Array) -
             f"a {truth[place]}<br>{read}<br><span class=faint>no. {place:,}</span></li>"
         )
     return [*lines, "</ul>"]
+
+
+def _png(image: Tensor) -> str:
+    """Encode (28, 28) pixel levels, ink black, for a link that holds its own data."""
+    drawn = BytesIO()
+    inked = 255 - np.repeat(image.numpy()[:, :, None], 3, axis=2)
+    imsave(drawn, inked, format="png", metadata={"Software": ""})
+    return b64encode(drawn.getvalue()).decode()
 
 
 def _usual(readings: Array) -> int:

@@ -38,7 +38,7 @@ def read(folder: Path, record: Record) -> Predictions:
     """
     path = folder / "predictions.npz"
     try:
-        with np.load(path) as saved:
+        with path.open("rb") as file, np.load(file) as saved:
             scores, digits = torch.from_numpy(saved["scores"]), torch.from_numpy(saved["digits"])
     except (
         OSError,
@@ -46,6 +46,7 @@ def read(folder: Path, record: Record) -> Predictions:
         KeyError,
         TypeError,
         EOFError,
+        RuntimeError,
         zlib.error,
         zipfile.BadZipFile,
     ) as error:

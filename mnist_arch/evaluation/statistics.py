@@ -125,6 +125,7 @@ def paired_bootstrap(first: Array, second: Array) -> Difference:
     seeds, images = cells.shape
     draw = np.random.default_rng(derived_seed(0, "bootstrap"))
     ones = np.ones((1, seeds))
+    columns = columns.astype(float)  # whole numbers would be multiplied far more slowly
     (value,), (error,) = _crossed(columns, ones, counts[None])
     means, errors = _crossed(
         columns,

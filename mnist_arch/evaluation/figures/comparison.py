@@ -72,10 +72,10 @@ def reliability_curves(bins: Mapping[str, Sequence[Bin]]) -> Figure:
     """
     rows = -(-len(bins) // 2)
     figure = Figure(figsize=(WIDTH, 0.5 + 2.1 * rows), dpi=DPI, layout="constrained")
-    panels = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).flat
+    panels = list(figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).flat)
     for number, ((name, found), axes) in enumerate(zip(bins.items(), panels, strict=False)):
         _panel(axes, name, found, COLORS[number % len(COLORS)])
-    for axes in list(panels)[len(bins) :]:
+    for axes in panels[len(bins) :]:
         axes.set_axis_off()
     figure.supxlabel("probability reported", fontsize=11)
     figure.supylabel("share read right", fontsize=11)
