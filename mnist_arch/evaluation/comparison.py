@@ -130,10 +130,10 @@ class Net:
         """Its runs that left predictions, by seed."""
         return {run.record.seed: run for run in self.runs if run.predictions}
 
-    @property
-    def readings(self) -> Array:
-        """(runs that left predictions, N) digits read."""
-        return np.stack([_found(run).readings.numpy() for run in self.with_predictions.values()])
+    def reading(self, place: int) -> int:
+        """Return the digit that most of its runs read in a test image; of equals, the least."""
+        read = [int(_found(run).readings[place]) for run in self.with_predictions.values()]
+        return min(read, key=lambda digit: (-read.count(digit), digit))
 
     @property
     def bins(self) -> list[Bin]:
@@ -175,6 +175,11 @@ class Pair:
     seeds: Sequence[int]
     only_first: Array | None
     only_second: Array | None
+
+    @property
+    def alone(self) -> list[Array]:
+        """The test images that only the first misreads, and only the second; or nothing."""
+        return [each for each in (self.only_first, self.only_second) if each is not None]
 
     @property
     def better(self) -> Net | None:

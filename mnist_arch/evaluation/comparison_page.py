@@ -13,14 +13,12 @@ from torch import Tensor
 from mnist_arch.data import sources
 from mnist_arch.errors import UserError
 from mnist_arch.evaluation import comparison_tables as tables
-from mnist_arch.evaluation.comparison import Comparison, Net, Pair
+from mnist_arch.evaluation.comparison import Comparison, Pair
 from mnist_arch.evaluation.figures import comparison as figures
 from mnist_arch.evaluation.figures.inline import inline_svg
 from mnist_arch.evaluation.records import Record
 from mnist_arch.evaluation.report import Table
 from mnist_arch.evaluation.statistics import Array
-
-SHOWN = 12  # digits for each net of a pair
 
 STYLE = """
 :root {
@@ -152,39 +150,31 @@ def _figure(figure: Figure, caption: str) -> str:
 def _misread(comparison: Comparison, images: Tensor | None, why: str) -> list[str]:
     """Show digits that only one net of a pair misreads; the first pair's unfolded."""
     shown = [pair for pair in comparison.pairs if pair.only_first is not None]
-    if not shown or comparison.truth is None:
+    if not shown:
         return []
     lines = ["<h2>Digits that only one misreads</h2>"]
     if images is None:
-        return [*lines, f'<p class="faint">No pictures: {escape(why)}</p>']
+        lines.append(f'<p class="faint">No pictures: {escape(why)}</p>')
     for number, pair in enumerate(shown):
         lines.append(f"<details{' open' if number == 0 else ''}>")
         lines.append(f"<summary>{escape(tables.named(pair))}</summary>")
-        for net, places in ((pair.first, pair.only_first), (pair.second, pair.only_second)):
-            assert places is not None
-            lines += _digits(pair, net, places, images, comparison.truth)
+        for said, places in zip(tables.alone(comparison, pair), pair.alone, strict=True):
+            lines.append(f'<p class="faint">{escape(said)}</p>')
+            if images is not None:
+                lines += _digits(pair, places[: tables.SHOWN], images)
         lines.append("</details>")
     return lines
 
 
-def _digits(pair: Pair, net: Net, places: Array, images: Tensor, truth: Array) -> list[str]:
-    chosen = places[:SHOWN]
-    some = f", the first {len(chosen)}" if len(places) > len(chosen) else ""
-    lines = [
-        f"<p>Only {net.letter} misreads {len(places)}{some}; the truth, and what each read:</p>",
-        '<ul class="digits">',
+def _digits(pair: Pair, places: Array, images: Tensor) -> list[str]:
+    """Show test images, and what each net of a pair reads in them."""
+    items = [
+        f'<li><img src="data:image/png;base64,{_png(images[place, 0])}" alt="" width="28" '
+        f'height="28">{pair.first.letter} {pair.first.reading(place)}, {pair.second.letter} '
+        f'{pair.second.reading(place)}<br><span class="faint">no. {place:,}</span></li>'
+        for place in places
     ]
-    for place in chosen:
-        png = _png(images[place, 0])
-        read = ", ".join(
-            f"{each.letter} {_usual(each.readings[:, place])}"
-            for each in (pair.first, pair.second)
-        )
-        lines.append(
-            f'<li><img src="data:image/png;base64,{png}" alt="" width="28" height="28">'
-            f"a {truth[place]}<br>{read}<br><span class=faint>no. {place:,}</span></li>"
-        )
-    return [*lines, "</ul>"]
+    return ['<ul class="digits">', *items, "</ul>"]
 
 
 def _png(image: Tensor) -> str:
@@ -193,8 +183,3 @@ def _png(image: Tensor) -> str:
     inked = 255 - np.repeat(image.numpy()[:, :, None], 3, axis=2)
     imsave(drawn, inked, format="png", metadata={"Software": ""})
     return b64encode(drawn.getvalue()).decode()
-
-
-def _usual(readings: Array) -> int:
-    """Return the digit that most runs read, of equals the lesser."""
-    return int(np.bincount(readings, minlength=10).argmax())

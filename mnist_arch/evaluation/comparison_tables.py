@@ -9,6 +9,7 @@ from mnist_arch.evaluation.comparison import TESTS, Comparison, Net, Pair
 from mnist_arch.evaluation.report import Table, markdown
 from mnist_arch.evaluation.statistics import BINS, calibration_error
 
+SHOWN = 12  # test images named for each net of a pair
 CELL = 30  # characters of a cell on a screen, after which it goes on in the next line
 
 
@@ -103,7 +104,7 @@ def notes(comparison: Comparison) -> list[str]:
         )
         said.append(
             "alone: test images that every run of the first misreads and no run of the second / "
-            "the reverse."
+            "the reverse. They are numbered from 0, in file order."
         )
     if without:
         said.append(
@@ -113,11 +114,29 @@ def notes(comparison: Comparison) -> list[str]:
     return said
 
 
+def alone(comparison: Comparison, pair: Pair) -> list[str]:
+    """Name the test images that only one net of a pair misreads, and what it reads in them."""
+    truth, said = comparison.truth, []
+    if truth is None:
+        return []
+    for net, places in zip((pair.first, pair.second), pair.alone, strict=False):
+        named = [
+            f"no. {place:,} ({truth[place]} as {net.reading(place)})" for place in places[:SHOWN]
+        ]
+        named += [f"{len(places) - SHOWN:,} more"] if len(places) > SHOWN else []
+        listed = f": {', '.join(named)}" if named else ""
+        said.append(f"Only {net.letter} misreads {len(places):,}{listed}.")
+    return said
+
+
 def screen(comparison: Comparison) -> str:
     """Lay everything out as plain text."""
     parts = [title(comparison)]
     parts += [_text(table(comparison)) for table in (nets, by_digit, pairs)]
-    parts += [_line(summary(comparison)), "\n".join(map(_line, notes(comparison)))]
+    parts.append(_line(summary(comparison)))
+    if len(comparison.pairs) == 1 and comparison.pairs[0].alone:
+        parts.append("\n".join(map(_line, alone(comparison, comparison.pairs[0]))))
+    parts.append("\n".join(map(_line, notes(comparison))))
     return "\n\n".join(parts)
 
 
@@ -128,7 +147,10 @@ def page(comparison: Comparison) -> str:
         escape(summary(comparison), quote=False),
     ]
     parts += [markdown(_escaped(table(comparison))) for table in (nets, pairs, by_digit, runs)]
-    parts.append("\n".join(f"* {escape(note, quote=False)}" for note in notes(comparison)))
+    said = notes(comparison) + [
+        f"{named(pair)}: {line}" for pair in comparison.pairs for line in alone(comparison, pair)
+    ]
+    parts.append("\n".join(f"* {escape(line, quote=False)}" for line in said))
     return "\n\n".join(parts) + "\n"
 
 
@@ -179,10 +201,7 @@ def _net(net: Net) -> Sequence[str]:
 def _judged(pair: Pair) -> Sequence[str]:
     test = f"{pair.test}, {len(pair.seeds)}" if pair.seeds else pair.test
     over, _ = TESTS[pair.test]
-    if pair.only_first is None or pair.only_second is None:
-        return test, over, "", pair.verdict
-    alone = f"{len(pair.only_first)} / {len(pair.only_second)}"
-    return test, over, alone, pair.verdict
+    return test, over, " / ".join(str(len(each)) for each in pair.alone), pair.verdict
 
 
 def _sentence(pair: Pair) -> str:

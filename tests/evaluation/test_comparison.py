@@ -289,7 +289,9 @@ def test_a_page_is_whole_in_itself_and_runs_nothing_that_a_record_says(tmp_path:
     assert html(compared, images) == page
     picture = imread(BytesIO(b64decode(pictures[-1].partition(",")[2])))
     assert {*(255 * picture[:, :, :3]).round().ravel().tolist()} == {255 - 40}
-    assert "a 0<br>A 0, B 1" in page  # no. 40 is a 0, which B reads as the next
+    assert ">A 0, B 1<br>" in page  # no. 40 is a 0, which B reads as the next
+    assert "Only B misreads 1: no. 40 (0 as 1)." in page
+    assert "no. 11 (1 as 2), 18 more." in page
     assert tables.page(compared).count("<script") == 0
     assert tables.page(compared).count("\x1b") == tables.screen(compared).count("\x1b") == 0
 

@@ -30,8 +30,9 @@ def accuracies(
             place = row if name not in means else place
             bar = [[value - low], [high - value]]
             width, alpha = (1.2, 0.55) if name in means else (2.2, 1)
+            dot = "." if name in means else "o"
             axes.errorbar(
-                value, place, xerr=bar, fmt=".", color=color, elinewidth=width, alpha=alpha
+                value, place, xerr=bar, fmt=dot, color=color, elinewidth=width, alpha=alpha
             )
         if name in means:
             value, low, high = means[name]
