@@ -83,7 +83,8 @@ def summary(comparison: Comparison) -> str:
 
 def notes(comparison: Comparison) -> list[str]:
     """Say what the figures mean, what the tests cover, and what could not be given."""
-    said = [
+    said = ["over: what an interval or test covers, other seeds or other digits of the kind."]
+    said += [
         f"{name}: {meaning}"
         for name, (_, meaning) in TESTS.items()
         if name in {pair.test for pair in comparison.pairs}

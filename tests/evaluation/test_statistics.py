@@ -129,13 +129,17 @@ def test_a_resamples_mean_and_error_are_those_of_its_table_written_out() -> None
         assert (means[place], errors[place]) == pytest.approx((grand, (variance / s / n) ** 0.5))
 
 
-def wrong(draw: np.random.Generator, seeds: int, *, easier: float = 0) -> list[Array]:
-    """Misread images of two recipes, each (seeds, 600); their seeds and their digits vary."""
-    hard, shared = draw.normal(-1.5, 1, 600), draw.normal(0, 0.1, (seeds, 1))
-    own = [draw.normal(0, 0.1, (seeds, 1)) for _ in range(2)]
-    noise = [draw.normal(0, 1, (seeds, 600)) + draw.normal(0, 0.7, 600) for _ in range(2)]
-    shifts = [0, easier]
-    return [hard + shared + own[k] + noise[k] + shifts[k] > 0 for k in range(2)]
+def wrong(
+    draw: np.random.Generator, seeds: int, spread: float = 0.1, *, easier: float = 0
+) -> list[Array]:
+    """Misread images of two recipes, each (seeds, 600); seeds spread, and digits are less or more
+    hard, for both and for each."""
+    hard, shared = draw.normal(-1.5, 1, 600), draw.normal(0, spread, (seeds, 1))
+    made = []
+    for shift in (0, easier):
+        own = draw.normal(shift, spread, (seeds, 1)) + draw.normal(0, 0.7, 600)
+        made.append(hard + shared + own + draw.normal(0, 1, (seeds, 600)) > 0)
+    return made
 
 
 def test_the_bootstrap_mirrors_and_holds_the_difference_found() -> None:
@@ -155,14 +159,18 @@ def test_the_bootstrap_finds_nothing_between_equals() -> None:
     assert paired_bootstrap(same, same) == pytest.approx((0, 0, 0, 1), abs=1e-3)
 
 
-@pytest.mark.parametrize("seeds", [5, 8])
+@pytest.mark.parametrize(("seeds", "spread"), [(8, 0.02), (5, 0.1), (3, 0.4)])
 def test_the_bootstrap_says_different_of_equals_once_in_twenty_times(
-    seeds: int, monkeypatch: pytest.MonkeyPatch
+    seeds: int, spread: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both recipes are drawn by one law. Of 200 comparisons 10 +- 3 should be below 0.05."""
+    """Both recipes are drawn by one law. Of 200 comparisons 10 +- 3 should be below 0.05.
+
+    Resampling seeds alone has more where they spread little beside the digits, and distances that
+    are not divided have more where they spread much and are few.
+    """
     monkeypatch.setattr(statistics, "RESAMPLES", 199)
     draw = np.random.default_rng(1)
-    p_values = [paired_bootstrap(*wrong(draw, seeds)).p for _ in range(200)]
+    p_values = [paired_bootstrap(*wrong(draw, seeds, spread)).p for _ in range(200)]
     assert sum(p < 0.05 for p in p_values) <= 10 + 3 * 3
 
 
