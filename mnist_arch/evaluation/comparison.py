@@ -45,8 +45,8 @@ TESTS = {
     "bootstrap": (
         "both",
         "paired bootstrap, studentised, of the seeds that both have (so many) and of the test "
-        "digits. It covers other seeds and other digits of the same kind. Of three or four seeds, a "
-        "p just below 0.05 is weak.",
+        "digits. It covers other seeds and other digits of the same kind. Of three or four seeds, "
+        "a p just below 0.05 is weak.",
     ),
     "t test": (
         "seeds",
