@@ -59,7 +59,7 @@ def paths(word: str) -> list[Path]:
 def _write(path: Path, text: str) -> None:
     """Write a page that appears whole or not at all, and say where."""
     unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(text)
+    unfinished.write_text(text, encoding="utf-8")
     unfinished.replace(path)
     print(path)
 

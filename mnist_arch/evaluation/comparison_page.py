@@ -20,6 +20,8 @@ from mnist_arch.evaluation.records import Record
 from mnist_arch.evaluation.report import Table
 from mnist_arch.evaluation.statistics import Array
 
+LONG = 24  # characters of a cell, beyond which it may be broken into lines
+
 STYLE = """
 :root {
   color-scheme: light dark;
@@ -99,12 +101,10 @@ def html(comparison: Comparison, images: Tensor | None, why: str = "") -> str:
 
 def _table(table: Table, kind: str = "words") -> str:
     header, rows = table
-    wide = {column for column, name in enumerate(header) if name == "net" and len(header) > 7}
     lines = ["<tr>" + "".join(f"<th>{escape(name)}</th>" for name in header) + "</tr>"]
     for row in rows:
         cells = (
-            f"<td{' class=words' if place in wide else ''}>{escape(cell)}</td>"
-            for place, cell in enumerate(row)
+            f"<td{' class=words' if len(cell) > LONG else ''}>{escape(cell)}</td>" for cell in row
         )
         lines.append(f"<tr>{''.join(cells)}</tr>")
     return f'<div class="wide"><table class="{kind}">\n' + "\n".join(lines) + "\n</table></div>"
