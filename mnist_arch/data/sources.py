@@ -85,8 +85,8 @@ def default_root() -> Path:
     return Path(os.environ.get("MNIST_ARCH_DATA") or f"{cache}/mnist_arch").expanduser()
 
 
-def load(name: str, root: Path) -> Dataset:
-    """Read a data set, fetching it first when it is not below ``root`` yet.
+def load(name: str, root: Path, *, fetch: bool = True) -> Dataset:
+    """Read a data set, fetching it first (if wanted) when it is not below ``root`` yet.
 
     Raises:
         UserError: The name is unknown, or no source has the data; says why each one failed.
@@ -99,6 +99,8 @@ def load(name: str, root: Path) -> Dataset:
     try:
         return _local(name, published, root)
     except UserError as error:
+        if not fetch:
+            raise
         failures = [f"local files: {error}"]
     return _fetched(name, published, root, failures)
 

@@ -5,14 +5,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from mnist_arch.errors import UserError
-from mnist_arch.evaluation import records
-from mnist_arch.evaluation.records import Record
-from mnist_arch.models import ARCHITECTURES
+from mnist_arch.evaluation import predictions, records
 
 VERSION = 1
 
@@ -74,7 +70,8 @@ def average(folders: Sequence[Path], command: str) -> Ensemble:
     for folder, member in zip(folders, members, strict=True):
         if member.data_sha256 != first.data_sha256:
             raise UserError(f"{folder}: not tested on the digits of {folders[0]}")
-        probabilities, truth = _probabilities(folder, member)
+        found = predictions.read(folder, member)
+        probabilities, truth = found.probabilities, found.digits
         total = total + probabilities / probabilities.sum(1, keepdim=True) / len(members)
     wrong = total.argmax(1) != truth
     return Ensemble(
@@ -92,15 +89,3 @@ def average(folders: Sequence[Path], command: str) -> Ensemble:
 
 
 _SCORED = ("architecture", "recipe", "seed", "test_errors", "test_loss")
-
-
-def _probabilities(folder: Path, member: Record) -> tuple[Tensor, Tensor]:
-    """Return (N, 10) float64 probabilities and (N,) digits of a run's test split."""
-    path = folder / "predictions.npz"
-    try:
-        with np.load(path) as saved:
-            scores, digits = torch.from_numpy(saved["scores"]), torch.from_numpy(saved["digits"])
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: no readable test scores; run it again ({error})") from error
-    head = ARCHITECTURES[member.architecture].head
-    return head.probabilities(scores.double()), digits

@@ -1,0 +1,55 @@
+"""The command that compares trained nets, as a user types it."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments.compare import paths
+from mnist_arch.errors import UserError
+from tests.evaluation.test_comparison import run, seeds
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def test_runs_named_by_a_glob_are_compared_and_both_pages_written(
+    command: Command, tmp_path: Path
+) -> None:
+    seeds(tmp_path / "runs/own", [range(20), range(21), range(22)])
+    seeds(tmp_path / "runs/new", [[0], [0, 1], [0]], recipe="modern")
+    pages = ("--markdown", "page.md", "--html", "page.html")
+    done = command("experiments.compare", "runs/*/[0-9]", "runs/new/0/record.json", *pages)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "A  lenet5, modern    0-2" in done.stdout
+    assert "bootstrap, 3  both" in done.stdout
+    assert done.stdout.endswith("\npage.md\npage.html\n")
+    assert "| B | lenet5, own | 0-2 | 89.50 | 0.50 |" in (tmp_path / "page.md").read_text()
+    assert "No pictures: no IDX files in" in (tmp_path / "page.html").read_text()
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "page.md", "page.html"}
+
+
+def test_what_is_wrong_is_said_in_one_line_before_anything_is_written(
+    command: Command, tmp_path: Path
+) -> None:
+    run(tmp_path / "one", [1])
+    run(tmp_path / "other", [1], recipe="modern", data_sha256={"t10k": "b"})
+    done = command("experiments.compare", "one", "other", "--html", "page.html")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "error: other/record.json: not tested on the digits of one/record.json\n"
+    )
+    done = command("experiments.compare", "one", "--html", "nowhere/page.html")
+    assert done.returncode == 2
+    assert done.stderr == "error: --html nowhere/page.html: there is no folder nowhere\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"one", "other"}
+
+
+def test_a_word_is_a_path_or_else_a_glob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("run[1]", "run1", "run2"):
+        Path(name).mkdir()
+    assert paths("run[1]") == [Path("run[1]")]
+    assert paths("run[12]") == [Path("run1"), Path("run2")]
+    with pytest.raises(UserError, match=r"ruin\*: no such run folder or record file"):
+        paths("ruin*")
