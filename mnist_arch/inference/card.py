@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +47,7 @@ class Meaning(NamedTuple):
 
 
 VERSION = 1  # of the record of exported files
+LIBRARIES = ("torch", "onnx", "onnxruntime", "onnxscript")  # that a file depends on
 ANSWERS = "A picture that shows no digit is answered with a digit all the same."
 MEANINGS: dict[type[Head], Meaning] = {
     Softmax: Meaning(
@@ -154,6 +157,7 @@ def words(record: Record, record_sha256: str) -> dict[str, str]:
         "commit": record.commit or "unknown",
         "record_sha256": record_sha256,
         "mnist_arch": mnist_arch.__version__,
+        "torch": version("torch"),
         "images": "(N, 1, 28, 28) uint8: raw pixels, background 0 to ink 255",
         "scores": f"(N, 10) float32: {meaning.scores}; the greatest wins",
         "probabilities": f"(N, 10) float32: {meaning.probabilities}",
@@ -190,8 +194,13 @@ def table(exported: Iterable[Exported]) -> Table:
 
 def write(path: Path, exported: Iterable[Exported], command: str) -> None:
     """Write the record of exported files as JSON; it appears whole or not at all."""
-    files = [asdict(each) for each in exported]
-    records.write_values(path, {"version": VERSION, "command": command, "files": files})
+    values = {
+        "version": VERSION,
+        "command": command,
+        "versions": {name: version(name) for name in LIBRARIES if find_spec(name)},
+        "files": [asdict(each) for each in exported],
+    }
+    records.write_values(path, values)
 
 
 def read(path: Path) -> list[Exported]:

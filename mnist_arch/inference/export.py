@@ -49,7 +49,7 @@ def export(run: Path, out: Path, formats: Iterable[str], data: Dataset) -> list[
         raise UserError(f"{run}: its record is of {record.architecture}, its weights are not")
     metadata = words(record, hashlib.sha256((run / "record.json").read_bytes()).hexdigest())
     images = sample(data.train.images)
-    batches = [1, 7, len(images), 2 * len(images)]
+    batches = [1, 7, len(images), len(images) + 1]
     program = traced(net)
     kept = []
     for name in formats:
