@@ -115,8 +115,7 @@ CARD = """\
 
 {figures}
 
-Errors are images misread, in float32; losses are means, by the recipe's own
-measure.{by_digit}{claim}
+Errors are images misread, in float32; losses are the recipe's own, means.{by_digit}{claim}
 
 ## Limits
 
@@ -130,9 +129,9 @@ measure.{by_digit}{claim}
 
 ## How it was trained
 
-Recipe `{record.recipe}`, epochs: {record.epochs}, weights kept: those of epoch
-{record.kept_epoch}; {record.parameters:,} parameters; {record.precision} on {record.device}.
-{record.note}
+Recipe `{record.recipe}`, {record.epochs} epochs, of which the weights of number
+{record.kept_epoch} were kept; {record.parameters:,} parameters; {record.precision} on
+{record.device}. {record.note}
 
 ## How the file was verified
 

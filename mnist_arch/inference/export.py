@@ -121,7 +121,8 @@ def onnx_file(program: ExportedProgram, metadata: dict[str, str]) -> bytes:
         import onnxscript  # noqa: F401 that torch writes it by
     except ImportError as error:
         raise UserError(
-            f"the format onnx needs a package ({error}): pip install -e '.[export]'"
+            f"the format onnx needs a package ({error}): pip install -e '.[export]', "
+            "or leave it out"
         ) from error
     model = torch.onnx.export(
         program,

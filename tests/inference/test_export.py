@@ -177,7 +177,7 @@ def test_the_card_has_the_records_figures_and_code_that_runs(
     assert "| errors | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 |" in lines
     assert "Its source claims test accuracy 99.05 % (a paper, section 5)." in lines
     assert "they need not sum to 1" in text
-    assert "What the paper leaves open." in lines
+    assert "What the paper leaves open." in text
     assert file.sha256 in text
 
     (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
@@ -186,6 +186,7 @@ def test_the_card_has_the_records_figures_and_code_that_runs(
     __import__("numpy").save("images.npy", images.numpy())
     exec(code, names)
     assert list(names["digits"]) == mnist_arch.load(run)(images).argmax(1).tolist()
+    assert names["words"]["architecture"] == "mlp"
     for name, word in names["words"].items():
         assert f"| {name} | {word} |" in lines
 
