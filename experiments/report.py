@@ -15,6 +15,7 @@ from mnist_arch.errors import UserError
 from mnist_arch.evaluation import report
 from mnist_arch.evaluation.ensembles import read
 from mnist_arch.evaluation.records import read_all
+from mnist_arch.inference import card
 
 
 def tables(folder: Path) -> dict[str, str]:
@@ -33,6 +34,9 @@ def tables(folder: Path) -> dict[str, str]:
         "choices": report.choices(read_all(folder / "search")),
         "ensembles": report.ensembles(map(read, sorted(folder.glob("ensembles/*.json")))),
         "results": report.results(records),
+        "exports": card.table(
+            file for path in sorted(folder.glob("exports/*.json")) for file in card.read(path)
+        ),
     }
     return {name: report.markdown(table) for name, table in made.items()}
 

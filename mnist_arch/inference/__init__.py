@@ -1,0 +1,1 @@
+"""Trained networks at work: pictures read, files for other programs."""
