@@ -9,7 +9,9 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
-Purpose = Literal["initialization", "order", "augmentation", "dropout", "split", "curvature"]
+Purpose = Literal[
+    "initialization", "order", "augmentation", "dropout", "split", "curvature", "corruption"
+]
 
 
 def derived_seed(seed: int, purpose: Purpose, epoch: int = 0) -> int:
