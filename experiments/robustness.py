@@ -62,6 +62,8 @@ def write(results: Path, docs: Path) -> None:
     from mnist_arch.evaluation.figures.style import write_png
 
     tested = robustness.averaged(robustness.read_all(results / "robustness"))
+    if not tested:
+        raise UserError(f"{results / 'robustness'}: no records there; test a run first")
     for name, corruptions, title in (
         ("robustness", SWEEPS, "Corrupted test digits"),
         ("robustness_mnist_c", MNIST_C_LIKE, "MNIST-C-like corruptions, by our own code"),
@@ -99,7 +101,12 @@ def draw_sheet(name: str, root: Path, out: Path) -> None:
                 for place, strength in enumerate(grown)
             ]
         )
-    write_png(digit_rows(rows, f"{data.title}: each digit at another strength"), out)
+    write_png(
+        digit_rows(
+            rows, f"{data.title}: the first training image of each digit, the least strength first"
+        ),
+        out,
+    )
     print(out)
 
 

@@ -64,8 +64,9 @@ class Robustness:
     @property
     def accuracies(self) -> dict[str, dict[float, float]]:
         """The percentage read right, by corruption and strength."""
+        images = self.test_images
         return {
-            name: {strength: 100 - 100 * errors / self.test_images for strength, errors in tested}
+            name: {strength: 100 * (images - errors) / images for strength, errors in tested}
             for name, tested in self.errors.items()
         }
 
@@ -129,7 +130,7 @@ def measure(folders: Sequence[Path], out: Path, root: Path, *, again: bool = Fal
         for name in CORRUPTIONS
     }
     total = sum(len(CORRUPTIONS[name].strengths) for name in CORRUPTIONS if waiting[name])
-    with tqdm(total=total, unit=" tests", dynamic_ncols=True) as bar:
+    with tqdm(total=total, unit=" tests", dynamic_ncols=True, disable=not total) as bar:
         for name, places in waiting.items():
             corruption = CORRUPTIONS[name]
             tested = {
@@ -186,7 +187,7 @@ def _augmentation(run: Record) -> str | None:
     return target.rpartition(".")[2] if target else None
 
 
-class Tested(NamedTuple):
+class Averaged(NamedTuple):
     """Runs that differ in nothing but their seed, and what they read right on average."""
 
     architecture: str
@@ -201,7 +202,7 @@ class Tested(NamedTuple):
         return self.architecture not in ("dense", "mlp")
 
 
-def averaged(found: Iterable[Robustness]) -> list[Tested]:
+def averaged(found: Iterable[Robustness]) -> list[Averaged]:
     """Average over seeds; networks in their order, own recipe first."""
     by_group: dict[tuple[str, ...], list[Robustness]] = defaultdict(list)
     for each in found:
@@ -222,5 +223,5 @@ def averaged(found: Iterable[Robustness]) -> list[Tested]:
         }
         augmented = members[0].run["augmentation"] is not None
         title = ", ".join([name, *words])
-        made.append(Tested(name, title, augmented, len(members), accuracies))
+        made.append(Averaged(name, title, augmented, len(members), accuracies))
     return sorted(made, key=lambda each: (names.index(each.architecture), each.title))
