@@ -36,13 +36,14 @@ class Robustness:
         command: A command that repeats it from the same run.
         data: A name in conf/data.
         data_sha256: Of each file that the data was read from, uncompressed.
-        run: The run's command, commit, architecture, recipe, seed and test errors, its variant
-            (see Record) and the name of its augmentation or None.
+        run: The run's command, commit, architecture, recipe, seed and test errors; its variant,
+            see Record, with its precision where that is special; the name of its augmentation.
         test_images: Images of each test.
         errors: For each name in CORRUPTIONS the strengths, weakest first, each with the test
             images that the run misreads; the neutral strength with the run's own test errors.
         versions: Of Python and the libraries.
-        commit: Of the code that corrupted the images, None outside a checkout.
+        commit: Of the code that corrupted the images, None outside a checkout; of a test that was
+            broken off, of its last part.
         dirty: Whether that checkout had uncommitted changes.
     """
 
@@ -154,12 +155,13 @@ def measure(folders: Sequence[Path], out: Path, root: Path, *, again: bool = Fal
 def _begun(folder: Path, run: Record, path: Path, *, again: bool) -> Robustness:
     """Begin a run's record, or go on with an earlier one."""
     commit, dirty = provenance.commit()
+    precision = [] if run.precision == "32-true" else [run.precision]
     new = Robustness(
         command=shlex.join(["python", "-m", "experiments.robustness", str(folder)]),
         data=run.data,
         data_sha256=run.data_sha256,
         run={name: getattr(run, name) for name in _RUN}
-        | {"variant": [*run.variant], "augmentation": _augmentation(run)},
+        | {"variant": [*run.variant, *precision], "augmentation": _augmentation(run)},
         test_images=run.test_images or 0,
         errors={},
         versions=provenance.versions(),
