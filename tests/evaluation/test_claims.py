@@ -103,8 +103,8 @@ def test_a_digit_that_leads_in_every_run_by_more_than_chance_has_the_most_errors
 
 
 def test_one_rival_that_is_not_told_apart_is_enough_to_judge_nothing() -> None:
-    """0 is ahead of 9 once; the others are far behind: leads over 0 of -0.2, 0.5 and 1.2."""
-    runs = [[zeros] + [1] * 8 + [20] for zeros in (22, 15, 8)]
+    """Leads over 0 of -0.2, 0.5 and 1.2 points; over 1 always 0.1, and over the others far."""
+    runs = [[zeros, 19] + [1] * 7 + [20] for zeros in (22, 15, 8)]
     told = set_apart(misread(runs), (9,), "most")
     assert "on 9 in 2 of 3. **Cannot be judged** with 3 runs: 9 leads 0 by +0.50 points" in told
     half = 4.302653 * 0.7 / math.sqrt(3)
@@ -143,8 +143,13 @@ def test_digits_are_compared_by_rate_and_one_run_judges_nothing() -> None:
 
 
 def test_the_table_has_a_row_for_each_network_by_its_own_recipe() -> None:
-    others = [record(), record(recipe="modern", claim=None)]  # without their errors by digit
-    header, rows = by_digit([misread([[10] * 9 + [20], [20] * 9 + [60]]), *groups(others)])
+    own = misread([[10] * 9 + [20], [20] * 9 + [60]])
+    confusion = own.records[0].test_confusion
+    others = [
+        record(),  # without its confusion
+        record(recipe="modern", claim=None, test_confusion=confusion),
+    ]
+    header, rows = by_digit([own, *groups(others)])
     assert rows == [("`dropout_cnn`", "2", *["1.50"] * 9, "**4.00**")]
     assert len(header) == len(rows[0])
 

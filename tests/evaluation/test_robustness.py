@@ -181,7 +181,8 @@ def test_every_network_has_a_line_of_its_own_in_every_panel() -> None:
     styles = {(each.get_color(), each.get_marker(), each.get_linestyle()) for each in shift.lines}
     assert len(styles) == 16
     assert {style[2] for style in styles} == {"-", "--"}
-    assert len({style[:2] for style in styles}) == len({style[0] for style in styles}) == 8
+    assert [len({style[part] for style in styles}) for part in (0, 1)] == [8, 8]
+    assert len({style[:2] for style in styles}) == 8
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [each.title for each in found]
     assert [axes.get_xlabel() for axes in figure.axes[:7]] == [
