@@ -44,7 +44,7 @@ class Robustness:
         versions: Of Python and the libraries.
         commit: Of the code that corrupted the images, None outside a checkout; of a test that was
             broken off, of its last part.
-        dirty: Whether that checkout had uncommitted changes.
+        dirty: Whether mnist_arch in that checkout had uncommitted changes.
     """
 
     version: int = VERSION
@@ -154,7 +154,7 @@ def measure(folders: Sequence[Path], out: Path, root: Path, *, again: bool = Fal
 
 def _begun(folder: Path, run: Record, path: Path, *, again: bool) -> Robustness:
     """Begin a run's record, or go on with an earlier one."""
-    commit, dirty = provenance.commit()
+    commit, dirty = provenance.commit(":/mnist_arch")  # records change beside the code
     precision = [] if run.precision == "32-true" else [run.precision]
     new = Robustness(
         command=shlex.join(["python", "-m", "experiments.robustness", str(folder)]),
