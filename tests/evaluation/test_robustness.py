@@ -172,7 +172,8 @@ def test_every_network_has_a_line_of_its_own_in_every_panel() -> None:
         [made_up(name, 1_000) for name in names]
         + [made_up(name, 500, recipe="modern", augmentation="RandomAffine") for name in names]
     )
-    figure = corruption_panels(found, SWEEPS, "title")
+    untested = found[0]._replace(title="untested", accuracies={})
+    figure = corruption_panels([*found, untested], SWEEPS, "title")
     shift = figure.axes[[*SWEEPS].index("shift")]
     assert [line.get_xydata().tolist() for line in shift.lines[:2]] == [
         [[0, 99], [2, 90]],

@@ -22,6 +22,7 @@ def corruption_panels(
 
     A network has one colour and marker; it is dashed where it was trained on distorted digits.
     """
+    tested = [each for each in tested if corruptions.keys() & each.accuracies.keys()]
     rows = -(-len(corruptions) // COLUMNS)
     figure = Figure(figsize=(9, 1 + 2.4 * rows), dpi=DPI, layout="constrained")
     panels = figure.subplots(rows, COLUMNS, sharey=True, squeeze=False).flatten()
