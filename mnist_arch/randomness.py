@@ -9,8 +9,16 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 
+# A purpose's place is mixed into its seeds: new ones come last.
 Purpose = Literal[
-    "initialization", "order", "augmentation", "dropout", "split", "curvature", "bootstrap"
+    "initialization",
+    "order",
+    "augmentation",
+    "dropout",
+    "split",
+    "curvature",
+    "corruption",
+    "bootstrap",
 ]
 
 

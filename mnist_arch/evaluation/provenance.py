@@ -15,14 +15,17 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
 
 
-def commit() -> tuple[str | None, bool | None]:
-    """Return this project's commit and whether files differ from it; None outside a checkout."""
+def commit(within: str = ":/") -> tuple[str | None, bool | None]:
+    """Return this project's commit and whether files differ from it; None outside a checkout.
+
+    Files are those of a git pathspec, by default all.
+    """
     here = Path(__file__).parent
     head = _git(here, "rev-parse", "HEAD")
     # An installed copy may lie inside somebody else's checkout; its files are not tracked there.
     if head is None or not _git(here, "ls-files", "--error-unmatch", __file__):
         return None, None
-    return head, bool(_git(here, "status", "--porcelain"))
+    return head, bool(_git(here, "status", "--porcelain", "--", within))
 
 
 def device(place: torch.device) -> str:

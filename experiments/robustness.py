@@ -1,0 +1,114 @@
+"""What does a network still read when digits are turned, hidden, inverted or spoilt?
+
+    python -m experiments.robustness runs/mlp-seed1 runs/lenet5-seed1  (tests these runs)
+    python -m experiments.robustness --from-records                    (figures, docs/claims.md)
+    python -m experiments.robustness --sheet                           (what the corruptions do)
+
+Testing leaves one record for each run in results/robustness. What is recorded is not tested again,
+and a test that was broken off goes on from its last whole corruption.
+"""
+
+import argparse
+from pathlib import Path
+
+from experiments.command import run_command
+from mnist_arch.data import sources
+from mnist_arch.errors import UserError
+
+
+def main() -> None:
+    """Test runs, draw what the records hold, and draw the corruptions: whatever is asked."""
+    parser = argparse.ArgumentParser(
+        prog="experiments.robustness", description=__doc__.split("\n")[0]
+    )
+    parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
+    parser.add_argument("--again", action="store_true", help="test what is recorded, too")
+    parser.add_argument("--from-records", action="store_true", help="write figures and claims.md")
+    parser.add_argument("--sheet", action="store_true", help="draw the corruptions themselves")
+    parser.add_argument("--results", type=Path, default=Path("results"), help="of the records")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="of what is written")
+    parser.add_argument("--data", default="mnist", metavar="NAME", help="of the sheet")
+    parser.add_argument("--root", type=Path, default=sources.default_root(), help="of the data")
+    asked = parser.parse_args()
+    if not (asked.runs or asked.from_records or asked.sheet):
+        raise UserError("nothing to do; name runs, --from-records or --sheet")
+    if (asked.from_records or asked.sheet) and not asked.docs.is_dir():
+        raise UserError(f"--docs {asked.docs}: there is no such folder")
+    if asked.runs:
+        test(asked.runs, asked.results / "robustness", asked.root, again=asked.again)
+    if asked.from_records:
+        write(asked.results, asked.docs)
+    if asked.sheet:
+        draw_sheet(asked.data, asked.root, asked.docs / "corruptions.png")
+
+
+def test(runs: list[Path], out: Path, root: Path, *, again: bool) -> None:
+    """Test runs, and print what each reads right at the greatest strengths."""
+    from mnist_arch.evaluation.robustness import measure, read  # seconds of imports
+
+    for path in measure(runs, out, root, again=again):
+        found = read(path).accuracies
+        ends = (
+            f"{name} {max(found[name]):g}: {found[name][max(found[name])]:.2f}" for name in found
+        )
+        print(f"{path}, percent read right: {', '.join(ends)}")
+
+
+def write(results: Path, docs: Path) -> None:
+    """Draw the figures and write the page of claims, from records alone."""
+    from mnist_arch.evaluation import claims, robustness
+    from mnist_arch.evaluation.corruptions import MNIST_C_LIKE, SWEEPS
+    from mnist_arch.evaluation.figures.robustness import corruption_panels
+    from mnist_arch.evaluation.figures.style import write_png
+
+    tested = robustness.averaged(robustness.read_all(results / "robustness"))
+    if not tested:
+        raise UserError(f"{results / 'robustness'}: no records there; test a run first")
+    for name, corruptions, title in (
+        ("robustness", SWEEPS, "Corrupted test digits"),
+        ("robustness_mnist_c", MNIST_C_LIKE, "MNIST-C-like corruptions, by our own code"),
+    ):
+        note = "dashed: trained on distorted digits"
+        figure = corruption_panels(tested, corruptions, f"{title} ({note})")
+        write_png(figure, docs / f"{name}.png")
+        print(docs / f"{name}.png")
+    page = docs / "claims.md"
+    unfinished = page.with_name(f"{page.name}.part")
+    unfinished.write_text(claims.page(results))
+    unfinished.replace(page)
+    print(page)
+
+
+def draw_sheet(name: str, root: Path, out: Path) -> None:
+    """Corrupt the first training image of each digit, from the least strength to the greatest."""
+    import torch
+
+    from mnist_arch.evaluation.corruptions import CORRUPTIONS
+    from mnist_arch.evaluation.figures.digits import digit_rows
+    from mnist_arch.evaluation.figures.style import write_png
+    from mnist_arch.randomness import generator
+
+    data = sources.load(name, root)
+    firsts = [int((data.train.digits == digit).nonzero()[0]) for digit in range(10)]
+    digits = data.train.images[firsts]
+    rows = {"as they are": digits.float()}
+    for each in CORRUPTIONS.values():
+        last = len(each.strengths) - 1
+        grown = [each.strengths[round(place * last / 9)] for place in range(10)]
+        rows[f"{each.title}: {grown[0]:g} to {grown[-1]:g}"] = torch.cat(
+            [
+                each(digits, strength, generator(0, "corruption"))[[place]]
+                for place, strength in enumerate(grown)
+            ]
+        )
+    write_png(
+        digit_rows(
+            rows, f"{data.title}: the first training image of each digit, the least strength first"
+        ),
+        out,
+    )
+    print(out)
+
+
+if __name__ == "__main__":
+    run_command(main)

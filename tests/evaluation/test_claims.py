@@ -1,0 +1,220 @@
+"""Claims in prose: every sentence follows from made-up records by hand, and the page from ours."""
+
+import math
+from typing import Any
+
+import pytest
+
+from mnist_arch.evaluation.claims import by_digit, overfitting, page, ranked, set_apart, turned
+from mnist_arch.evaluation.records import Record
+from mnist_arch.evaluation.report import Group, groups
+from mnist_arch.evaluation.robustness import Averaged
+from tests.evaluation.test_records import record
+from tests.evaluation.test_report import RESULTS
+
+ALL_DIGITS = {
+    "overrides": ["model=regularized_cnn", "recipe.validation=0", "recipe.keep=last"],
+    "config": {"recipe.validation": 0.0, "recipe.keep": "last"},
+    "train_errors": 60,
+}
+
+
+def regularized(errors: list[int], **changes: Any) -> list[Record]:
+    name = {"architecture": "regularized_cnn", "recipe": "regularized_cnn"}
+    return [
+        record(seed=seed, test_errors=each, **name | changes) for seed, each in enumerate(errors)
+    ]
+
+
+def test_a_loss_as_large_as_the_sources_holds() -> None:
+    """99.3 and 98.4, sd 0.1 each: -0.9 +- 2.7764 * sqrt(0.01 / 3 + 0.01 / 3), 4 degrees."""
+    runs = regularized([60, 70, 80]) + regularized([150, 160, 170], **ALL_DIGITS)
+    told = overfitting(groups(runs))
+    assert "reads 99.30 % (3 runs, 99.05 to 99.55) of the test digits" in told
+    assert "98.40 % (3 runs, 98.15 to 98.65), and 99.90 % of those 60,000." in told
+    assert "by -0.90 points (95 % interval -1.13 to -0.67); the source's change is -0.83" in told
+    assert told.endswith("**Holds**: it reads fewer right, by as much as the source says.")
+
+
+@pytest.mark.parametrize(
+    ("errors", "verdict"),
+    [
+        ([90, 100, 110], "**Holds**: it reads fewer right, by less than the source says."),
+        ([350, 360, 370], "**Holds**: it reads fewer right, by more than the source says."),
+        ([55, 65, 75], "**Does not hold**: a loss as large as the source's is ruled out."),
+        ([20, 30, 40], "**Does not hold**: a loss as large as the source's is ruled out."),
+        ([50, 150, 250], "**Cannot be judged** with so few runs."),
+        ([160], "**Cannot be judged**: one run of a kind judges nothing."),
+    ],
+)
+def test_overfitting_is_judged_by_the_interval_of_the_difference(
+    errors: list[int], verdict: str
+) -> None:
+    runs = regularized([60, 70, 80]) + regularized(errors, **ALL_DIGITS)
+    assert overfitting(groups(runs)).endswith(verdict)
+
+
+def test_overfitting_is_not_judged_by_other_runs() -> None:
+    own = regularized([60, 70])
+    bf16 = {"precision": "bf16-mixed"}
+    longer = {"overrides": [*ALL_DIGITS["overrides"], "recipe.max_epochs=50"]}
+    best = {"config": {"recipe.validation": 0.0, "recipe.keep": "best"}}
+    for others in (
+        [],
+        regularized([60, 70], **ALL_DIGITS | bf16),
+        regularized([60, 70], **ALL_DIGITS | longer),
+        regularized([60, 70], **ALL_DIGITS | best),
+        regularized([60, 70], **ALL_DIGITS | {"architecture": "mlp"}),
+    ):
+        assert overfitting(groups([*own, *others])).startswith("**Not measured yet**")
+
+
+def misread(errors: list[list[int]], images: int = 1000) -> Group:
+    """Runs of dropout_cnn that misread so many of each digit; each is read as the next one."""
+    runs = []
+    for seed, counts in enumerate(errors):
+        confusion = [[0] * 10 for _ in range(10)]
+        for digit, count in enumerate(counts):
+            confusion[digit][digit] = images - count
+            confusion[digit][(digit + 1) % 10] = count
+        runs.append(
+            record(
+                architecture="dropout_cnn",
+                recipe="dropout_cnn",
+                seed=seed,
+                test_images=10 * images,
+                test_errors=sum(counts),
+                test_errors_by_digit=counts,
+                test_confusion=confusion,
+            )
+        )
+    (group,) = groups(runs)
+    return group
+
+
+def test_a_digit_that_leads_in_every_run_by_more_than_chance_has_the_most_errors() -> None:
+    """Leads of 1.0, 1.2 and 1.4 points: 1.2 +- 4.3027 * 0.2 / sqrt 3."""
+    told = set_apart(misread([[10] * 9 + [nines] for nines in (20, 22, 24)]), (9,), "most")
+    assert "misreads 2.20 % of the 9s (66 of 3,000)" in told
+    assert "on 9 in 3 of 3. **Holds** with 3 runs" in told
+    assert "by +1.20 points, 95 % interval +0.70 to +1.70." in told
+    chance = sum(math.comb(32, k) for k in range(22, 33)) / 2**32
+    assert f"22 and 10 errors would have p = {chance:.2f}" in told
+
+
+def test_one_rival_that_is_not_told_apart_is_enough_to_judge_nothing() -> None:
+    """Leads over 0 of -0.2, 0.5 and 1.2 points; over 1 always 0.1, and over the others far."""
+    runs = [[zeros, 19] + [1] * 7 + [20] for zeros in (22, 15, 8)]
+    told = set_apart(misread(runs), (9,), "most")
+    assert "on 9 in 2 of 3. **Cannot be judged** with 3 runs: 9 leads 0 by +0.50 points" in told
+    half = 4.302653 * 0.7 / math.sqrt(3)
+    assert f"95 % interval {0.5 - half:+.2f} to {0.5 + half:+.2f}." in told
+
+
+def test_a_digit_that_is_led_has_not_the_most_errors() -> None:
+    """6 is named with 9, but 7 leads it by 0.9, 1.0 and 1.1 points; 8 may be anywhere."""
+    runs = [[1] * 6 + [5, sevens, eights, 30] for sevens, eights in ((14, 1), (15, 60), (16, 1))]
+    told = set_apart(misread(runs), (9, 6), "most")
+    assert "3.00 % of the 9s (90 of 3,000) and 0.50 % of the 6s (15 of 3,000)" in told
+    assert "rule out: 1.50 % of the 7s (45 of 3,000)" in told
+    assert "**Does not hold** with 3 runs: 6 leads 7 by -1.00 points, 95 % interval -1.25" in told
+
+
+def test_fewest_is_most_turned_round() -> None:
+    few = [[1, 2] + [10] * 8, [2, 1] + [10] * 8, [1, 1] + [10] * 8]
+    told = set_apart(misread(few), (0, 1), "fewest")
+    assert "fewest errors are on 0 and 1 in 3 of 3. **Holds** with 3 runs" in told
+    assert "1 and 10 errors would have p = 0.01" in told  # 12 / 2^11
+    assert "**Does not hold**" in set_apart(misread(few), (2, 3), "fewest")
+
+
+def test_digits_are_compared_by_rate_and_one_run_judges_nothing() -> None:
+    """12 errors of 500 are more than 20 of 1,000."""
+    group = misread([[20] + [1] * 9])
+    confusion = group.records[0].test_confusion
+    assert confusion
+    confusion[9] = [12] + [0] * 8 + [488]
+    told = set_apart(group, (9,), "most")
+    assert "2.40 % of the 9s (12 of 500)" in told
+    assert "on 9 in 1 of 1. **Cannot be judged**: one run judges nothing." in told
+    chance = sum(math.comb(32, k) * (1 / 3) ** k * (2 / 3) ** (32 - k) for k in range(12, 33))
+    assert f"p = {chance:.2f} (exact" in told
+    assert set_apart(None, (9,), "most").startswith("**Not measured yet**")
+
+
+def test_the_table_has_a_row_for_each_network_by_its_own_recipe() -> None:
+    own = misread([[10] * 9 + [20], [20] * 9 + [60]])
+    confusion = own.records[0].test_confusion
+    others = [
+        record(),  # without its confusion
+        record(recipe="modern", claim=None, test_confusion=confusion),
+    ]
+    header, rows = by_digit([own, *groups(others)])
+    assert rows == [("`dropout_cnn`", "2", *["1.50"] * 9, "**4.00**")]
+    assert len(header) == len(rows[0])
+
+
+def test_the_digits_of_the_claims_are_counted_where_they_come_first_or_last() -> None:
+    rows = [
+        misread([[1, 2, 3, 3, 3, 3, 8, 3, 3, 9]]),  # as the sources say
+        misread([[1, 2, 3, 3, 3, 3, 3, 8, 3, 9]]),  # not 6
+        misread([[2, 3, 1, 3, 3, 3, 9, 3, 3, 8]]),  # 2 before 0 and 1, and 6 after 9
+        *groups([record()]),
+    ]
+    assert ranked(rows) == (
+        "Of these 3 rows, 9 is the most misread in 2, 9 and 6 are the two most misread in 2, "
+        "0 and 1 the two least misread in 2."
+    )
+
+
+def net(name: str, inverted: float) -> Averaged:
+    accuracies = {
+        "inversion": {0: 99.0, 1: inverted},
+        "rotation": {0: 99.0, 30: 80.0, 90: inverted, 180: inverted},
+        "shift": {0: 99.0, 3: 45.0},
+    }
+    return Averaged(name, name, augmented=name == "mlp", runs=1, accuracies=accuracies)
+
+
+@pytest.mark.parametrize(
+    ("nets", "verdict"),
+    [
+        ((10, 60, 70), "**Holds**: on digits inverted, turned by 90°, turned by 180° every dense"),
+        ((10, 60, 70), "every dense network fails, and no CNN does, where"),
+        ((10, 20, 30), "**Does not hold**"),
+        ((10, 20, 30), "every dense network fails, and so does every CNN, where"),
+        ((10, 20, 70), "every dense network fails, and so do some CNNs, where"),
+        ((50, 60, 70), "some dense network does not fail, and no CNN does, where"),
+        ((50, 60, 70), "**Does not hold**"),
+    ],
+)
+def test_a_network_fails_that_reads_less_than_half(nets: tuple[int, ...], verdict: str) -> None:
+    names = ("mlp", "lenet5", "tanh_cnn")
+    found = [net(*each) for each in zip(names, nets, strict=True)]
+    assert verdict in turned(found).splitlines()[0]
+
+
+def test_every_network_has_its_row_and_every_corruption_its_line() -> None:
+    told = turned([net("dense", 12), net("mlp", 8.5), net("lenet5", 49)])
+    assert (
+        "| mlp | dense | yes | 1 | 99.00 % | 45.00 % | 80.00 % | 8.50 % | 8.50 % | 8.50 % |"
+        in told
+    )
+    assert "| lenet5 | CNN | no | 1 |" in told
+    line = "* Digits inverted: 2 of 2 dense networks fail (8.5 to 12.0 %), 1 of 1 CNNs (49.0 to"
+    assert line in told
+    assert "* Digits turned by 30°: 0 of 2 dense networks fail" in told
+    told = turned([net("mlp", 8.5), net("dropout_cnn", 45)])
+    own = (
+        "`dropout_cnn`, reads 45.00 % inverted, 45.00 % turned by 90°, 45.00 % turned by 180° (1 "
+    )
+    assert own in told
+    assert turned([net("mlp", 5)]).startswith("**Not measured yet**")
+
+
+def test_the_committed_page_is_what_the_committed_records_make() -> None:
+    docs = RESULTS.parent / "docs"
+    assert (docs / "claims.md").read_text() == page(RESULTS)
+    for name in ("robustness.png", "robustness_mnist_c.png", "corruptions.png"):
+        assert f"({name})" in page(RESULTS)
+        assert (docs / name).is_file()
