@@ -77,12 +77,14 @@ class Config:
         runs: The folder in which the run's own folder is made.
         test: Whether the test digits are read, once, at the end. A run that serves to choose
             something leaves them unread.
+        figures: Whether a tested run is drawn, in its folder and for TensorBoard.
         fail_fast: Whether a sweep ends with its first failed job; else it goes on, and lists all.
     """
 
     seed: int
     runs: str
     test: bool
+    figures: bool
     fail_fast: bool
     model: Model
     recipe: Recipe

@@ -12,7 +12,11 @@ from conf import Config
 from mnist_arch.errors import UserError
 
 LONGEST_NAME = 100  # characters of a folder's name, before its seed and number
-COURSE = ("runs:", "fail_fast:")  # settings of where and how runs are made, not of which they are
+COURSE = (
+    "runs:",
+    "figures:",
+    "fail_fast:",
+)  # settings of where and how runs are made, not of which they are
 
 
 def run_name(config: Config, recipe: str, overrides: list[str]) -> str:
@@ -24,7 +28,7 @@ def run_name(config: Config, recipe: str, overrides: list[str]) -> str:
     parts = [config.model.name]
     parts += [recipe] if recipe != config.model.name else []
     parts += [config.data.name] if config.data.name != "mnist" else []
-    said = ("model", "recipe", "data", "seed", "runs", "data.root", "fail_fast")
+    said = ("model", "recipe", "data", "seed", "runs", "data.root", "figures", "fail_fast")
     said += ("trainer.accelerator", "trainer.threads")
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")

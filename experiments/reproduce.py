@@ -33,7 +33,9 @@ RUNS, RESULTS = Path("runs"), Path("results")
 PAGES = (
     ("experiments.curves",),
     ("experiments.distortions",),
+    ("experiments.explore",),
     ("experiments.report", "--write", "README.md", "docs/results.md"),
+    ("experiments.robustness", "--from-records", "--sheet"),
 )
 
 

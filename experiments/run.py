@@ -6,7 +6,7 @@
 A run that was broken off goes on from its last whole epoch when the same command is typed again; a
 sweep (-m) leaves out what is finished, tries again what failed, and ends with a table.
 The folder holds record.json (mnist_arch/evaluation/records.py says what is in it), predictions.npz
-(test scores and digits, in file order), checkpoints/, TensorBoard events, and config.yaml.
+(test scores and digits, in file order), checkpoints/, figures/, TensorBoard's files, config.yaml.
 """
 
 import itertools
@@ -157,6 +157,11 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
         final = {f"test/{name}": figure for name, figure in record.figures("test").items()}
         trainer.logger.log_hyperparams(hyperparameters(record), final, step=record.epochs)
         trainer.logger.finalize("success")
+        if config.figures and test:
+            from mnist_arch.evaluation import board
+
+            probabilities = net.head.probabilities(test.scores.double())
+            board.show(folder, net.cpu(), record, data.test, probabilities)
     print(f"{summary(record)} -> {folder}")
     return folder
 

@@ -41,8 +41,8 @@ class Sweep(Callback):
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Say what became of them; exit code 1 if one failed."""
-        if not end(Path(config.hydra.sweep.dir)):
-            sys.exit(1)
+        folder = Path(config.hydra.sweep.dir)
+        run_command(lambda: end(folder) or sys.exit(1))
 
 
 def begin(folder: Path, jobs: int | None) -> None:
@@ -117,7 +117,7 @@ def end(folder: Path) -> bool:
 
 def _show(found: list[Record], folder: Path) -> None:
     """Print the table of some runs, and keep it."""
-    from mnist_arch.evaluation import report
+    from mnist_arch.evaluation import board, report
 
     try:
         table, values = report.results(found), report.results_csv(found)
@@ -127,6 +127,8 @@ def _show(found: list[Record], folder: Path) -> None:
     (folder / "table.md").write_text(report.markdown(table) + "\n")
     (folder / "table.csv").write_text(values)
     print(f"\n{report.aligned(table)}\n\n{folder}/table.md, {folder}/table.csv")
+    for mean in board.write_means(report.groups(found), folder.parents[1]):
+        print(f"{mean} (for TensorBoard)")
 
 
 def _forget_without_jobs(folder: Path) -> None:

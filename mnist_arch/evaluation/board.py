@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean, stdev
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
@@ -22,10 +24,10 @@ EMBEDDED = 1_000  # images in the projector: some 2 MB
 MARK = "mean_of.txt"  # says that a folder is one of `write_mean`
 
 
-def figures(net: Network, record: Record, test: Split, scores: Tensor) -> dict[str, Figure]:
+def figures(net: Network, record: Record, test: Split, probabilities: Tensor) -> dict[str, Figure]:
     """Draw a finished run: its errors by epoch, what it misreads, what its layers do.
 
-    ``scores`` are (N, 10), the network's of the test split.
+    ``probabilities`` are (N, 10), the network's of the test split.
     """
     name = f"{record.architecture} (recipe {record.recipe}, seed {record.seed})"
     drawn = {
@@ -37,9 +39,7 @@ def figures(net: Network, record: Record, test: Split, scores: Tensor) -> dict[s
     return {
         "errors_by_epoch": training_curves(drawn, name),
         "confusion": network.confusion(record.test_confusion or [], f"{name}: test digits"),
-        "misread": network.misread(
-            test.images, test.digits, net.head.probabilities(scores.double()), name
-        ),
+        "misread": network.misread(test.images, test.digits, probabilities, name),
         "filters": network.filters(net, name),
         "feature_maps": network.feature_maps(
             net, image, f"{name}: a {test.digits[0]} through the layers"
@@ -47,29 +47,31 @@ def figures(net: Network, record: Record, test: Split, scores: Tensor) -> dict[s
     }
 
 
-def show(folder: Path, net: Network, record: Record, test: Split, scores: Tensor) -> None:
+def show(folder: Path, net: Network, record: Record, test: Split, probabilities: Tensor) -> None:
     """Give a run's folder the figures, and TensorBoard the figures and an embedding.
 
-    The projector shows what the output layer reads (of LeNet-5: F6) of the first test images.
+    The projector shows what the output layer reads (of LeNet-5: F6) of the first test images; a
+    network whose output layer reads the pixels themselves has nothing to show there.
     """
     (folder / "figures").mkdir(exist_ok=True)
     with SummaryWriter(folder) as writer:
-        for name, figure in figures(net, record, test, scores).items():
-            write_png(figure, folder / "figures" / f"{name}.png")
-            writer.add_figure(name, figure, global_step=record.epochs)
+        for name, figure in figures(net, record, test, probabilities).items():
+            path = folder / "figures" / f"{name}.png"
+            write_png(figure, path)
+            pixels = np.asarray(Image.open(path).convert("RGB"))
+            writer.add_image(name, pixels, record.epochs, dataformats="HWC")
         images, digits = test.images[:EMBEDDED], test.digits[:EMBEDDED]
-        writer.add_embedding(
-            last_features(net, images),
-            metadata=digits.tolist(),
-            label_img=1 - images.expand(-1, 3, -1, -1) / 255,
-            tag="what the output layer reads",
-        )
+        features = last_features(net, images)
+        if features.shape[1] < images[0].numel():
+            looks = 1 - images.expand(-1, 3, -1, -1) / 255  # ink black, as in the figures
+            writer.add_embedding(features, digits.tolist(), looks, tag="features")
 
 
 def last_features(net: Network, images: Tensor) -> Tensor:
     """(N, 1, 28, 28) raw pixels -> (N, J) what the output layer reads of them."""
     read: list[Tensor] = []
-    hook = net.output.register_forward_pre_hook(lambda _, given: read.append(given[0]))
+    output = net.get_submodule("output")
+    hook = output.register_forward_pre_hook(lambda _, given: read.append(given[0]))
     try:
         with torch.inference_mode():
             net.eval()(images)
@@ -111,8 +113,8 @@ def _write_mean(group: Group, runs: Path) -> Path:
                 writer.add_scalar(f"{tag}/mean+sd", middle + spread, epoch)
             bands[tag] = ["Margin", [tag, f"{tag}/mean-sd", f"{tag}/mean+sd"]]
         for figure in group.records[0].figures("test"):
-            values = [record.figures("test")[figure] for record in group.records]
-            writer.add_scalar(f"test/{figure}", mean(values), group.records[0].epochs)
+            tested = mean(record.figures("test")[figure] for record in group.records)
+            writer.add_scalar(f"test/{figure}", tested, group.records[0].epochs)
         writer.add_custom_scalars({title: bands})
     return folder
 

@@ -12,7 +12,9 @@ from mnist_arch.errors import UserError
 VERSION = 1
 SPLITS = ("train", "validation", "test")
 # Overrides that change no experiment, or are told apart by a field of their own.
-_SAID = re.compile(r"(model|recipe|data|seed|runs|test|fail_fast|data\.root|(trainer|hydra)\..*)=")
+_SAID = re.compile(
+    r"(model|recipe|data|seed|runs|test|figures|fail_fast|data\.root|(trainer|hydra)\..*)="
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from experiments import reproduce
 from mnist_arch.evaluation.records import read
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-WORDS = ["data=mnist_5k", "recipe.max_epochs=1"]
+WORDS = ["data=mnist_5k", "recipe.max_epochs=1", "figures=false"]
 NAMES = [f"{model}-mnist_5k-max_epochs=1-seed{n}" for n in (0, 1) for model in ("dense", "mlp")]
 
 

@@ -47,7 +47,10 @@ def two_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]
 def test_a_run_leaves_its_evidence(two_runs: tuple[Path, list[str]]) -> None:
     runs, _ = two_runs
     names = {path.name.split(".")[0] for path in (runs / NAME).iterdir()}
-    assert names == {"record", "predictions", "checkpoints", "events", "config", "hparams"}
+    tensorboards = {"events", "hparams", "projector_config", "00000"}
+    ours = {"record", "predictions", "checkpoints", "config", "figures"}
+    assert names == ours | tensorboards
+    assert len(list((runs / NAME / "figures").iterdir())) == 5
     assert [path.name for path in (runs / NAME / "checkpoints").iterdir()] == ["last.ckpt"]
 
 
@@ -146,7 +149,8 @@ def test_the_hparams_tab_has_real_metrics_and_full_columns(
     two_runs: tuple[Path, list[str]],
 ) -> None:
     folder = two_runs[0] / NAME
-    assert not [path for path in folder.iterdir() if path.is_dir() and path.name != "checkpoints"]
+    # no folder of its own for them, which would double the list of runs
+    assert len(list(folder.rglob("events.*"))) == len(list(folder.glob("events.*")))
     events = EventAccumulator(str(folder)).Reload()
     content = {
         tag: plugin_data_pb2.HParamsPluginData.FromString(
@@ -167,6 +171,7 @@ def test_the_hparams_tab_has_real_metrics_and_full_columns(
 
 def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> None:
     words = ["model=dense,lenet5_1998", "seed=0,1", "recipe=modern", "data=mnist_5k"]
+    words.append("figures=false")
     done = command("experiments.run", "-m", *words, "recipe.max_epochs=1", "recipe.batch_size=500")
     assert done.returncode == 0, done.stderr
     end = "modern-mnist_5k-max_epochs=1-batch_size=500-seed"
@@ -176,7 +181,10 @@ def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> N
     assert [record.seed for record in records] == [0, 1, 0, 1]
     assert {record.kept_epoch for record in records} == {1}
     assert {record.checkpoint for record in records} == {"checkpoints/best.ckpt"}
-    results, table = done.stdout.split("\n\n")[:2]
+    results, table, written = done.stdout.split("\n\n")
+    for model, line in zip(("dense", "lenet5_1998"), written.splitlines()[1:], strict=True):
+        assert line.startswith(f"runs/{model}__modern__on_MNIST-5k")
+        assert line.endswith("-mean (for TensorBoard)")
     assert [line.split()[0] for line in results.splitlines()] == ["dense"] * 2 + [
         "lenet5_1998"
     ] * 2
@@ -190,6 +198,7 @@ def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> N
 def test_a_killed_run_goes_on_where_it_was_and_ends_bit_identical(tmp_path: Path) -> None:
     words = ["model=dense", "recipe=modern", "data=mnist_5k", "recipe.max_epochs=5"]
     words = [sys.executable, "-m", "experiments.run", *words, "recipe.batch_size=16"]
+    words.append("figures=false")
 
     def started(folder: str) -> subprocess.Popen[str]:
         (tmp_path / folder).mkdir(exist_ok=True)
@@ -240,6 +249,7 @@ def test_a_run_that_is_not_to_read_the_test_digits_does_not(
     assert record.validation_errors is not None
     assert {getattr(record, f"test_{name}") for name in ("images", "errors", "loss")} == {None}
     assert not (folder / "predictions.npz").exists()
+    assert not (folder / "figures").exists()
     tags = EventAccumulator(str(folder)).Reload().Tags()["scalars"]
     assert not [tag for tag in tags if tag.startswith("test")]
 
@@ -248,7 +258,7 @@ def test_on_a_terminal_there_is_one_bar_for_the_whole_training(tmp_path: Path) -
     screen, terminal = pty.openpty()
     termios.tcsetwinsize(terminal, (24, 120))
     done = subprocess.run(
-        [sys.executable, "-m", "experiments.run", *QUICK, "model=dense"],
+        [sys.executable, "-m", "experiments.run", *QUICK, "model=dense", "figures=false"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=terminal,

@@ -115,10 +115,11 @@ def test_a_sweep_ends_with_a_table_and_again_does_only_what_failed(
     command: Command, tmp_path: Path
 ) -> None:
     words = ["-m", "model=mlp,dense", "seed=0,-1,1", "data=mnist_5k", "recipe.max_epochs=1"]
+    words.append("figures=false")
     done = command("experiments.run", *words)
     assert done.returncode == 1
     for lines in (
-        "\njob 3 of 6: model=mlp seed=1 data=mnist_5k recipe.max_epochs=1\n",
+        "\njob 3 of 6: model=mlp seed=1 data=mnist_5k recipe.max_epochs=1 figures=false\n",
         "\n2 of 6 jobs are not finished:\n  model=mlp seed=-1 ",
         "\n    seed=-1: must be 0 or more\n    runs/sweeps/",
     ):
@@ -167,7 +168,14 @@ def test_a_sweep_ends_with_a_table_and_again_does_only_what_failed(
 
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:
     words = ["-m", "model=dense,mlp", "data=mnist_5k", "recipe.max_epochs=1,20"]
-    words = [sys.executable, "-m", "experiments.run", *words, "recipe.batch_size=20"]
+    words = [
+        sys.executable,
+        "-m",
+        "experiments.run",
+        *words,
+        "recipe.batch_size=20",
+        "figures=false",
+    ]
     with subprocess.Popen(words, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
         last = (
             tmp_path

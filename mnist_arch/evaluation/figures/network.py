@@ -1,6 +1,6 @@
 """Pictures of one trained network: what it confuses, what it has learned, what it sees."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from matplotlib.colors import LogNorm
@@ -24,21 +24,17 @@ def confusion(counts: Sequence[Sequence[int]], title: str) -> Figure:
     figure = Figure(figsize=(7.2, 6.4), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     errors = torch.tensor(counts).float()
-    right = errors.diagonal().clone()
     errors.fill_diagonal_(0)
     shown = errors.masked_fill(errors == 0, torch.nan)
     most = max(2.0, float(errors.max()))
     image = axes.imshow(shown.numpy(), cmap="YlOrRd", norm=LogNorm(1, most))
     for truth in range(10):
         for read in range(10):
-            if truth == read:
-                style = {"color": "0.35"}
-                text = f"{int(right[truth]):,}"
-            else:
-                dark = errors[truth, read] > most**0.7
-                style = {"color": "white" if dark else "black"}
-                text = f"{int(errors[truth, read])}" if errors[truth, read] else ""
-            axes.text(read, truth, text, ha="center", va="center", fontsize=9, **style)
+            count = int(counts[truth][read])
+            dark = errors[truth, read] > most**0.7
+            color = "0.35" if truth == read else "white" if dark else "black"
+            text = f"{count:,}" if count else ""
+            axes.text(read, truth, text, color=color, ha="center", va="center", fontsize=9)
     axes.set_xticks(range(10))
     axes.set_yticks(range(10))
     axes.set_xlabel("read as", fontsize=11)
@@ -79,20 +75,20 @@ def filters(net: Network, title: str) -> Figure:
         (name, weights.detach()) for name, weights in net.named_parameters() if weights.dim() > 1
     )
     kernels = weights[:, 0] if weights.dim() == 4 else weights.view(-1, 28, 28)
-    shown = kernels[:UNITS].float().cpu()
-    reach = float(shown.abs().max())
+    shown = kernels[:UNITS].float().numpy(force=True)
+    reach = float(abs(shown).max())
     across = min(ACROSS, len(shown))
     down = -(-len(shown) // across)
     figure = Figure(figsize=(9.0, 0.9 * down + 1.0), dpi=DPI, layout="constrained")
     grid = figure.subplots(down, across, squeeze=False)
-    image = None
     for place, axes in enumerate(grid.flat):
         axes.set_axis_off()
         if place < len(shown):
-            image = axes.imshow(shown[place], cmap=DIVERGING, vmin=-reach, vmax=reach)
+            axes.imshow(shown[place], cmap=DIVERGING, vmin=-reach, vmax=reach)
             axes.set_title(str(place), fontsize=9, pad=2)
     part = f"the first {UNITS} of {len(kernels)}" if len(kernels) > UNITS else f"all {len(shown)}"
     figure.suptitle(f"{title}: weights of {name.partition('.')[0]}, {part} units", fontsize=12)
+    image = grid[0, 0].images[0]
     figure.colorbar(image, ax=grid, shrink=0.8, pad=0.02).set_label("weight", fontsize=10)
     return figure
 
@@ -105,7 +101,7 @@ def layers(net: Network, image: Tensor) -> dict[str, Tensor]:
     """
     seen: list[tuple[str, Tensor, Tensor]] = []  # a layer's name, its input and its output
 
-    def note(name: str) -> object:
+    def note(name: str) -> Callable[..., None]:
         def hook(_: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
             seen.append((name, given[0], made))
 
@@ -142,15 +138,18 @@ def feature_maps(net: Network, image: Tensor, title: str) -> Figure:
         maps = values.numel() > len(values)
         label = f"{name}\n{' x '.join(map(str, values.shape))}"
         label += f"\nfirst {MAPS}" if maps and len(values) > MAPS else ""
-        where = {"transform": row[0].transAxes, "ha": "right", "va": "center"}
-        row[0].text(-0.15, 0.5, label, fontsize=9, **where)
+        row[0].annotate(
+            label, (-0.15, 0.5), xycoords="axes fraction", ha="right", va="center", fontsize=9
+        )
         if maps:
-            for axes, values_of_one in zip(row, values.float().cpu(), strict=False):
+            for axes, values_of_one in zip(row, values.float().numpy(force=True), strict=False):
                 axes.imshow(values_of_one, cmap="gray_r")
         else:  # units: one strip over the whole row
             strip = row[0].get_gridspec()[list(grid[:, 0]).index(row[0]), :]
             axes = figure.add_subplot(strip)
-            axes.imshow(values.float().cpu().reshape(1, -1), cmap="gray_r", aspect="auto")
+            axes.imshow(
+                values.float().numpy(force=True).reshape(1, -1), cmap="gray_r", aspect="auto"
+            )
             axes.set_yticks([])
             axes.set_xticks(range(10) if values.numel() == 10 else [])
             axes.tick_params(length=0, labelsize=9, pad=1)
