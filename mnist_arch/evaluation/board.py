@@ -1,5 +1,6 @@
 """What TensorBoard shows of finished runs beside their curves; the same figures as PNG."""
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean, stdev
@@ -94,7 +95,7 @@ def write_means(groups: Iterable[Group], runs: Path) -> list[Path]:
 
 def _write_mean(group: Group, runs: Path) -> Path:
     title = f"{group.architecture}, {group.title}"
-    name = "".join(letter if letter.isalnum() or letter in "=._-" else "_" for letter in title)
+    name = re.sub(r"[^A-Za-z0-9._=-]+", "_", title.replace(", ", "-"))
     folder = runs / f"{name}-mean"
     if folder.exists() and not (folder / MARK).exists():
         raise UserError(f"{folder}: in the way of the mean of {title}; move it")
@@ -105,7 +106,7 @@ def _write_mean(group: Group, runs: Path) -> Path:
         earlier.unlink()
     with SummaryWriter(folder) as writer:
         bands = {}
-        for tag in group.records[0].history:
+        for tag in sorted(tag for tag in group.records[0].history if tag != "learning_rate"):
             for epoch, values in enumerate(_by_epoch(group, tag), start=1):
                 middle, spread = mean(values), stdev(values)
                 writer.add_scalar(tag, middle, epoch)

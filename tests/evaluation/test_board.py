@@ -150,7 +150,7 @@ def groups_of(**changes: Any) -> list[report.Group]:
 def test_the_mean_of_runs_has_their_tags_and_its_spread(tmp_path: Path) -> None:
     alone = report.groups([record(seed=3, recipe="modern", history=HISTORY)])
     (folder,) = board.write_means([*groups_of(), *alone], tmp_path)
-    assert folder == tmp_path / "mlp__own-mean"
+    assert folder == tmp_path / "mlp-own-mean"
     board.write_means(groups_of(), tmp_path)  # again: replaces itself
     events = EventAccumulator(str(folder)).Reload()
 
@@ -168,8 +168,8 @@ def test_the_mean_of_runs_has_their_tags_and_its_spread(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "mlp__own-mean").mkdir()
-    (tmp_path / "mlp__own-mean/events.out.tfevents.mine").touch()
-    with pytest.raises(UserError, match="mlp__own-mean: in the way of the mean of mlp, own"):
+    (tmp_path / "mlp-own-mean").mkdir()
+    (tmp_path / "mlp-own-mean/events.out.tfevents.mine").touch()
+    with pytest.raises(UserError, match="mlp-own-mean: in the way of the mean of mlp, own"):
         board.write_means(groups_of(), tmp_path)
-    assert (tmp_path / "mlp__own-mean/events.out.tfevents.mine").exists()
+    assert (tmp_path / "mlp-own-mean/events.out.tfevents.mine").exists()

@@ -183,7 +183,7 @@ def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> N
     assert {record.checkpoint for record in records} == {"checkpoints/best.ckpt"}
     results, table, written = done.stdout.split("\n\n")
     for model, line in zip(("dense", "lenet5_1998"), written.splitlines()[1:], strict=True):
-        assert line.startswith(f"runs/{model}__modern__on_MNIST-5k")
+        assert line.startswith(f"runs/{model}-modern-on_MNIST-5k")
         assert line.endswith("-mean (for TensorBoard)")
     assert [line.split()[0] for line in results.splitlines()] == ["dense"] * 2 + [
         "lenet5_1998"

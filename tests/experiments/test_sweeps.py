@@ -119,7 +119,7 @@ def test_a_sweep_ends_with_a_table_and_again_does_only_what_failed(
     done = command("experiments.run", *words)
     assert done.returncode == 1
     for lines in (
-        "\njob 3 of 6: model=mlp seed=1 data=mnist_5k recipe.max_epochs=1 figures=false\n",
+        "\njob 3 of 6: model=mlp seed=1 data=mnist_5k recipe.max_epochs=1 figures=False\n",
         "\n2 of 6 jobs are not finished:\n  model=mlp seed=-1 ",
         "\n    seed=-1: must be 0 or more\n    runs/sweeps/",
     ):
