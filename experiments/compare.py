@@ -13,6 +13,7 @@ import glob
 from pathlib import Path
 
 from experiments.command import run_command
+from mnist_arch import files
 from mnist_arch.errors import UserError
 
 
@@ -58,9 +59,7 @@ def paths(word: str) -> list[Path]:
 
 def _write(path: Path, text: str) -> None:
     """Write a page that appears whole or not at all, and say where."""
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    files.write(path, text)
     print(path)
 
 

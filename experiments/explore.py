@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from experiments.command import run_command
+from mnist_arch import files
 from mnist_arch.data import sources
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
@@ -58,9 +59,8 @@ def main() -> None:
         write_png(figure, path)
         page.append(f"![{name}]({path.name})")
         print(path)
-    unfinished = asked.out / f"{asked.data}.md.part"
-    unfinished.write_text("\n\n".join(page) + "\n")
-    print(unfinished.replace(asked.out / f"{asked.data}.md"))
+    files.write(asked.out / f"{asked.data}.md", "\n\n".join(page) + "\n")
+    print(asked.out / f"{asked.data}.md")
 
 
 def pictures(title: str, splits: dict[str, Split]) -> dict[str, Figure]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from conf import Config
+from mnist_arch import files
 from mnist_arch.errors import UserError
 
 LONGEST_NAME = 100  # characters of a folder's name, before its seed and number
@@ -88,7 +89,7 @@ def run_folder(parent: Path, name: str, settings: str) -> Iterator[Path]:
             # Another process may have finished it, or begun one here, before the lock was ours.
             if (folder / "config.yaml").exists() and not _unfinished(folder, settings):
                 continue
-            _write(folder / "config.yaml", settings)
+            files.write(folder / "config.yaml", settings)
             yield folder
             return
         finally:
@@ -101,10 +102,3 @@ def _unfinished(folder: Path, settings: str) -> bool:
     config = folder / "config.yaml"
     began = config.is_file() and identity(config.read_text()) == identity(settings)
     return began and not (folder / "record.json").exists()
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(text)
-    unfinished.replace(path)

@@ -10,7 +10,6 @@ what was broken off goes on; the records go to results/, from which the pages ar
 """
 
 import argparse
-import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -25,6 +24,7 @@ from experiments import sweeps
 from experiments.command import run_command, typed
 from experiments.folders import finished, run_name
 from experiments.run import resolved, run
+from mnist_arch import files
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.evaluation.records import read_all
 
@@ -106,9 +106,7 @@ def _usual_seconds() -> dict[str, float]:
 
 def _keep(run: Path, record: Path) -> None:
     """Copy the record of a run; it appears whole or not at all."""
-    unfinished = record.with_name(f"{record.name}.part")
-    shutil.copyfile(run / "record.json", unfinished)
-    unfinished.replace(record)
+    files.write(record, (run / "record.json").read_bytes())
 
 
 if __name__ == "__main__":

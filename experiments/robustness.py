@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 from experiments.command import run_command
+from mnist_arch import files
 from mnist_arch.data import sources
 from mnist_arch.errors import UserError
 
@@ -73,9 +74,7 @@ def write(results: Path, docs: Path) -> None:
         write_png(figure, docs / f"{name}.png")
         print(docs / f"{name}.png")
     page = docs / "claims.md"
-    unfinished = page.with_name(f"{page.name}.part")
-    unfinished.write_text(claims.page(results))
-    unfinished.replace(page)
+    files.write(page, claims.page(results))
     print(page)
 
 

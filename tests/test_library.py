@@ -3,18 +3,20 @@
 import ast
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
 
 import mnist_arch
+from mnist_arch import files
 from mnist_arch.errors import UserError, suggestion
 
 PACKAGE = Path(mnist_arch.__file__).parent
 # Data flows one way; each room may use those before it.
-ROOMS = ["errors", "randomness", "data", "models", "checkpoint", "training", "evaluation"]
-ROOMS += ["inference"]
+ROOMS = ["errors", "files", "randomness", "data", "models", "checkpoint", "training"]
+ROOMS += ["evaluation", "inference"]
 
 
 def imports(path: Path) -> set[str]:
@@ -42,6 +44,19 @@ def test_nothing_imports_upwards(room: str) -> None:
 def test_every_room_has_its_place_in_the_order() -> None:
     rooms = {path.stem for path in PACKAGE.iterdir() if not path.name.startswith("_")}
     assert rooms - {Path("py.typed").stem} == set(ROOMS)
+
+
+def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "some.txt"
+    files.write(path, "first")
+    with suppress(ZeroDivisionError), files.whole(path) as unfinished:
+        unfinished.write_text("half of the sec")
+        raise ZeroDivisionError
+    assert path.read_text() == "first"
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        files.write(tmp_path / "folder", b"in its place")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "some.txt"]
 
 
 def test_the_library_never_imports_its_commands() -> None:

@@ -1,12 +1,12 @@
 """The record of a run: flat, versioned plain data, from which every table and figure is made."""
 
 import json
-import os
 import re
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from mnist_arch import files
 from mnist_arch.errors import UserError
 
 VERSION = 1
@@ -136,9 +136,7 @@ class Record:
 def write_values(path: Path, values: dict[str, Any]) -> None:
     """Write plain data as JSON, one key a line; the file appears whole or not at all."""
     lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in values.items())
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text("{\n" + ",\n".join(lines) + "\n}\n")
-    os.replace(unfinished, path)
+    files.write(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def read(path: Path) -> Record:

@@ -9,6 +9,7 @@ from statistics import mean, stdev
 from typing import NamedTuple
 
 import mnist_arch
+from mnist_arch import files
 from mnist_arch.errors import UserError
 from mnist_arch.evaluation.ensembles import Ensemble
 from mnist_arch.evaluation.records import Record
@@ -366,6 +367,4 @@ def write_tables(path: Path, tables: dict[str, str]) -> None:
         raise UserError(f"{path}: no markers there, such as {BEGIN.format('results')!r}")
     for name in named:
         page = with_table(page, name, tables[name])
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(page)
-    unfinished.replace(path)
+    files.write(path, page)

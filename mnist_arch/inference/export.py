@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 import mnist_arch
+from mnist_arch import files
 from mnist_arch.data.sources import Dataset
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.evaluation import records
@@ -73,8 +74,8 @@ def export(run: Path, out: Path, formats: Iterable[str], data: Dataset) -> list[
         )
         card = model_card(exported, record, metadata)
         out.mkdir(parents=True, exist_ok=True)
-        _write(path.with_name(f"{path.name}.md"), card.encode())
-        _write(path, content)
+        files.write(path.with_name(f"{path.name}.md"), card.encode())
+        files.write(path, content)
         kept.append(exported)
     return kept
 
@@ -187,10 +188,3 @@ def differences(
             )
             worst = worst.maximum(torch.stack(found))
     return worst[0].item(), worst[1].item()
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that appears whole or not at all."""
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)

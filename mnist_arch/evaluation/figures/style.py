@@ -5,6 +5,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mnist_arch.files import whole
+
 DPI = 100
 
 # Told apart by the colour-blind too (Okabe and Ito 2008), and by their lines in grey.
@@ -24,6 +26,5 @@ def plain(axes: Axes, title: str, across: str, up: str) -> None:
 
 def write_png(figure: Figure, path: Path) -> None:
     """Write a figure, whole or not at all, and without naming the program that drew it."""
-    unfinished = path.with_name(f"{path.name}.part")
-    figure.savefig(unfinished, format="png", metadata={"Software": None})
-    unfinished.replace(path)
+    with whole(path) as unfinished:
+        figure.savefig(unfinished, format="png", metadata={"Software": None})
