@@ -1,1 +1,1 @@
-"""Trained networks at work: pictures read, files for other programs."""
+"""Trained networks at work: files for other programs."""

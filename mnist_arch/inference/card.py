@@ -120,9 +120,8 @@ Errors are images misread, in float32; losses are the recipe's own, means.{by_di
 ## Limits
 
 * The figures are of digits made as {record.data_title}'s. A picture of your own must be brought
-  into that form first (`python -m experiments.predict` does it): light ink on black, fitted into
-  20x20 pixels with its proportions kept, its centre of mass in the middle of the 28x28. A digit in
-  another form is misread more often.
+  into that form first: light ink on black, fitted into 20x20 pixels with its proportions kept, its
+  centre of mass in the middle of the 28x28. A digit in another form is misread more often.
 * {meaning.no_digit}
 * The probabilities have not been calibrated.
 * It is one run, of one seed: another would misread other digits, and a few more or fewer.
