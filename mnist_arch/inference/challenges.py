@@ -14,7 +14,7 @@ from scipy import ndimage
 
 Picture = NDArray[np.uint8]  # (H, W) grey levels
 LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZabdefhkmnpqrty"  # without those that look like a digit
-FONTS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSerif")
+FONTS = ("DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono")  # they come with matplotlib
 SIDE = 224  # pixels of the pictures that are no digits
 
 
@@ -75,3 +75,74 @@ def smoothly_enlarged(levels: NDArray[np.generic], times: int = 20) -> Picture:
     side = padded.shape[0] * times
     large = Image.fromarray(padded).resize((side, side), Image.Resampling.BICUBIC)
     return np.rint(np.asarray(large).clip(0, 255)).astype(np.uint8)
+
+
+def blank(draws: Generator) -> Picture:
+    """Paper in uneven light, with noise, and nothing on it."""
+    return photographed(np.zeros((28, 28), np.uint8), draws)
+
+
+def noise(draws: Generator) -> Picture:
+    """Levels that are independent of each other, or blurred a little."""
+    levels = ndimage.gaussian_filter(draws.normal(size=(SIDE, SIDE)), draws.uniform(0, 3))
+    return _stretched(levels)
+
+
+def letter(draws: Generator) -> Picture:
+    """Draw one printed letter, dark on light."""
+    word = LETTERS[draws.integers(len(LETTERS))]
+    face = font_manager.findfont(
+        font_manager.FontProperties(
+            family=FONTS[draws.integers(3)],
+            weight=("normal", "bold")[draws.integers(2)],
+        )
+    )
+    picture = Image.new("L", (SIDE, SIDE), 255)
+    font = ImageFont.truetype(face, int(draws.integers(100, 180)))
+    ImageDraw.Draw(picture).text((SIDE // 2, SIDE // 2), word, 0, font, anchor="mm")
+    return np.asarray(picture)
+
+
+def scribble(draws: Generator) -> Picture:
+    """Draw a random curve that turns and crosses itself, dark on light."""
+    turns = int(draws.integers(8, 20))
+    corners = ndimage.zoom(draws.uniform(30, SIDE - 30, (turns, 2)), (20, 1), order=3)
+    picture = Image.new("L", (SIDE, SIDE), 255)
+    points = [(float(x), float(y)) for x, y in corners.clip(5, SIDE - 5)]
+    ImageDraw.Draw(picture).line(points, 0, int(draws.integers(6, 14)), joint="curve")
+    return np.asarray(picture)
+
+
+def photograph(draws: Generator) -> Picture:
+    """Make what resembles a photograph of things: 1/f noise, with edges between some surfaces."""
+    frequency = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.fftfreq(SIDE)[None])
+    frequency[0, 0] = 1
+    spectrum = np.fft.fft2(draws.normal(size=(SIDE, SIDE))) / frequency ** draws.uniform(1, 1.8)
+    levels = np.fft.ifft2(spectrum).real
+    levels /= levels.std()
+    y, x = np.mgrid[0:SIDE, 0:SIDE]
+    for _ in range(int(draws.integers(1, 8))):
+        angle, offset = draws.uniform(0, 2 * np.pi), draws.uniform(40, SIDE - 40, 2)
+        side = (x - offset[0]) * np.cos(angle) + (y - offset[1]) * np.sin(angle)
+        levels += draws.normal() * (side > 0)
+    return _stretched(levels)
+
+
+def several(digits: list[Picture], draws: Generator) -> Picture:
+    """Put enlarged (28, 28) digits side by side, light on dark, each at a height of its own."""
+    times = 4
+    parts = []
+    for digit in digits:
+        columns = np.flatnonzero(digit.max(0))
+        gap = int(draws.integers(2, 6))
+        inked = np.pad(digit[:, columns[0] : columns[-1] + 1], ((2, 2), (gap, 0)))
+        parts.append(np.roll(inked, int(draws.integers(-2, 3)), axis=0))
+    whole = Image.fromarray(np.pad(np.concatenate(parts, axis=1), 6))
+    size = (times * whole.size[0], times * whole.size[1])
+    return np.asarray(whole.resize(size, Image.Resampling.BICUBIC))
+
+
+def _stretched(levels: NDArray[np.float64]) -> Picture:
+    """Stretch levels over the whole range but the outermost of them."""
+    low, high = np.percentile(levels, [1, 99])
+    return np.rint(255 * ((levels - low) / (high - low)).clip(0, 1)).astype(np.uint8)

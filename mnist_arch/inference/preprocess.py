@@ -30,6 +30,8 @@ STROKE = 3.1  # pixels of 28: the median of MNIST's, given to strokes outside of
 SECOND = 0.2  # of the ink: another group as large as that is another sign
 MOST_PARTS = 12  # of signs; more is no writing
 
+BLANK, SEVERAL = "nothing written", "several signs"  # why a picture may be no digit
+
 Levels = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
@@ -62,7 +64,7 @@ class Prepared:
         image: (28, 28) uint8 pixel levels, 0 background to 255 ink.
         ink: "dark" or "light", against its background.
         box: Top, left, bottom, right of the ink, in pixels of the picture, the last two beyond it.
-        doubts: Why it may be no digit: "blank", "several signs", ...; mostly none.
+        doubts: Why it may be no digit: BLANK, SEVERAL; mostly none.
     """
 
     image: NDArray[np.uint8]
@@ -82,13 +84,13 @@ def prepare(pixels: NDArray[np.generic], steps: Steps = ALL_STEPS) -> Prepared:
     name = "dark" if dark else "light"
     if not groups:
         blank = np.zeros((SIDE, SIDE), np.uint8)
-        return Prepared(blank, name, (0, 0, *pixels.shape), ("blank",))  # type: ignore[arg-type]
+        return Prepared(blank, name, (0, 0, *pixels.shape), (BLANK,))  # type: ignore[arg-type]
     weights = [ink[group].sum() for group in groups]
     largest = int(np.argmax(weights))
     shown = groups[largest] if steps.largest_group else np.any(groups, axis=0)
     made = _made(ink, shown, name, scale, steps)
     others = sum(weights) - weights[largest]
-    several = ("several signs",) if others > SECOND * weights[largest] else ()
+    several = (SEVERAL,) if others > SECOND * weights[largest] else ()
     return replace(made, doubts=(*several, *made.doubts))
 
 
