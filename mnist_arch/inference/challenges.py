@@ -3,7 +3,6 @@
 All are drawn from a numpy generator, so that a seed gives the same pictures again.
 """
 
-from pathlib import Path
 
 import numpy as np
 from matplotlib import font_manager

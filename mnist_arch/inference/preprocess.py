@@ -22,7 +22,7 @@ SMOOTHING = 1 / 8  # of what would be a pixel of 28, less one: the blur by which
 FAINTEST = 0.06  # contrast of ink, of the whole range of levels, below which a picture is blank
 NOISE = 5  # times the background's deviation: ink must stand out so far
 EDGE = 0.1  # of the ink's contrast: what is fainter is no part of a stroke
-STEEPNESS = 2.0  # of the levels around half, of pictures larger than 28: NIST's were bilevel
+SHARPNESS, RADIUS = 1.0, 2.0  # of pictures larger than 28, and pixels of 28: NIST's were bilevel
 GAP = 0.12  # of the height of the largest part: parts of one digit are no farther apart
 SPECK = 0.03  # of the ink of the largest part: smaller ones are dirt
 STROKES = (1.9, 5.6)  # pixels of 28: 1 % of MNIST's digits are thinner, 1 % bolder
@@ -49,7 +49,7 @@ class Steps:
     keep_aspect: bool = True
     antialias: bool = True
     centre_by_mass: bool = True
-    steepness: bool = True
+    sharpness: bool = True
     stroke_weight: bool = True
 
 
@@ -250,6 +250,9 @@ def _made(ink: Levels, shown: Mask, name: str, scale: float, steps: Steps) -> Pr
     peak = np.percentile(digit[shown[top:bottom, left:right]], 90)
     digit = (digit / max(peak, 1e-9)).clip(0, 1)
     longest = max(digit.shape)
+    if longest > 2 * BOX and steps.sharpness:
+        blurred = ndimage.gaussian_filter(digit, RADIUS * longest / BOX, mode="constant")
+        digit = (digit + SHARPNESS * (digit - blurred)).clip(0, 1)
     if steps.fit_to_box:
         height, width = (max(1, round(BOX * side / longest)) for side in digit.shape)
         if not steps.keep_aspect:
@@ -262,8 +265,6 @@ def _made(ink: Levels, shown: Mask, name: str, scale: float, steps: Steps) -> Pr
     fine = 8
     if steps.stroke_weight and not STROKES[0] <= width_of_strokes <= STROKES[1]:
         digit = _weighted(digit, height * fine, width * fine, (STROKE - width_of_strokes) * fine)
-    elif longest > 2 * BOX and steps.steepness:
-        digit = (STEEPNESS * (digit - 0.5) + 0.5).clip(0, 1)
     method = Image.Resampling.BOX if digit.shape[0] >= height else Image.Resampling.BICUBIC
     method = method if steps.antialias else Image.Resampling.NEAREST
     small = _resized(digit, height, width, method).clip(0, None)

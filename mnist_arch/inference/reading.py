@@ -37,7 +37,7 @@ STEPS = {
     "keep_aspect": "aspect kept",
     "antialias": "anti-aliased",
     "centre_by_mass": "centred by mass",
-    "steepness": "edges made steep",
+    "sharpness": "sharpened",
     "stroke_weight": "stroke weight",
 }
 
@@ -100,7 +100,9 @@ def uci() -> tuple[list[Picture], Tensor]:
             "UCI's digits come with scikit-learn: pip install 'mnist_arch[uci]'"
         ) from error
     found = load_digits()
-    return [challenges.smoothly_enlarged(each) for each in found.images], torch.tensor(found.target)
+    return [challenges.smoothly_enlarged(each) for each in found.images], torch.tensor(
+        found.target
+    )
 
 
 def measure(
@@ -153,7 +155,9 @@ def measure(
                 "accepted": {kind: _accepted(predictor, some) for kind, some in others.items()},
             }
         )
-    small = {name: pictures[name][:ablation_digits] for name in ("enlarged", "photographed", "uci")}
+    small = {
+        name: pictures[name][:ablation_digits] for name in ("enlarged", "photographed", "uci")
+    }
     ablation = {}
     for step in ("", *STEPS):
         steps = replace(ALL_STEPS, **({step: False} if step else {}))
@@ -269,14 +273,15 @@ Errors of `{net}` of the first {ablation_digits} of each, with one step left out
 ## When it does not answer
 
 A picture is doubted when nothing is written in it, when several signs are, or when the network's
-greatest score is below that of 95 % of digits held out of the 60,000 (of twins of these networks,
-trained without them; `mnist_arch/inference/least_scores.json`). Where none were held out, a greatest
-probability below 0.9 is doubt, and `lenet5_1998` doubts where its own class "none of them" is more
-probable than every digit. Which test digits that doubts, how many of the errors are among them, and
-which share of {no_digits} pictures each that are no digit is accepted without doubt:
+greatest score is below that of 95 % of digits held out of the 60,000 (own recipes: of a twin of the
+network, trained without them; `mnist_arch/inference/least_scores.json`). Where none were held out,
+a greatest probability below 0.9 is doubt, and `lenet5_1998` doubts where its own class "none of
+them" is more probable than every digit. Which test digits that doubts, how many of the errors are
+among them, and which share of {no_digits} pictures each that are no digit is accepted without
+doubt:
 
 {doubt}
 
-A digit reader that has never seen a letter takes many for digits: where letters can occur, doubt is
-no sufficient guard. The photographs are textures made by a program.
+A digit reader that has never seen a letter takes many for digits: where letters can occur, doubt
+is no sufficient guard. The photographs are textures made by a program.
 """
