@@ -1,13 +1,14 @@
 """Which digits are in these pictures?
 
     python -m experiments.predict checkpoint=runs/lenet5-seed0 images="photos/*.jpg"
-    python -m experiments.predict checkpoint=runs/lenet5-seed0 images=photos sheet=seen.png
-    python -m experiments.predict checkpoint=runs/lenet5-seed0 images=- split=true json=true < a.png
+    python -m experiments.predict checkpoint=runs/lenet5-seed0 images=photos sheet=a.png
+    python -m experiments.predict checkpoint=runs/lenet5-seed0 images=- split=true < a.png
 
 images= is a file, a folder, a pattern or - for standard input. Each picture gives a line: digit,
 probability, the next digit and its probability, and doubt. split=true reads several digits in a
-picture as a number, json=true or csv=true writes for programs, and sheet=FILE.png shows each picture
-beside what the network saw. A file that is no picture is named, the others are read, exit code 2.
+picture as a number, json=true or csv=true writes for programs, and sheet=FILE.png shows each
+picture beside what the network saw. A file that is no picture is named, the others are read, and
+the exit code is 2.
 """
 
 import csv

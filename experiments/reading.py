@@ -4,9 +4,9 @@
     python -m experiments.reading                                      (the page, from its record)
     python -m experiments.reading --least-scores runs/held_out/*       (what is doubted, by net)
 
-The networks read MNIST's test digits, turned into pictures, UCI's digits, and what is no digit. The
-runs of --least-scores held digits out of the 60,000; the score that 5 % of these stay below is kept
-for their network and recipe.
+The networks read MNIST's test digits, turned into pictures, UCI's digits, and what is no digit.
+The runs of --least-scores held digits out of the 60,000; the score that 5 % of these stay below is
+kept for their network and recipe.
 """
 
 import argparse

@@ -7,7 +7,8 @@
 
 The rooms: ``models`` (the networks and what their scores mean), ``data`` (MNIST and how it is
 split and batched), ``training`` (recipes and the one Lightning module), ``evaluation`` (records
-of runs and tables made from them), ``inference`` (from a picture to an answer). Each imports only those named before it.
+of runs and tables made from them), ``inference`` (from a picture to an answer). Each
+imports only those named before it.
 """
 
 from pathlib import Path

@@ -3,7 +3,6 @@
 All are drawn from a numpy generator, so that a seed gives the same pictures again.
 """
 
-
 import numpy as np
 from matplotlib import font_manager
 from numpy.random import Generator
@@ -54,7 +53,7 @@ def photographed(image: Picture, draws: Generator) -> Picture:
 def coarsened(image: Picture) -> Picture:
     """(28, 28) digit -> (8, 8) levels 0..16, the way UCI's optical digits were made.
 
-    Alpaydin and Kaynak 1998: the digit fills a bitmap of 32x32, of which blocks of 4x4 are counted.
+    Alpaydin and Kaynak 1998: the digit fills a bitmap of 32x32, whose blocks of 4x4 are counted.
     """
     rows, columns = (np.flatnonzero(image.max(axis) > 40) for axis in (1, 0))
     digit = Image.fromarray(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])

@@ -1,9 +1,9 @@
 """A picture of a digit, however it was made -> the 28x28 that MNIST would have made of it.
 
-LeCun et al. 1998, section III-A: the bilevel digits of NIST were size-normalised to fit a 20x20 box
-while preserving their aspect, which made them grey by anti-aliasing, and centred in 28x28 by their
-centre of mass. Pictures are not bilevel and not clean, so that the ink has to be found first. All
-constants were chosen on digits of MNIST's 60,000; docs/reading.md shows what each step is worth.
+LeCun et al. 1998, section III-A: the bilevel digits of NIST were size-normalised to fit a 20x20
+box while preserving their aspect, which made them grey by anti-aliasing, and centred in 28x28 by
+their centre of mass. Pictures are not bilevel and not clean: the ink has to be found first. All
+constants were chosen by digits of MNIST's 60,000; docs/reading.md says what a step is worth.
 """
 
 from dataclasses import dataclass, replace
