@@ -259,10 +259,10 @@ been looked at; the test digits chose nothing.
 
 The first {digits} MNIST test digits: their accuracy as they are; then by how many points it
 changes when they go through `prepare`, when they were enlarged smoothly 4 to 10 times, put
-anywhere in a larger picture and every other inverted, and when they were made photographs: enlarged
-likewise, as ink on paper in uneven light with a shadow, blurred and noisy. Last, accuracy on the
-{uci} digits of UCI's optical recognition set that come with scikit-learn: 8x8 levels, enlarged
-smoothly.
+anywhere in a larger picture and every other inverted, and when they were made photographs:
+enlarged likewise, as ink on paper in uneven light with a shadow, blurred and noisy. Last,
+accuracy on the {uci} digits of UCI's optical recognition set that come with scikit-learn: 8x8
+levels, enlarged smoothly.
 
 {restored}
 
@@ -274,13 +274,13 @@ Errors of `{net}` of the first {ablation_digits} of each, with one step left out
 
 ## When it does not answer
 
-A picture is doubted when nothing is written in it, when several signs are, or when the network's
-greatest score is below that of 95 % of digits held out of the 60,000 (own recipes: of a twin of
-the network, trained without them; `mnist_arch/inference/least_scores.json`). Where none were
-held out, a greatest probability below 0.9 is doubt, and `lenet5_1998` doubts where its own class "none of
-them" is more probable than every digit. Which test digits that doubts, how many of the errors are
-among them, and which share of {no_digits} pictures each that are no digit is accepted without
-doubt:
+A picture is doubted when nothing is written in it, when several signs are, or when the
+network's greatest score is below that of 95 % of digits held out of the 60,000 (own recipes: of
+a twin of the network, trained without them; `mnist_arch/inference/least_scores.json`). Where
+none were held out, a greatest probability below 0.9 is doubt, and `lenet5_1998` doubts where
+its own class "none of them" is more probable than every digit. Which test digits that doubts,
+how many of the errors are among them, and which share of {no_digits} pictures each that are no
+digit is accepted without doubt:
 
 {doubt}
 
