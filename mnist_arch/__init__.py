@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # torch takes two seconds to import: only those who build a network wait for it
+    from mnist_arch.inference.predictor import Predictor
     from mnist_arch.models import Network
 
 __all__ = ["architectures", "build", "load"]
@@ -42,14 +43,17 @@ def build(name: str) -> "Network":
     return ARCHITECTURES[name]()
 
 
-def load(checkpoint: str | Path) -> "Network":
+def load(checkpoint: str | Path) -> "Predictor":
     """Load a trained network, ready to read digits, from a checkpoint file or a run's folder.
+
+    Called with (N, 1, 28, 28) raw pixels it gives (N, 10) scores; ``.predict`` reads a picture of
+    any kind; ``.net`` is the network itself.
 
     Nothing but the file is needed, and torch's random state is left as it was.
 
     Raises:
         UserError: There is no such file, or it is not a checkpoint of this library.
     """
-    from mnist_arch.checkpoint import load
+    from mnist_arch.inference.predictor import load
 
     return load(Path(checkpoint))

@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 import mnist_arch
+from mnist_arch import checkpoint
 from mnist_arch.data import sources
 from mnist_arch.data.batches import Batches
 from mnist_arch.data.datamodule import EVALUATION_BATCH
@@ -119,7 +120,7 @@ def measure(folders: Sequence[Path], out: Path, root: Path, *, again: bool = Fal
             raise UserError(f"{folder}: not tested on the digits of {folders[0]}")
     begun = zip(folders, runs, paths, strict=True)
     found = [_begun(folder, run, path, again=again) for folder, run, path in begun]
-    nets = [mnist_arch.load(folder) for folder in folders]
+    nets = [checkpoint.load(folder) for folder in folders]
     dataset = sources.load(runs[0].data, root)
     if dataset.sha256 != runs[0].data_sha256:
         raise UserError(f"{folders[0]}: not tested on the {dataset.title} that is in {root}")

@@ -1,1 +1,1 @@
-"""Trained networks at work: files for other programs."""
+"""Trained networks at work: pictures read, or doubted, and files for other programs."""

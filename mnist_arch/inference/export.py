@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-import mnist_arch
-from mnist_arch import files
+from mnist_arch import checkpoint, files
 from mnist_arch.data.sources import Dataset
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.evaluation import records
@@ -45,7 +44,7 @@ def export(run: Path, out: Path, formats: Iterable[str], data: Dataset) -> list[
     for name in formats:
         if name not in FORMATS:
             raise UserError(f"no format {name!r}; {suggestion(name, FORMATS)}")
-    record, net = records.read(run / "record.json"), mnist_arch.load(run)
+    record, net = records.read(run / "record.json"), checkpoint.load(run)
     if type(net) is not ARCHITECTURES.get(record.architecture):
         raise UserError(f"{run}: its record is of {record.architecture}, its weights are not")
     metadata = words(record, hashlib.sha256((run / "record.json").read_bytes()).hexdigest())

@@ -68,7 +68,7 @@ def test_the_same_command_twice_gives_the_same_weights_in_two_folders(
     two_runs: tuple[Path, list[str]],
 ) -> None:
     runs, _ = two_runs
-    states = [mnist_arch.load(runs / name).state_dict() for name in (NAME, f"{NAME}-2")]
+    states = [mnist_arch.load(runs / name).net.state_dict() for name in (NAME, f"{NAME}-2")]
     assert all(value.equal(states[1][key]) for key, value in states[0].items())
 
 
@@ -88,7 +88,7 @@ def test_the_record_follows_from_the_predictions(two_runs: tuple[Path, list[str]
 
 
 def test_the_kept_weights_give_the_recorded_errors(two_runs: tuple[Path, list[str]]) -> None:
-    record, net = read(two_runs[0] / NAME), mnist_arch.load(two_runs[0] / NAME)
+    record, net = read(two_runs[0] / NAME), mnist_arch.load(two_runs[0] / NAME).net
     dataset = sources.load("mnist_5k", Path("unused"))
     for split, errors in (
         (dataset.train, record.train_errors),
@@ -191,7 +191,7 @@ def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> N
     assert [line.split()[0] for line in table.splitlines()] == ["network", "dense", "lenet5_1998"]
     keys = {tuple(sorted(record.config)) for record in records}
     assert len(keys) == 1
-    weights = [mnist_arch.load(tmp_path / "runs" / name).state_dict() for name in names[:2]]
+    weights = [mnist_arch.load(tmp_path / "runs" / name).net.state_dict() for name in names[:2]]
     assert not weights[0]["output.weight"].equal(weights[1]["output.weight"])
 
 

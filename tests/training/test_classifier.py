@@ -192,7 +192,7 @@ def test_a_checkpoint_needs_nothing_beside_it(tmp_path: Path, name: str) -> None
     trainer(1, saving).fit(ours, Batches(split, 10, Shuffle(0)))
     torch.load(tmp_path / "last.ckpt", weights_only=True)
     before = torch.random.get_rng_state()
-    net = mnist_arch.load(tmp_path / "last.ckpt")
+    net = mnist_arch.load(tmp_path / "last.ckpt").net
     assert torch.random.get_rng_state().equal(before)
     assert not net.training
     assert net(split.images).equal(ours.net.eval()(split.images))
@@ -215,7 +215,7 @@ def test_best_keeps_the_epoch_with_fewest_validation_errors(tmp_path: Path) -> N
     assert errors[0] < min(errors[1:])
     best, last = (torch.load(tmp_path / f"{kept}.ckpt") for kept in ("best", "last"))
     assert (best["epoch"], last["epoch"]) == (0, 2)
-    net = mnist_arch.load(tmp_path / "best.ckpt")
+    net = mnist_arch.load(tmp_path / "best.ckpt").net
     assert int((net(split.images).argmax(1) != split.digits).sum()) == errors[0]
 
 

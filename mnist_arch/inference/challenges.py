@@ -1,0 +1,146 @@
+"""Pictures to measure reading by: digits made hard to read, and things that are no digits.
+
+All are drawn from a numpy generator, so that a seed gives the same pictures again.
+"""
+
+import numpy as np
+from matplotlib import font_manager
+from numpy.random import Generator
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+Picture = NDArray[np.uint8]  # (H, W) grey levels
+LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZabdefhkmnpqrty"  # without those that look like a digit
+FONTS = ("DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono")  # they come with matplotlib
+SIDE = 224  # pixels of the pictures that are no digits
+
+
+def enlarged(image: Picture, draws: Generator) -> Picture:
+    """Enlarge a (28, 28) digit smoothly 4 to 10 times, put it anywhere, invert every other."""
+    times = draws.uniform(4, 10)
+    side = round(28 * times)
+    large = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+    height, width = (round(side * draws.uniform(1, 1.8)) for _ in "hw")
+    canvas = np.zeros((height, width), np.uint8)
+    top, left = draws.integers(0, height - side + 1), draws.integers(0, width - side + 1)
+    canvas[top : top + side, left : left + side] = np.asarray(large)
+    return 255 - canvas if draws.random() < 0.5 else canvas
+
+
+def photographed(image: Picture, draws: Generator) -> Picture:
+    """Enlarge a (28, 28) digit likewise, as ink on paper in uneven light, blurred and noisy.
+
+    The light falls off to 55 to 85 % towards one side, a shadow with a soft edge takes 0 to 30 %,
+    the ink reflects 10 to 40 % of what the paper does, the noise has 2 to 8 levels' deviation.
+    """
+    ink = enlarged(image, draws).astype(np.float64) / 255
+    ink = 1 - ink if np.median(ink) > 0.5 else ink
+    height, width = ink.shape
+    y, x = np.mgrid[0:height, 0:width] / max(height, width)
+    across, from_x, from_y = draws.uniform(0, 2 * np.pi), *draws.uniform(0, 1, 2)
+    slope = (x - 0.5) * np.cos(across) + (y - 0.5) * np.sin(across)
+    light = 1 - draws.uniform(0.15, 0.45) * (slope + 0.5)
+    edge = (x - from_x) * np.sin(across) + (y - from_y) * np.cos(across)
+    light *= 1 - draws.uniform(0, 0.3) / (1 + np.exp(-edge / draws.uniform(0.03, 0.1)))
+    paper = draws.uniform(170, 245)
+    picture = paper * light * (1 - ink * (1 - draws.uniform(0.1, 0.4)))
+    picture = ndimage.gaussian_filter(picture, draws.uniform(0, 1.5))
+    picture += draws.normal(0, draws.uniform(2, 8), picture.shape)
+    return np.rint(picture.clip(0, 255)).astype(np.uint8)
+
+
+def coarsened(image: Picture) -> Picture:
+    """(28, 28) digit -> (8, 8) levels 0..16, the way UCI's optical digits were made.
+
+    Alpaydin and Kaynak 1998: the digit fills a bitmap of 32x32, whose blocks of 4x4 are counted.
+    """
+    rows, columns = (np.flatnonzero(image.max(axis) > 40) for axis in (1, 0))
+    digit = Image.fromarray(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    height, width = digit.size[1], digit.size[0]
+    size = (max(1, round(32 * width / max(height, width))), 32)
+    size = size if height >= width else (32, max(1, round(32 * height / width)))
+    bitmap = np.zeros((32, 32))
+    filled = np.asarray(digit.resize(size, Image.Resampling.BICUBIC)) > 127
+    top, left = (32 - filled.shape[0]) // 2, (32 - filled.shape[1]) // 2
+    bitmap[top : top + filled.shape[0], left : left + filled.shape[1]] = filled
+    return bitmap.reshape(8, 4, 8, 4).sum((1, 3)).astype(np.uint8)
+
+
+def smoothly_enlarged(levels: NDArray[np.generic], times: int = 20) -> Picture:
+    """(8, 8) levels 0..16 -> a picture ``times`` as large, with a margin of one level's width."""
+    padded = np.pad(np.asarray(levels, dtype=np.float32), 1) * (255 / 16)
+    side = padded.shape[0] * times
+    large = Image.fromarray(padded).resize((side, side), Image.Resampling.BICUBIC)
+    return np.rint(np.asarray(large).clip(0, 255)).astype(np.uint8)
+
+
+def blank(draws: Generator) -> Picture:
+    """Paper in uneven light, with noise, and nothing on it."""
+    return photographed(np.zeros((28, 28), np.uint8), draws)
+
+
+def noise(draws: Generator) -> Picture:
+    """Levels that are independent of each other, or blurred a little."""
+    levels = ndimage.gaussian_filter(draws.normal(size=(SIDE, SIDE)), draws.uniform(0, 3))
+    return _stretched(levels)
+
+
+def letter(draws: Generator) -> Picture:
+    """Draw one printed letter, dark on light."""
+    word = LETTERS[draws.integers(len(LETTERS))]
+    face = font_manager.findfont(
+        font_manager.FontProperties(
+            family=FONTS[draws.integers(3)],
+            weight=("normal", "bold")[draws.integers(2)],
+        )
+    )
+    picture = Image.new("L", (SIDE, SIDE), 255)
+    font = ImageFont.truetype(face, int(draws.integers(100, 180)))
+    ImageDraw.Draw(picture).text((SIDE // 2, SIDE // 2), word, 0, font, anchor="mm")
+    return np.asarray(picture)
+
+
+def scribble(draws: Generator) -> Picture:
+    """Draw a random curve that turns and crosses itself, dark on light."""
+    turns = int(draws.integers(8, 20))
+    corners = ndimage.zoom(draws.uniform(30, SIDE - 30, (turns, 2)), (20, 1), order=3)
+    picture = Image.new("L", (SIDE, SIDE), 255)
+    points = [(float(x), float(y)) for x, y in corners.clip(5, SIDE - 5)]
+    ImageDraw.Draw(picture).line(points, 0, int(draws.integers(6, 14)), joint="curve")
+    return np.asarray(picture)
+
+
+def photograph(draws: Generator) -> Picture:
+    """Make what resembles a photograph of things: 1/f noise, with edges between some surfaces."""
+    frequency = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.fftfreq(SIDE)[None])
+    frequency[0, 0] = 1
+    spectrum = np.fft.fft2(draws.normal(size=(SIDE, SIDE))) / frequency ** draws.uniform(1, 1.8)
+    levels = np.fft.ifft2(spectrum).real
+    levels /= levels.std()
+    y, x = np.mgrid[0:SIDE, 0:SIDE]
+    for _ in range(int(draws.integers(1, 8))):
+        angle, offset = draws.uniform(0, 2 * np.pi), draws.uniform(40, SIDE - 40, 2)
+        side = (x - offset[0]) * np.cos(angle) + (y - offset[1]) * np.sin(angle)
+        levels += draws.normal() * (side > 0)
+    return _stretched(levels)
+
+
+def several(digits: list[Picture], draws: Generator) -> Picture:
+    """Put enlarged (28, 28) digits side by side, light on dark, each at a height of its own."""
+    times = 4
+    parts = []
+    for digit in digits:
+        columns = np.flatnonzero(digit.max(0))
+        gap = int(draws.integers(2, 6))
+        inked = np.pad(digit[:, columns[0] : columns[-1] + 1], ((2, 2), (gap, 0)))
+        parts.append(np.roll(inked, int(draws.integers(-2, 3)), axis=0))
+    whole = Image.fromarray(np.pad(np.concatenate(parts, axis=1), 6))
+    size = (times * whole.size[0], times * whole.size[1])
+    return np.asarray(whole.resize(size, Image.Resampling.BICUBIC))
+
+
+def _stretched(levels: NDArray[np.float64]) -> Picture:
+    """Stretch levels over the whole range but the outermost of them."""
+    low, high = np.percentile(levels, [1, 99])
+    return np.rint(255 * ((levels - low) / (high - low)).clip(0, 1)).astype(np.uint8)

@@ -1,0 +1,86 @@
+"""Picture files -> grey levels; whatever is wrong with a file is one clear line."""
+
+import struct
+import warnings
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from mnist_arch.errors import UserError
+
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
+MOST_PIXELS = 50_000_000  # of one picture: a decompression bomb is refused unopened
+MOST_BYTES = 100_000_000  # of one file
+
+Source = str | Path | bytes | Image.Image
+
+
+def read(source: Source, name: str | None = None) -> NDArray[np.generic]:
+    """Read a file, its bytes or a Pillow image: (H, W) grey levels, uint8, or uint16 of 16 bits.
+
+    The picture is turned upright as its camera's EXIF says, what is transparent shows white paper,
+    and of several frames the first counts. ``name`` is what an error calls it.
+
+    Raises:
+        UserError: There is no such file, it is no picture of a known format, or broken, or huge.
+    """
+    name = name or (str(source) if isinstance(source, (str, Path)) else "picture")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd metadata; the size is judged here
+            return _grey(_opened(source, name), name)
+    except UserError:
+        raise
+    except UnidentifiedImageError as error:
+        raise UserError(f"{name}: no picture of the formats {', '.join(FORMATS)}") from error
+    # What Pillow's decoders raise of broken files; each version raises others.
+    except (
+        *(OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError),
+        *(SyntaxError, RuntimeError, OverflowError, ZeroDivisionError, AssertionError),
+        *(MemoryError, struct.error, zlib.error, Image.DecompressionBombError),
+    ) as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:120]
+        raise UserError(f"{name}: not a readable picture ({reason})") from error
+
+
+def _opened(source: Source, name: str) -> Image.Image:
+    """Open a picture without decoding it."""
+    if isinstance(source, Image.Image):
+        return source
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        if not path.is_file():
+            raise UserError(f"{name}: no such file" if not path.exists() else f"{name}: no file")
+        if path.stat().st_size > MOST_BYTES:
+            raise UserError(f"{name}: larger than {MOST_BYTES // 1_000_000} MB")
+        source = path.read_bytes()
+    if not source:
+        raise UserError(f"{name}: empty")
+    return Image.open(BytesIO(source), formats=FORMATS)
+
+
+def _grey(picture: Image.Image, name: str) -> NDArray[np.generic]:
+    """Decode a picture, upright, on white paper, in grey."""
+    width, height = picture.size
+    if width * height > MOST_PIXELS:
+        raise UserError(f"{name}: {width} x {height} pixels, more than {MOST_PIXELS:,}")
+    if width * height == 0:
+        raise UserError(f"{name}: has no pixels")
+    picture.load()
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode.startswith("I;16"):
+        return np.asarray(picture).astype(np.uint16)
+    if picture.mode in ("I", "F"):  # 16 bits, as some decoders hand them on; or any number at all
+        levels = np.asarray(picture, dtype=np.float64)
+        if not np.isfinite(levels).all() or levels.min() < 0 or levels.max() > 65535:
+            raise UserError(f"{name}: levels that are not between 0 and 65,535")
+        return levels.astype(np.uint16 if picture.mode == "I" else np.float64)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        paper = Image.new("RGBA", picture.size, "white")
+        picture = Image.alpha_composite(paper, picture)
+    return np.asarray(picture.convert("L"))

@@ -1,0 +1,107 @@
+"""A network that reads pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+import mnist_arch
+from mnist_arch.evaluation.figures.pictures import sheet
+from mnist_arch.inference.predictor import Predictor, least_score
+from mnist_arch.inference.preprocess import BLANK, SEVERAL
+from mnist_arch.inference.reading import page, read
+from mnist_arch.models import Network
+from mnist_arch.models.heads import RadialBasis, Softmax
+from tests.inference.test_preprocess import FIVE, SEVEN, drawn
+
+ROOT = Path(mnist_arch.__file__).parent.parent
+
+
+class Fixed(Network):
+    """Gives every image the same scores."""
+
+    head = Softmax()
+
+    def __init__(self, scores: list[float]) -> None:
+        super().__init__()
+        self.scored = torch.tensor(scores)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.scored.expand(len(images), 10)
+
+
+class FixedRadial(Fixed):
+    head = RadialBasis(j=1)
+
+
+def test_called_it_is_its_network() -> None:
+    net = mnist_arch.build("lenet5")
+    images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
+    torch.testing.assert_close(Predictor(net)(images), net(images), rtol=0, atol=0)
+
+
+def test_the_best_two_are_the_networks_own(tmp_path: Path) -> None:
+    predictor = Predictor(mnist_arch.build("lenet5"))
+    five = drawn(FIVE)
+    Image.fromarray(five).save(tmp_path / "five.png")
+    sources = (five, torch.from_numpy(five.copy())[None], Image.fromarray(five))
+    files = (tmp_path / "five.png", str(tmp_path / "five.png"))
+    for picture in (*sources, *files, files[0].read_bytes()):
+        answer = predictor.predict(picture)
+        seen = torch.from_numpy(answer.image)[None, None]
+        best = predictor.net.probabilities(seen)[0].topk(2)
+        assert [answer.digit, answer.runner_up] == best.indices.tolist()
+        found = [answer.probability, answer.runner_up_probability]
+        assert found == pytest.approx(best.values.tolist(), rel=1e-6)
+        assert answer.image.any()
+
+
+def test_blank_and_several_are_doubted_whatever_the_network_says() -> None:
+    sure = Predictor(Fixed([50.0] + [0] * 9), least_score=1)
+    assert sure.predict(drawn(FIVE)).doubt is None
+    blank = sure.predict(np.zeros((99, 99), np.uint8))
+    assert (blank.digit, blank.doubt) == (None, BLANK)
+    both = np.concatenate([drawn(FIVE), drawn(SEVEN)], axis=1)
+    assert sure.predict(both).doubt == SEVERAL
+    assert [answer.doubt for answer in sure.predict_number(both)] == [None, None]
+    assert sure.predict_number(np.zeros((99, 99), np.uint8)) == []
+
+
+def test_a_low_greatest_score_is_doubted() -> None:
+    scores = torch.tensor([[3.0] + [0.0] * 9, [2.0] + [-50.0] * 9])
+    net = Fixed([0.0] * 10)
+    assert Predictor(net, least_score=2.5).doubts(scores).tolist() == [False, True]
+    # Unmeasured: softmax of 3 against nine zeros is 0.69, of 2 against nothing 1.
+    assert Predictor(net).doubts(scores).tolist() == [True, False]
+
+
+def test_the_network_of_1998_doubts_by_its_own_class() -> None:
+    """Eq. 9: "none of them" has the penalty j, here 1; scores are minus the penalties."""
+    scores = torch.tensor([[-0.9] + [-9.0] * 9, [-1.1] + [-9.0] * 9])
+    assert Predictor(FixedRadial([0.0] * 10)).doubts(scores).tolist() == [False, True]
+
+
+def test_five_of_a_hundred_held_out_digits_stay_below_the_least_score() -> None:
+    class Ink(Fixed):
+        def forward(self, images: Tensor) -> Tensor:
+            return images.float().mean((1, 2, 3))[:, None].expand(-1, 10)
+
+    images = torch.arange(101, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 28, 28)
+    assert least_score(Ink([0.0] * 10), images) == pytest.approx(5)
+
+
+def test_the_sheet_shows_every_picture_beside_what_was_seen() -> None:
+    picture, image = drawn(FIVE), np.full((28, 28), 7, np.uint8)
+    figure = sheet([(picture, image, f"caption {number}") for number in range(5)])
+    assert [text.get_text() for text in figure.texts] == [f"caption {n}" for n in range(5)]
+    shown = [axes.images[0].get_array() for axes in figure.axes]
+    assert len(shown) == 10
+    np.testing.assert_array_equal(shown[-2], picture)
+    np.testing.assert_array_equal(shown[-1], image)
+
+
+def test_the_page_is_what_the_record_says() -> None:
+    assert (ROOT / "docs/reading.md").read_text() == page(read(ROOT / "results/reading.json"))

@@ -1,0 +1,158 @@
+"""What `prepare` makes of a picture: MNIST's own geometry, wherever and however it was drawn."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from mnist_arch.data import sources
+from mnist_arch.errors import UserError
+from mnist_arch.inference import challenges
+from mnist_arch.inference.preprocess import BLANK, SEVERAL, prepare, prepare_each
+
+Picture = NDArray[np.uint8]
+SEVEN = [(20, 20), (90, 20), (50, 140)]
+FIVE = [(90, 40), (30, 40), (30, 90), (80, 90), (90, 130), (60, 160), (20, 150)]
+
+
+def drawn(
+    *strokes: list[tuple[int, int]],
+    at: tuple[int, int] = (40, 30),
+    times: float = 1,
+    pen: int = 14,
+) -> Picture:
+    """Lines on a page of 320 x 320, light on dark."""
+    page = Image.new("L", (320, 320))
+    for stroke in strokes:
+        points = [(at[0] + times * x, at[1] + times * y) for x, y in stroke]
+        ImageDraw.Draw(page).line(points, 255, round(pen * times), joint="curve")
+    return np.asarray(page)
+
+
+def far(one: Picture, other: Picture) -> float:
+    """The mean difference of two images, of their mean ink."""
+    first, second = one.astype(float), other.astype(float)
+    return float(abs(first - second).sum() / first.sum())
+
+
+@pytest.fixture(scope="module")
+def digits() -> Picture:
+    """Every 50th of MNIST-5k's test digits, and one of each."""
+    return sources.load("mnist_5k", Path("unused")).test.images[::25, 0].numpy()
+
+
+def test_the_longer_side_is_twenty_pixels_and_the_mass_in_the_middle() -> None:
+    """LeCun et al. 1998, section III-A; the centre in whole pixels, as MNIST's is."""
+    for picture in (drawn(SEVEN), drawn(FIVE), drawn([(10, 10), (10, 150)])):
+        image = prepare(picture).image
+        rows, columns = (np.flatnonzero(image.max(axis) > 25) for axis in (1, 0))
+        assert np.ptp(rows) + 1 == 20
+        assert np.ptp(columns) + 1 <= 20
+        assert ndimage.center_of_mass(image) == pytest.approx((14, 14), abs=0.51)
+
+
+def test_the_aspect_is_kept() -> None:
+    """A bar of 40 x 160 is 5 x 20; strokes of 5 pixels are within MNIST's."""
+    page = np.zeros((300, 300), np.uint8)
+    page[50:210, 100:140] = 255
+    image = prepare(page).image
+    assert (image.max(1) > 127).sum() == 20
+    assert (image.max(0) > 127).sum() == 5
+
+
+def test_neither_place_nor_size_nor_polarity_matters() -> None:
+    original = prepare(drawn(FIVE)).image
+    assert far(original, prepare(drawn(FIVE, at=(170, 110))).image) < 0.02
+    assert far(original, prepare(255 - drawn(FIVE)).image) < 0.02
+    assert far(original, prepare(drawn(FIVE, times=1.6, at=(10, 10))).image) < 0.15
+    assert prepare(drawn(FIVE)).ink == "light"
+    assert prepare(255 - drawn(FIVE)).ink == "dark"
+
+
+def test_sixteen_bits_and_lesser_contrast_are_the_same_picture() -> None:
+    picture = drawn(FIVE)
+    original = prepare(picture).image
+    assert far(original, prepare(picture.astype(np.uint16) * 257).image) < 0.01
+    assert far(original, prepare((100 + picture // 4).astype(np.uint8)).image) < 0.03
+
+
+def test_a_shadow_and_noise_are_removed() -> None:
+    draws = np.random.default_rng(0)
+    light = np.linspace(1, 0.5, 320)[None] * np.linspace(1, 0.8, 320)[:, None]
+    photo = 230 * light * (1 - 0.7 * (drawn(FIVE) / 255)) + draws.normal(0, 5, (320, 320))
+    found = prepare(photo.clip(0, 255).astype(np.uint8))
+    assert found.ink == "dark"
+    assert found.doubts == ()
+    assert far(prepare(drawn(FIVE)).image, found.image) < 0.15
+
+
+def test_a_thin_pen_and_a_bold_one_write_as_mnist_does() -> None:
+    """Rows that cross the stem of the 7: MNIST's strokes are 2 to 5.6 pixels wide."""
+    for pen in (2, 14, 50):
+        image = prepare(drawn(SEVEN, pen=pen)).image
+        across = image[16:20].astype(float).sum(1) / 255
+        assert 1.5 < across.mean() < 6, pen
+
+
+def test_mnists_digits_come_out_nearly_as_they_went_in(digits: Picture) -> None:
+    differences = [far(digit, prepare(digit).image) for digit in digits]
+    assert np.median(differences) < 0.1
+
+
+def test_an_enlarged_digit_comes_back(digits: Picture) -> None:
+    draws = np.random.default_rng(0)
+    enlarged = [challenges.enlarged(digit, draws) for digit in digits]
+    again = [far(one, prepare(other).image) for one, other in zip(digits, enlarged, strict=True)]
+    assert np.median(again) < 0.35
+
+
+def test_no_part_of_a_broken_five_is_lost() -> None:
+    """Its bar stands off; dirt far away, smaller than any stroke, is left out."""
+    page = drawn(FIVE[1:], [(45, 40), (100, 40)]).copy()
+    whole = prepare(page)
+    page[300:304, 300:304] = 255
+    dirty = prepare(page)
+    assert whole.doubts == dirty.doubts == ()
+    np.testing.assert_array_equal(whole.image, dirty.image)
+    rightmost = np.flatnonzero(page[:290].max(0)).max() + 1  # the bar's end
+    assert whole.box[3] == pytest.approx(rightmost, abs=3)
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_blank_pictures_are_blank(level: int) -> None:
+    draws = np.random.default_rng(level)
+    page = np.full((200, 300), level, np.uint8)
+    noisy = (page + draws.normal(0, 6, page.shape)).clip(0, 255).astype(np.uint8)
+    for picture in (page, noisy, page[:1, :1], challenges.blank(draws), challenges.noise(draws)):
+        found = prepare(picture)
+        assert found.doubts == (BLANK,)
+        assert not found.image.any()
+        assert prepare_each(picture) == []
+
+
+def test_two_digits_are_doubted_as_one_and_read_from_left_to_right() -> None:
+    left, right = drawn(FIVE)[:, :160], drawn(SEVEN, at=(40, 60))[:, :160]
+    both = np.concatenate([left, right], axis=1)  # 320 x 320, as each alone was drawn
+    assert prepare(both).doubts == (SEVERAL,)
+    five, seven = prepare_each(both)
+    assert far(prepare(drawn(FIVE)).image, five.image) < 0.05
+    assert far(prepare(drawn(SEVEN)).image, seven.image) < 0.05
+    assert five.box[3] <= seven.box[1]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((2, 3, 4)),
+        np.zeros(5),
+        np.zeros((0, 3)),
+        np.full((9, 9), np.nan),
+        np.array([["a"]]),
+    ],
+)
+def test_what_is_no_picture_is_said(wrong: NDArray[np.generic]) -> None:
+    with pytest.raises(UserError, match="a picture "):
+        prepare(wrong)
