@@ -81,7 +81,7 @@ def test_a_file_reads_as_the_network_does(tmp_path: Path, data: Dataset, name: s
     kept = export(run, out, formats, few)
     names = [f"run.{ending}" for ending in formats]
     assert {path.name for path in out.iterdir()} == {*names, *(f"{name}.md" for name in names)}
-    net = mnist_arch.load(run)
+    net = mnist_arch.load(run).net
     digest = hashlib.sha256((run / "record.json").read_bytes()).hexdigest()
     for file, file_name, read in zip(kept, names, (read_torch, read_onnx), strict=False):
         content = (out / file_name).read_bytes()
