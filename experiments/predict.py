@@ -43,8 +43,8 @@ def main() -> None:
         except UserError as error:
             rows.append(dict.fromkeys(COLUMNS) | {"file": name, "error": str(error)})
             continue
-        one = predictor.predict(picture)
-        read = (predictor.predict_number(picture) or [one]) if "split" in asked else [one]
+        read = predictor.predict_number(picture) if "split" in asked else []
+        read = read or [predictor.predict(picture)]
         for answer in read:
             values = {key: getattr(answer, key) for key in COLUMNS[1:-1]}
             rows.append({"file": name} | values | {"error": None})

@@ -47,8 +47,9 @@ class Answer:
 class Predictor:
     """A network that reads pictures, and the greatest score below which it doubts.
 
-    A low greatest score says that the picture is like no digit, which a softmax hides: of the
-    rules tried on held-out digits, letters and scribbles it let the fewest of these pass.
+    A low greatest score says that the picture is like no digit, which a softmax hides. At as many
+    doubted digits, held out, the networks by their own recipes let fewer scribbles pass by it than
+    by probability, or as many; no rule tried keeps most letters out (docs/reading.md).
     ``least_score`` None stands for a greatest probability of USUAL_PROBABILITY; the network of
     1998 doubts where its own class "none of them" is more probable than any digit.
     """

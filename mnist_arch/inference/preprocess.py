@@ -2,8 +2,9 @@
 
 LeCun et al. 1998, section III-A: the bilevel digits of NIST were size-normalised to fit a 20x20
 box while preserving their aspect, which made them grey by anti-aliasing, and centred in 28x28 by
-their centre of mass. Pictures are not bilevel and not clean: the ink has to be found first. All
-constants were chosen by digits of MNIST's 60,000; docs/reading.md says what a step is worth.
+their centre of mass. Pictures are not bilevel and not clean: the ink has to be found first. The
+constants were set by eye and trial on digits of MNIST's 60,000, never by its test digits;
+docs/reading.md says what each step is worth.
 """
 
 from dataclasses import dataclass, replace

@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.image import imread
@@ -14,16 +15,23 @@ from PIL import Image
 import mnist_arch
 from experiments.predict import files, settings
 from mnist_arch.errors import UserError
+from mnist_arch.inference.pictures import FORMATS
+from tests.inference.test_pictures import png, written
 from tests.inference.test_preprocess import FIVE, SEVEN, drawn
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_pictures_are_read_and_one_that_is_none_is_named(command: Command, tmp_path: Path) -> None:
+@pytest.fixture(autouse=True)
+def _untrained(tmp_path: Path) -> None:
+    """Write a checkpoint, net.ckpt."""
     net = mnist_arch.build("mlp")
     weights = {f"net.{name}": value for name, value in net.state_dict().items()}
     card = {"architecture": "mlp", "recipe": "mlp"}
     torch.save({"mnist_arch": card, "state_dict": weights}, tmp_path / "net.ckpt")
+
+
+def test_pictures_are_read_and_one_that_is_none_is_named(command: Command, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     Image.fromarray(drawn(FIVE)).save(tmp_path / "photos/a.png")
     Image.fromarray(drawn(SEVEN)).save(tmp_path / "photos/b.png")
@@ -48,6 +56,27 @@ def test_pictures_are_read_and_one_that_is_none_is_named(command: Command, tmp_p
     assert done.returncode == 0, done.stderr
     (row,) = csv.DictReader(done.stdout.splitlines())
     assert row["digit"] == str(answer.digit)
+
+
+def test_each_of_a_hundred_hostile_files_is_a_line(command: Command, tmp_path: Path) -> None:
+    draws = np.random.default_rng(0)
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    for kind in FORMATS:
+        whole = written(Image.fromarray(drawn(FIVE)), kind)
+        for number in range(18):
+            head = whole[: int(draws.integers(0, 40))]  # less than any format's header
+            broken = head + bytes(draws.integers(0, 256, number * 10, dtype=np.uint8))
+            (folder / f"{number}.{kind.lower()}").write_bytes(broken)
+    (folder / "huge.png").write_bytes(png(30_000, 30_000))
+    (folder / "five.png").write_bytes(written(Image.fromarray(drawn(FIVE)), "PNG"))
+    done = command("experiments.predict", "checkpoint=net.ckpt", "images=hostile")
+    assert done.returncode == 2
+    assert done.stderr == "error: 109 of 110 files could not be read\n"
+    lines = done.stdout.splitlines()
+    names = sorted(str(path.relative_to(tmp_path)) for path in folder.iterdir())
+    assert [line.partition(":")[0] for line in lines] == names
+    assert sum("%), else " in line for line in lines) == 1
 
 
 def test_words_are_settings() -> None:
