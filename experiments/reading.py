@@ -39,9 +39,10 @@ def main() -> None:
         return
     if asked.runs:
         measure(asked)
+    from mnist_arch.evaluation import records
     from mnist_arch.inference import reading
 
-    files.write(PAGE, reading.page(reading.read(RECORD)))
+    files.write(PAGE, reading.page(records.read_as(reading.Reading, RECORD)))
     print(PAGE)
 
 

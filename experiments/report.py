@@ -13,8 +13,8 @@ from pathlib import Path
 from experiments.command import run_command
 from mnist_arch.errors import UserError
 from mnist_arch.evaluation import report
-from mnist_arch.evaluation.ensembles import read
-from mnist_arch.evaluation.records import read_all
+from mnist_arch.evaluation.ensembles import Ensemble
+from mnist_arch.evaluation.records import read_all, read_as
 from mnist_arch.inference import card
 
 
@@ -32,7 +32,9 @@ def tables(folder: Path) -> dict[str, str]:
         "tried": report.tried(records),
         "modern": report.modern(records),
         "choices": report.choices(read_all(folder / "search")),
-        "ensembles": report.ensembles(map(read, sorted(folder.glob("ensembles/*.json")))),
+        "ensembles": report.ensembles(
+            read_as(Ensemble, path) for path in sorted(folder.glob("ensembles/*.json"))
+        ),
         "results": report.results(records),
         "exports": card.table(
             file for path in sorted(folder.glob("exports/*.json")) for file in card.read(path)

@@ -45,10 +45,11 @@ def main() -> None:
 
 def test(runs: list[Path], out: Path, root: Path, *, again: bool) -> None:
     """Test runs, and print what each reads right at the greatest strengths."""
-    from mnist_arch.evaluation.robustness import measure, read  # seconds of imports
+    from mnist_arch.evaluation.records import read_as
+    from mnist_arch.evaluation.robustness import Robustness, measure  # seconds of imports
 
     for path in measure(runs, out, root, again=again):
-        found = read(path).accuracies
+        found = read_as(Robustness, path).accuracies
         ends = (
             f"{name} {max(found[name]):g}: {found[name][max(found[name])]:.2f}" for name in found
         )

@@ -1,7 +1,7 @@
 """Several trained networks as one: their averaged probabilities."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +40,6 @@ class Ensemble:
     def write(self, path: Path) -> None:
         """Write it as JSON; the file appears whole or not at all."""
         records.write_values(path, asdict(self))
-
-
-def read(path: Path) -> Ensemble:
-    """Read the record of an ensemble.
-
-    Raises:
-        UserError: There is none, or it is not of this version.
-    """
-    names = [field.name for field in fields(Ensemble)]
-    values = records.read_values(path, set(names), VERSION)
-    return Ensemble(**{name: values[name] for name in names})
 
 
 def average(folders: Sequence[Path], command: str) -> Ensemble:

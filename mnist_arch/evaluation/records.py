@@ -4,10 +4,15 @@ import json
 import re
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mnist_arch import files
 from mnist_arch.errors import UserError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Kind = TypeVar("Kind", bound="DataclassInstance")
 
 VERSION = 1
 SPLITS = ("train", "validation", "test")
@@ -145,12 +150,20 @@ def read(path: Path) -> Record:
     Raises:
         UserError: There is none, or it is not a record of this version.
     """
-    if path.is_dir():
-        path = path / "record.json"
-    known = fields(Record)
+    return read_as(Record, path / "record.json" if path.is_dir() else path)
+
+
+def read_as(kind: type[Kind], path: Path) -> Kind:
+    """Read a record of any kind: a dataclass whose field ``version`` has its version by default.
+
+    Raises:
+        UserError: There is none, or it is not of this version.
+    """
+    known = fields(kind)
+    version: Any = next(each.default for each in known if each.name == "version")
     needed = {each.name for each in known if each.default_factory is MISSING}
-    values = read_values(path, needed, VERSION)
-    return Record(**{each.name: values[each.name] for each in known if each.name in values})
+    values = read_values(path, needed, version)
+    return kind(**{each.name: values[each.name] for each in known if each.name in values})
 
 
 def read_values(path: Path, needed: set[str], version: int) -> dict[str, Any]:

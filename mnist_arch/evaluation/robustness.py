@@ -3,7 +3,7 @@
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any, NamedTuple
@@ -73,24 +73,13 @@ class Robustness:
         }
 
 
-def read(path: Path) -> Robustness:
-    """Read the record of a run's robustness.
-
-    Raises:
-        UserError: There is none, or it is not of this version.
-    """
-    names = [field.name for field in fields(Robustness)]
-    values = records.read_values(path, set(names), VERSION)
-    return Robustness(**{name: values[name] for name in names})
-
-
 def read_all(folder: Path) -> list[Robustness]:
     """Read every such record in a folder, in the order of their names.
 
     Raises:
         UserError: One of them is not readable.
     """
-    return [read(path) for path in sorted(folder.glob("*.json"))]
+    return [records.read_as(Robustness, path) for path in sorted(folder.glob("*.json"))]
 
 
 def measure(folders: Sequence[Path], out: Path, root: Path, *, again: bool = False) -> list[Path]:
@@ -171,7 +160,7 @@ def _begun(folder: Path, run: Record, path: Path, *, again: bool) -> Robustness:
     )
     if again or not path.exists():
         return new
-    old = read(path)
+    old = records.read_as(Robustness, path)
     if old.run != new.run:
         raise UserError(f"{path}: of another run than {folder}; --again replaces it")
     for name, tested in old.errors.items():

@@ -1,7 +1,7 @@
 """How well pictures are read that are not MNIST's: measured, recorded, and written as a page."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,17 +74,6 @@ class Reading:
     def write(self, path: Path) -> None:
         """Write it as JSON; the file appears whole or not at all."""
         records.write_values(path, asdict(self))
-
-
-def read(path: Path) -> Reading:
-    """Read the record.
-
-    Raises:
-        UserError: There is none, or it is not of this version.
-    """
-    names = [field.name for field in fields(Reading)]
-    values = records.read_values(path, set(names), VERSION)
-    return Reading(**{name: values[name] for name in names})
 
 
 def uci() -> tuple[list[Picture], Tensor]:

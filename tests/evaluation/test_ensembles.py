@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mnist_arch.errors import UserError
-from mnist_arch.evaluation.ensembles import average, read
+from mnist_arch.evaluation.ensembles import Ensemble, average
+from mnist_arch.evaluation.records import read_as
 from tests.evaluation.test_records import record
 
 DIGITS = np.array([0, 1, 2])
@@ -61,7 +62,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     runs = [run(tmp_path / name, "mlp", [[1.0, 2.0, 3.0]] * 3) for name in "ab"]
     ensemble = average(runs, "a command")
     ensemble.write(tmp_path / "ensemble.json")
-    assert read(tmp_path / "ensemble.json") == ensemble
+    assert read_as(Ensemble, tmp_path / "ensemble.json") == ensemble
 
 
 def test_what_cannot_be_averaged_is_named(tmp_path: Path) -> None:

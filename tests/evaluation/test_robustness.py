@@ -14,7 +14,8 @@ from mnist_arch.errors import UserError
 from mnist_arch.evaluation import records, robustness
 from mnist_arch.evaluation.corruptions import CORRUPTIONS, SWEEPS, Corruption, inversion, rotation
 from mnist_arch.evaluation.figures.robustness import corruption_panels
-from mnist_arch.evaluation.robustness import Robustness, averaged, measure, read, read_all
+from mnist_arch.evaluation.records import read_as
+from mnist_arch.evaluation.robustness import Robustness, averaged, measure, read_all
 from tests.evaluation.test_records import record
 from tests.evaluation.test_report import RESULTS
 
@@ -57,7 +58,7 @@ def test_errors_are_those_of_the_corrupted_test_digits(tmp_path: Path) -> None:
                 int((net(seen).argmax(1) != digits).sum())
                 for seen in (255 - images.float(), images.flip(2, 3))
             )
-        found = read(path)
+        found = read_as(Robustness, path)
         assert found.errors["inversion"] == [[0.25, 444], [1, inverted]]
         assert [strength for strength, _ in found.errors["rotation"]] == [0, 90, 180]
         assert found.errors["rotation"][0][1] == 444
@@ -71,7 +72,7 @@ def test_a_test_that_was_broken_off_goes_on_and_ends_with_the_same_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = [run(tmp_path / name, name) for name in ("dense", "mlp")]
-    whole = [read(path) for path in measure(folders, tmp_path / "whole", ROOT)]
+    whole = [read_as(Robustness, path) for path in measure(folders, tmp_path / "whole", ROOT)]
     calls, score = [], robustness.score
 
     def broken(*arguments: Any) -> Any:
@@ -86,9 +87,8 @@ def test_a_test_that_was_broken_off_goes_on_and_ends_with_the_same_record(
     assert [[*each.errors] for each in read_all(tmp_path / "out")] == [["rotation"]] * 2
     for expected in (8, 8, 14):  # two tests were left; then none; then all six, as asked
         again = expected == 14
-        assert [
-            read(path) for path in measure(folders, tmp_path / "out", ROOT, again=again)
-        ] == whole
+        paths = measure(folders, tmp_path / "out", ROOT, again=again)
+        assert [read_as(Robustness, path) for path in paths] == whole
         assert len(calls) == expected
 
 
@@ -96,11 +96,11 @@ def test_a_test_that_was_broken_off_goes_on_and_ends_with_the_same_record(
 def test_what_was_tested_at_other_strengths_is_tested_again(tmp_path: Path) -> None:
     folder = run(tmp_path / "dense")
     (path,) = measure([folder], tmp_path, ROOT)
-    whole = read(path)
+    whole = read_as(Robustness, path)
     stale = whole.errors | {"inversion": [[0.25, 444], [0.9, 7]], "gone": [[0, 444], [1, 5]]}
     replace(whole, errors=stale).write(path)
     measure([folder], tmp_path, ROOT)
-    assert read(path) == whole
+    assert read_as(Robustness, path) == whole
 
 
 @pytest.mark.usefixtures("two_corruptions")
@@ -213,9 +213,9 @@ def test_committed_records_are_of_committed_runs_and_of_one_set_of_corruptions()
 def test_a_record_is_one_key_a_line_and_is_read_as_it_was_written(tmp_path: Path) -> None:
     written = made_up("mlp", 5)
     written.write(tmp_path / "mlp.json")
-    assert read(tmp_path / "mlp.json") == written
+    assert read_as(Robustness, tmp_path / "mlp.json") == written
     values = json.loads((tmp_path / "mlp.json").read_text())
     del values["errors"]
     (tmp_path / "mlp.json").write_text(json.dumps(values))
     with pytest.raises(UserError, match=r"mlp\.json: not a record of version 1"):
-        read(tmp_path / "mlp.json")
+        read_as(Robustness, tmp_path / "mlp.json")

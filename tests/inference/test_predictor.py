@@ -10,9 +10,10 @@ from torch import Tensor
 
 import mnist_arch
 from mnist_arch.evaluation.figures.pictures import sheet
+from mnist_arch.evaluation.records import read_as
 from mnist_arch.inference.predictor import Predictor, least_score
 from mnist_arch.inference.preprocess import BLANK, SEVERAL
-from mnist_arch.inference.reading import page, read
+from mnist_arch.inference.reading import Reading, page
 from mnist_arch.models import Network
 from mnist_arch.models.heads import RadialBasis, Softmax
 from tests.inference.test_preprocess import FIVE, SEVEN, drawn
@@ -104,4 +105,5 @@ def test_the_sheet_shows_every_picture_beside_what_was_seen() -> None:
 
 
 def test_the_page_is_what_the_record_says() -> None:
-    assert (ROOT / "docs/reading.md").read_text() == page(read(ROOT / "results/reading.json"))
+    record = read_as(Reading, ROOT / "results/reading.json")
+    assert (ROOT / "docs/reading.md").read_text() == page(record)
