@@ -1,5 +1,6 @@
 """A network that reads pictures."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import Tensor
 import mnist_arch
 from mnist_arch.evaluation.figures.pictures import sheet
 from mnist_arch.evaluation.records import read_as
-from mnist_arch.inference.predictor import Predictor, least_score
+from mnist_arch.inference.predictor import LEAST_SCORES, Predictor, least_score
 from mnist_arch.inference.preprocess import BLANK, SEVERAL
 from mnist_arch.inference.reading import Reading, page
 from mnist_arch.models import Network
@@ -107,3 +108,13 @@ def test_the_sheet_shows_every_picture_beside_what_was_seen() -> None:
 def test_the_page_is_what_the_record_says() -> None:
     record = read_as(Reading, ROOT / "results/reading.json")
     assert (ROOT / "docs/reading.md").read_text() == page(record)
+
+
+def test_a_loaded_network_doubts_as_was_measured_for_it(tmp_path: Path) -> None:
+    net = mnist_arch.build("mlp")
+    weights = {f"net.{name}": value for name, value in net.state_dict().items()}
+    measured = json.loads(LEAST_SCORES.read_text())
+    for recipe, expected in (("modern", measured["mlp, modern"]), ("another", None)):
+        card = {"architecture": "mlp", "recipe": recipe}
+        torch.save({"mnist_arch": card, "state_dict": weights}, tmp_path / "net.ckpt")
+        assert mnist_arch.load(tmp_path / "net.ckpt").least_score == expected

@@ -125,7 +125,7 @@ def test_no_part_of_a_broken_five_is_lost() -> None:
     whole = prepare(page)
     rightmost = np.flatnonzero(page.max(0)).max() + 1  # the bar's end
     page[300:304, 300:304] = 255
-    page[120:126, 150:156] = 255  # so near that a part of that size would belong to it
+    page[120:126, 140:146] = 255  # so near that a part of that size would belong to it
     dirty = prepare(page)
     assert whole.doubts == dirty.doubts == ()
     np.testing.assert_array_equal(whole.image, dirty.image)
@@ -152,6 +152,19 @@ def test_two_digits_are_doubted_as_one_and_read_from_left_to_right() -> None:
     assert far(prepare(drawn(FIVE)).image, five.image) < 0.05
     assert far(prepare(drawn(SEVEN)).image, seven.image) < 0.05
     assert five.box[3] <= seven.box[1]
+
+
+def test_two_bars_that_stand_close_together_are_two_signs() -> None:
+    page = np.zeros((300, 300), np.uint8)
+    page[50:210, 100:120] = page[60:210, 128:148] = 255
+    assert prepare(page).doubts == (SEVERAL,)
+    assert len(prepare_each(page)) == 2
+
+
+def test_the_box_is_in_the_pictures_own_pixels() -> None:
+    page = np.zeros((1200, 900), np.uint8)  # more than is worked on
+    page[200:840, 400:560] = 255
+    assert prepare(page).box == pytest.approx((200, 400, 840, 560), abs=8)
 
 
 @pytest.mark.parametrize(
