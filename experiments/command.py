@@ -25,6 +25,9 @@ def run_command(main: Callable[[], Any]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its errors on instead of printing them
     try:
         main()
+    except BrokenPipeError:  # who reads our output, as `head` does, has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)  # as the shell says of a program that SIGPIPE ended
     except Exception as error:
         line = explanation(error)
         if ASKED_FOR_TRACEBACK or line is None:
