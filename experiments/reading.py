@@ -1,79 +1,72 @@
 """How well are pictures read that are not MNIST's, and what is doubted? Measured, as a page.
 
-    python -m experiments.reading runs/lenet5-seed1 runs/mlp-seed1     (many minutes)
-    python -m experiments.reading                                      (the page, from its record)
+    python -m experiments.reading runs/lenet5-seed1 runs/mlp-seed1     (a minute or more each)
+    python -m experiments.reading --ablation runs/lenet5-seed1         (each step left out, too)
+    python -m experiments.reading                                      (the page, from its records)
     python -m experiments.reading --least-scores runs/held_out/*       (what is doubted, by net)
 
 The networks read MNIST's test digits, turned into pictures, UCI's digits, and what is no digit.
-The runs of --least-scores held digits out of the 60,000; the score that 5 % of these stay below is
-kept for their network and recipe.
+Each run leaves a record in results/reading; what is recorded is not measured again. The runs of
+--least-scores held digits out of the 60,000; the score that 5 % of these stay below is kept for
+their network and recipe.
 """
 
 import argparse
-import shlex
-import sys
 from pathlib import Path
 
 from experiments.command import run_command
 from mnist_arch import files
 from mnist_arch.errors import UserError
 
-RECORD, PAGE = Path("results/reading.json"), Path("docs/reading.md")
+RECORDS, PAGE = Path("results/reading"), Path("docs/reading.md")
+ABLATION_DIGITS = 500
 
 
 def main() -> None:
-    """Measure if networks are named, and write the page."""
+    """Measure the runs that are named, and write the page."""
     parser = argparse.ArgumentParser(
         prog="experiments.reading", description=__doc__.split("\n")[0]
     )
     parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
+    parser.add_argument("--ablation", action="store_true", help="leave each step out, too")
     parser.add_argument("--least-scores", action="store_true", help="only measure these")
-    parser.add_argument("--digits", type=int, default=10_000, metavar="N", help="test digits")
-    parser.add_argument("--others", type=int, default=200, metavar="N", help="of each no digit")
-    parser.add_argument("--ablation", type=int, default=500, metavar="N", help="digits for it")
     asked = parser.parse_args()
-    if not (RECORD.parent.is_dir() and PAGE.parent.is_dir()):
+    if not (RECORDS.parent.is_dir() and PAGE.parent.is_dir()):
         raise UserError("there is no results/ and docs/ here: call it in the project's folder")
     if asked.least_scores:
         least_scores(asked.runs)
         return
     if asked.runs:
-        measure(asked)
-    from mnist_arch.evaluation import records
-    from mnist_arch.inference import reading
+        measure(asked.runs, ABLATION_DIGITS if asked.ablation else 0)
+    from mnist_arch.evaluation.records import read_as
+    from mnist_arch.inference.reading import Reading, page
 
-    files.write(PAGE, reading.page(records.read_as(reading.Reading, RECORD)))
+    found = [read_as(Reading, path) for path in sorted(RECORDS.glob("*.json"))]
+    if not any(each.ablation for each in found):
+        raise UserError(f"{RECORDS}: no run with an ablation; measure one with --ablation")
+    files.write(PAGE, page(found))
     print(PAGE)
 
 
-def measure(asked: argparse.Namespace) -> None:
-    """Read everything with every network, and write the record."""
-    import mnist_arch
+def measure(runs: list[Path], ablation_digits: int) -> None:
+    """Read everything with every network that has no record, and write it."""
     from mnist_arch.data import sources
-    from mnist_arch.data.splits import Split
     from mnist_arch.evaluation import records
     from mnist_arch.inference import reading
 
-    nets = {
-        folder.name: (
-            mnist_arch.load(folder),
-            "recipe.augmentation._target_" in records.read(folder).config,
-        )
-        for folder in asked.runs
-    }
-    test = sources.load("mnist", sources.default_root()).test
-    command = shlex.join(["python", "-m", "experiments.reading", *sys.argv[1:]])
-    first = Split(test.images[: asked.digits], test.digits[: asked.digits])
-    lenets = [name for name in nets if name.startswith("lenet5-")]
-    made = reading.measure(
-        nets,
-        first,
-        command,
-        no_digits=asked.others,
-        ablation_digits=asked.ablation,
-        ablation_net=(lenets or list(nets))[0],
-    )
-    made.write(RECORD)
+    for folder in runs:
+        records.read(folder)  # what is wrong is said at once
+    paths = {folder: RECORDS / f"{folder.resolve().name}.json" for folder in runs}
+    waiting = [folder for folder in runs if not paths[folder].exists()]
+    if not waiting:
+        return
+    data = sources.load("mnist", sources.default_root())
+    given = reading.challenge(data.test)
+    RECORDS.mkdir(exist_ok=True)
+    for folder in waiting:
+        found = reading.measure(folder, data, given, ablation_digits=ablation_digits)
+        records.write_values(paths[folder], vars(found))
+        print(paths[folder])
 
 
 def least_scores(runs: list[Path]) -> None:

@@ -83,7 +83,7 @@ class Predictor:
             return []
         images = torch.from_numpy(np.stack([each.image for each in found]))[:, None]
         with torch.inference_mode():
-            scores = self.net(images)
+            scores = torch.cat([self.net(batch) for batch in images.split(1000)])
         best = self.net.head.probabilities(scores).double().topk(2)
         rows = zip(
             found,

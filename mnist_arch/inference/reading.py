@@ -1,7 +1,8 @@
 """How well pictures are read that are not MNIST's: measured, recorded, and written as a page."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,18 +10,21 @@ import numpy as np
 import torch
 from numpy.random import Generator
 from torch import Tensor
+from tqdm import tqdm
 
+from mnist_arch.data.sources import Dataset
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
-from mnist_arch.evaluation import records
+from mnist_arch.evaluation import provenance, records
 from mnist_arch.evaluation.report import markdown
 from mnist_arch.inference import challenges
 from mnist_arch.inference.challenges import Picture
-from mnist_arch.inference.predictor import Predictor
+from mnist_arch.inference.predictor import Predictor, load
 from mnist_arch.inference.preprocess import ALL_STEPS, Prepared, Steps, prepare
 
 VERSION = 1
 SEED = 0  # draws every picture
+OTHERS = 200  # pictures of each kind that is no digit
 NO_DIGITS: dict[str, Callable[[Generator], Picture]] = {
     "blank paper": challenges.blank,
     "noise": challenges.noise,
@@ -44,36 +48,67 @@ STEPS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """The record of a measurement; all counts are of images misread, or not doubted.
+    """The record of how a run's network reads pictures; counts are of images.
 
     Attributes:
         version: Of this format.
-        command: A command that repeats it.
-        digits: MNIST test digits read, the first of the file.
+        command: A command that repeats it from the same run.
+        name: Of the run's folder.
+        run: The run's command, commit, architecture and recipe.
+        distorted: Whether it was trained with distorted digits.
+        data_sha256: Of each file that the test digits were read from, uncompressed.
+        digits: Test digits read.
+        originals: Errors on them.
+        errors: On the same, put through `prepare` ``as_they_are``, ``enlarged`` or
+            ``photographed``, and on ``uci``'s.
         uci_digits: Of UCI's optical digits.
-        no_digits: Pictures of each kind that are none.
-        ablation_digits: Test digits, and as many of UCI's, read with each step left out.
-        nets: For each its name, whether it was trained with distorted digits, errors on the
-            ``originals``, the digits ``as_they_are``, ``enlarged``, ``photographed`` and ``uci``;
-            ``doubted`` originals, and the ``doubted_errors`` among them; ``accepted``, by kind,
-            of pictures that are no digits.
-        ablation_net: The network that the steps were left out for.
-        ablation: Errors ``enlarged``, ``photographed`` and ``uci``, by the step left out; "" none.
+        doubted: Original test digits that the network doubts.
+        doubted_errors: Errors among these.
+        no_digits: Pictures of each kind that show none, or two.
+        accepted: Of these not doubted, by kind.
+        ablation_digits: The first digits of each kind, read with a step left out; 0: not measured.
+        ablation: Their errors ``enlarged``, ``photographed`` and ``uci``, by the step; "" none.
+        versions: Of Python and the libraries.
+        commit: Of the code that read them, None outside a checkout.
+        dirty: Whether mnist_arch in that checkout had uncommitted changes.
     """
 
     version: int = VERSION
     command: str
+    name: str
+    run: dict[str, Any]
+    distorted: bool
+    data_sha256: dict[str, str]
     digits: int
+    originals: int
+    errors: dict[str, int]
     uci_digits: int
+    doubted: int
+    doubted_errors: int
     no_digits: int
+    accepted: dict[str, int]
     ablation_digits: int
-    nets: list[dict[str, Any]]
-    ablation_net: str
     ablation: dict[str, dict[str, int]]
+    versions: dict[str, str]
+    commit: str | None
+    dirty: bool | None
 
-    def write(self, path: Path) -> None:
-        """Write it as JSON; the file appears whole or not at all."""
-        records.write_values(path, asdict(self))
+
+@dataclass(frozen=True, eq=False)
+class Challenge:
+    """Pictures to be read, prepared once for all networks.
+
+    Attributes:
+        pictures: Of digits, by kind.
+        truth: (N,) the digit of each.
+        prepared: What `prepare` makes of each.
+        no_digits: What it makes of pictures that show none, or two, by kind.
+    """
+
+    pictures: dict[str, list[Picture]]
+    truth: dict[str, Tensor]
+    prepared: dict[str, list[Prepared]]
+    no_digits: dict[str, list[Prepared]]
 
 
 def uci() -> tuple[list[Picture], Tensor]:
@@ -94,18 +129,8 @@ def uci() -> tuple[list[Picture], Tensor]:
     )
 
 
-def measure(
-    nets: Mapping[str, tuple[Predictor, bool]],
-    test: Split,
-    command: str,
-    *,
-    no_digits: int,
-    ablation_digits: int,
-    ablation_net: str,
-) -> Reading:
-    """Read test digits, hard and easy, UCI's digits, and pictures that are none, with each net.
-
-    ``nets`` says of each whether it was trained with distorted digits.
+def challenge(test: Split, no_digits: int = OTHERS) -> Challenge:
+    """Make and prepare pictures of test digits, hard and easy, of UCI's, and of no digits.
 
     Raises:
         UserError: scikit-learn is not installed.
@@ -119,55 +144,77 @@ def measure(
     }
     truth = dict.fromkeys(pictures, test.digits)
     pictures["uci"], truth["uci"] = uci()
-    found = {name: [prepare(each) for each in some] for name, some in pictures.items()}
-    others = {
-        name: [prepare(draw(draws)) for _ in range(no_digits)] for name, draw in NO_DIGITS.items()
-    }
-    several = [
+    others = {name: [draw(draws) for _ in range(no_digits)] for name, draw in NO_DIGITS.items()}
+    others["two digits"] = [
         challenges.several([originals[i] for i in draws.integers(len(originals), size=2)], draws)
         for _ in range(no_digits)
     ]
-    others["two digits"] = [prepare(each) for each in several]
-    rows = []
-    for name, (predictor, distorted) in nets.items():
-        with torch.inference_mode():
-            scores = torch.cat([predictor(batch) for batch in test.images.split(1000)])
-        wrong, doubted = scores.argmax(1) != test.digits, predictor.doubts(scores)
-        rows.append(
-            {
-                "name": name,
-                "distorted": distorted,
-                "originals": int(wrong.sum()),
-                **{each: _errors(predictor, found[each], truth[each]) for each in found},
-                "doubted": int(doubted.sum()),
-                "doubted_errors": int((doubted & wrong).sum()),
-                "accepted": {kind: _accepted(predictor, some) for kind, some in others.items()},
-            }
-        )
-    small = {
-        name: pictures[name][:ablation_digits] for name in ("enlarged", "photographed", "uci")
-    }
-    ablation = {}
-    for step in ("", *STEPS):
-        steps = replace(ALL_STEPS, **({step: False} if step else {}))
-        ablation[step] = {
-            name: _errors(nets[ablation_net][0], _prepared(some, steps), truth[name][: len(some)])
-            for name, some in small.items()
-        }
-    return Reading(
-        command=command,
-        digits=len(originals),
-        uci_digits=len(pictures["uci"]),
-        no_digits=no_digits,
-        ablation_digits=ablation_digits,
-        nets=rows,
-        ablation_net=ablation_net,
-        ablation=ablation,
+    return Challenge(
+        pictures,
+        truth,
+        {name: _prepared(some, name) for name, some in pictures.items()},
+        {name: _prepared(some, name) for name, some in others.items()},
     )
 
 
-def _prepared(pictures: Sequence[Picture], steps: Steps) -> list[Prepared]:
-    return [prepare(each, steps) for each in pictures]
+def measure(folder: Path, data: Dataset, given: Challenge, *, ablation_digits: int = 0) -> Reading:
+    """Read all pictures with a run's network, and so many of them with each step left out.
+
+    Raises:
+        UserError: It is no finished run, or of other data.
+    """
+    record, predictor = records.read(folder), load(folder)
+    if record.data_sha256 != data.sha256:
+        raise UserError(f"{folder}: not a run on {data.title}")
+    with torch.inference_mode():
+        scores = torch.cat([predictor(batch) for batch in data.test.images.split(1000)])
+    wrong, doubted = scores.argmax(1) != data.test.digits, predictor.doubts(scores)
+    ablation: dict[str, dict[str, int]] = {}
+    for step in ("", *STEPS) if ablation_digits else ():
+        steps = replace(ALL_STEPS, **({step: False} if step else {}))
+        ablation[step] = {}
+        for name in ("enlarged", "photographed", "uci"):
+            some = given.pictures[name][:ablation_digits]
+            left = _prepared(some, f"{name} without {step or 'nothing'}", steps)
+            ablation[step][name] = _errors(predictor, left, given.truth[name][:ablation_digits])
+    commit, dirty = provenance.commit(":/mnist_arch")  # records change beside the code
+    words = ["--ablation"] if ablation else []
+    return Reading(
+        command=shlex.join(["python", "-m", "experiments.reading", *words, str(folder)]),
+        name=folder.resolve().name,
+        run={
+            "command": record.command,
+            "commit": record.commit,
+            "architecture": record.architecture,
+            "recipe": record.recipe,
+        },
+        distorted="recipe.augmentation._target_" in record.config,
+        data_sha256=data.sha256,
+        digits=len(wrong),
+        originals=int(wrong.sum()),
+        errors={
+            name: _errors(predictor, some, given.truth[name])
+            for name, some in given.prepared.items()
+        },
+        uci_digits=len(given.truth["uci"]),
+        doubted=int(doubted.sum()),
+        doubted_errors=int((doubted & wrong).sum()),
+        no_digits=len(given.no_digits["letters"]),
+        accepted={
+            kind: sum(answer.doubt is None for answer in predictor.answers(some))
+            for kind, some in given.no_digits.items()
+        },
+        ablation_digits=ablation_digits,
+        ablation=ablation,
+        versions=provenance.versions(),
+        commit=commit,
+        dirty=dirty,
+    )
+
+
+def _prepared(pictures: Sequence[Picture], name: str, steps: Steps = ALL_STEPS) -> list[Prepared]:
+    shown = tqdm(pictures, desc=f"prepare {name}", unit="", dynamic_ncols=True, leave=False)
+    return [prepare(each, steps) for each in shown]
 
 
 def _errors(predictor: Predictor, found: Sequence[Prepared], truth: Tensor) -> int:
@@ -176,58 +223,51 @@ def _errors(predictor: Predictor, found: Sequence[Prepared], truth: Tensor) -> i
     return sum(a.digit != digit for a, digit in zip(answers, truth.tolist(), strict=True))
 
 
-def _accepted(predictor: Predictor, found: Sequence[Prepared]) -> int:
-    return sum(answer.doubt is None for answer in predictor.answers(found))
-
-
-def page(reading: Reading) -> str:
-    """Write the tables of docs/reading.md."""
-
-    def lost(net: dict[str, Any], name: str) -> str:
-        points = 100 * (net["originals"] - net[name]) / reading.digits
-        return f"{points:+.2f}"
-
-    def share(part: int, whole: int) -> str:
-        return f"{100 * part / whole:.1f} %"
-
+def page(found: Sequence[Reading]) -> str:
+    """Write docs/reading.md from the records of some runs, at least one with an ablation."""
+    first = found[0]
+    kinds = [*first.accepted]
     restored: list[Sequence[str]] = [
         (
-            f"`{net['name']}`",
-            f"{100 - 100 * net['originals'] / reading.digits:.2f} %",
-            *(lost(net, name) for name in ("as_they_are", "enlarged", "photographed")),
-            "yes" if net["distorted"] else "no",
-            f"{100 - 100 * net['uci'] / reading.uci_digits:.2f} %",
+            f"`{each.name}`",
+            _percent(each.digits - each.originals, each.digits),
+            *(
+                f"{100 * (each.originals - each.errors[name]) / each.digits:+.2f}"
+                for name in ("as_they_are", "enlarged", "photographed")
+            ),
+            "yes" if each.distorted else "no",
+            _percent(each.uci_digits - each.errors["uci"], each.uci_digits),
         )
-        for net in reading.nets
+        for each in found
     ]
-    kinds = list(reading.nets[0]["accepted"])
     doubt: list[Sequence[str]] = [
         (
-            f"`{net['name']}`",
-            share(net["doubted"], reading.digits),
-            f"{net['doubted_errors']} of {net['originals']}",
-            *(share(net["accepted"][kind], reading.no_digits) for kind in kinds),
+            f"`{each.name}`",
+            f"{100 * each.doubted / each.digits:.1f} %",
+            f"{each.doubted_errors} of {each.originals}",
+            *(f"{100 * each.accepted[kind] / each.no_digits:.1f} %" for kind in kinds),
         )
-        for net in reading.nets
+        for each in found
     ]
-    whole = reading.ablation[""]
-    names = ("enlarged", "photographed", "uci")
-    without: list[Sequence[str]] = [("none", *(str(whole[name]) for name in names))]
-    without += [
-        (title, *(f"{reading.ablation[step][name]}" for name in names))
-        for step, title in STEPS.items()
+    whole = next(each for each in found if each.ablation)
+    without: list[Sequence[str]] = [
+        (STEPS.get(step, "none"), *(str(errors) for errors in by_kind.values()))
+        for step, by_kind in whole.ablation.items()
     ]
     return PAGE.format(
-        command=reading.command,
-        digits=f"{reading.digits:,}",
-        uci=f"{reading.uci_digits:,}",
-        no_digits=f"{reading.no_digits:,}",
+        digits=f"{first.digits:,}",
+        uci=f"{first.uci_digits:,}",
+        no_digits=f"{first.no_digits:,}",
         restored=markdown((RESTORED, restored)),
-        net=reading.ablation_net,
-        ablation_digits=f"{reading.ablation_digits:,}",
+        net=whole.name,
+        ablation_digits=f"{whole.ablation_digits:,}",
         without=markdown((WITHOUT, without)),
         doubt=markdown((("network", "doubted digits", "errors among them", *kinds), doubt)),
     )
+
+
+def _percent(right: int, of: int) -> str:
+    return f"{100 * right / of:.2f} %"
 
 
 RESTORED = (
@@ -237,7 +277,8 @@ RESTORED = (
 WITHOUT = ("step left out", "enlarged", "photographed", "UCI's digits")
 PAGE = """# Reading pictures that are not MNIST's
 
-Written by `{command}` from results/reading.json.
+Written by `python -m experiments.reading` from the records in
+[results/reading](../results/reading).
 
 `mnist_arch.load(run).predict(picture)` makes of any picture what MNIST would have made of it
 (`mnist_arch/inference/preprocess.py`), and gives that to the network. Its constants were set by

@@ -11,10 +11,8 @@ from torch import Tensor
 
 import mnist_arch
 from mnist_arch.evaluation.figures.pictures import sheet
-from mnist_arch.evaluation.records import read_as
 from mnist_arch.inference.predictor import LEAST_SCORES, Predictor, least_score
 from mnist_arch.inference.preprocess import BLANK, SEVERAL
-from mnist_arch.inference.reading import Reading, page
 from mnist_arch.models import Network
 from mnist_arch.models.heads import RadialBasis, Softmax
 from tests.inference.test_preprocess import FIVE, SEVEN, drawn
@@ -103,11 +101,6 @@ def test_the_sheet_shows_every_picture_beside_what_was_seen() -> None:
     assert len(shown) == 10
     np.testing.assert_array_equal(shown[-2], picture)
     np.testing.assert_array_equal(shown[-1], image)
-
-
-def test_the_page_is_what_the_record_says() -> None:
-    record = read_as(Reading, ROOT / "results/reading.json")
-    assert (ROOT / "docs/reading.md").read_text() == page(record)
 
 
 def test_a_loaded_network_doubts_as_was_measured_for_it(tmp_path: Path) -> None:

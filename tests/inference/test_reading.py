@@ -1,0 +1,124 @@
+"""How pictures are read, measured: counts that a plain loop gives too."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import mnist_arch
+from mnist_arch.data import sources
+from mnist_arch.data.splits import Split
+from mnist_arch.errors import UserError
+from mnist_arch.evaluation.records import read_as
+from mnist_arch.inference import challenges, reading
+from mnist_arch.inference.preprocess import ALL_STEPS, prepare
+from mnist_arch.inference.reading import NO_DIGITS, STEPS, Challenge, Reading, challenge, page
+from tests.evaluation.test_robustness import run
+
+ROOT = Path(mnist_arch.__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def data() -> sources.Dataset:
+    """MNIST-5k with twenty test digits."""
+    whole = sources.load("mnist_5k", Path("unused"))
+    return replace(whole, test=Split(whole.test.images[::25], whole.test.digits[::25]))
+
+
+@pytest.fixture(scope="module")
+def given(data: sources.Dataset) -> Iterator[Challenge]:
+    pictures, digits = reading.uci()
+    assert len(pictures) == len(digits) == 1797
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "uci", lambda: (pictures[:20], digits[:20]))
+        yield challenge(data.test, no_digits=5)
+
+
+def test_the_counts_are_those_of_reading_one_picture_after_the_other(
+    tmp_path: Path, data: sources.Dataset, given: Challenge
+) -> None:
+    folder = run(tmp_path / "mlp", "mlp", config={"recipe.augmentation._target_": "some"})
+    found = reading.measure(folder, data, given, ablation_digits=20)
+    predictor = mnist_arch.load(folder)
+    for name, pictures in given.pictures.items():
+        read = torch.tensor([predictor.predict(each).digit for each in pictures])
+        assert found.errors[name] == int((read != given.truth[name]).sum())
+    scores = predictor.net(data.test.images)
+    wrong, doubted = scores.argmax(1) != data.test.digits, predictor.doubts(scores)
+    assert (found.originals, found.doubted) == (int(wrong.sum()), int(doubted.sum()))
+    assert found.doubted_errors == int((wrong & doubted).sum())
+    assert found.accepted.keys() == {*NO_DIGITS, "two digits"}
+    for name, prepared in given.no_digits.items():
+        accepted = [answer.doubt is None for answer in predictor.answers(prepared)]
+        assert found.accepted[name] == sum(accepted)
+    assert (found.digits, found.uci_digits, found.no_digits, found.distorted) == (20, 20, 5, True)
+    assert [*found.ablation] == ["", *STEPS]
+    assert found.ablation[""].items() <= found.errors.items()
+    without = [prepare(p, replace(ALL_STEPS, polarity=False)) for p in given.pictures["enlarged"]]
+    read = torch.tensor([answer.digit for answer in predictor.answers(without)])
+    assert found.ablation["polarity"]["enlarged"] == int((read != data.test.digits).sum())
+
+
+def test_a_run_on_other_digits_is_refused(
+    tmp_path: Path, data: sources.Dataset, given: Challenge
+) -> None:
+    folder = run(tmp_path / "mlp", "mlp", data_sha256={"file": "0"})
+    with pytest.raises(UserError, match="mlp: not a run on MNIST"):
+        reading.measure(folder, data, given)
+
+
+def test_the_same_pictures_are_drawn_again(data: sources.Dataset, given: Challenge) -> None:
+    again = challenge(data.test, no_digits=5)
+    for name, pictures in given.pictures.items():
+        for one, other in zip(pictures, again.pictures[name], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_coarse_levels_keep_their_ink_when_enlarged() -> None:
+    """Of 8x8 levels 0..16, with a margin of one: 10x10 cells of 400 pixels."""
+    levels = np.zeros((8, 8))
+    levels[2:6, 3:5] = 16
+    large = challenges.smoothly_enlarged(levels)
+    assert large.shape == (200, 200)
+    assert large[60:140, 80:120].mean() > 200
+    assert large.mean() / 255 == pytest.approx(8 / 100, rel=0.03)
+
+
+def test_the_page_counts_in_points_and_percent() -> None:
+    errors = {"as_they_are": 90, "enlarged": 100, "photographed": 300, "uci": 180}
+    found = Reading(
+        command="",
+        name="lenet5-seed1",
+        run={},
+        distorted=False,
+        data_sha256={},
+        digits=10_000,
+        originals=85,
+        errors=errors,
+        uci_digits=1_797,
+        doubted=600,
+        doubted_errors=40,
+        no_digits=200,
+        accepted={"letters": 81},
+        ablation_digits=500,
+        ablation={"": {"enlarged": 7, "photographed": 8, "uci": 9}},
+        versions={},
+        commit=None,
+        dirty=None,
+    )
+    lines = page([found]).splitlines()
+    assert "| `lenet5-seed1` | 99.15 % | -0.05 | -0.15 | -2.15 | no | 89.98 % |" in lines
+    assert "| `lenet5-seed1` | 6.0 % | 40 of 85 | 40.5 % |" in lines
+    assert "| none | 7 | 8 | 9 |" in lines
+
+
+def test_the_committed_page_is_what_the_committed_records_say() -> None:
+    paths = sorted((ROOT / "results/reading").glob("*.json"))
+    found = [read_as(Reading, path) for path in paths]
+    assert (ROOT / "docs/reading.md").read_text() == page(found)
+    for path, each in zip(paths, found, strict=True):
+        assert not each.dirty, path
+        assert path.stem == each.name
