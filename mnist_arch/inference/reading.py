@@ -308,7 +308,7 @@ Errors of `{net}` of the first {ablation_digits} of each, with one step left out
 A picture is doubted when nothing is written in it, when several signs are, or when the
 network's greatest score is below that of 95 % of digits held out of the 60,000 (own recipes: of
 a twin of the network, trained without them; `mnist_arch/inference/least_scores.json`). Where
-none were held out, a greatest probability below 0.9 is doubt, and `lenet5_1998` doubts where
+none were held out, a greatest probability below 0.9 is doubt; `lenet5_1998` then doubts where
 its own class "none of them" is more probable than every digit. Which test digits that doubts,
 how many of the errors are among them, and which share of {no_digits} pictures each that are no
 digit is accepted without doubt:
