@@ -32,10 +32,12 @@ RUNS, RESULTS = Path("runs"), Path("results")
 # What makes the pages and figures of this project from its records and its data, in this order.
 PAGES = (
     ("experiments.curves",),
+    ("experiments.curves", "--model", "tanh_cnn", "--out", "docs/tanh_cnn.png"),
     ("experiments.distortions",),
     ("experiments.explore",),
     ("experiments.report", "--write", "README.md", "docs/results.md"),
     ("experiments.robustness", "--from-records", "--sheet"),
+    ("experiments.reading",),
 )
 
 
