@@ -1,7 +1,7 @@
 """How well are pictures read that are not MNIST's, and what is doubted? Measured, as a page.
 
     python -m experiments.reading runs/lenet5-seed1 runs/mlp-seed1     (a minute or more each)
-    python -m experiments.reading --ablation runs/lenet5-seed1         (each step left out, too)
+    python -m experiments.reading runs/* --ablation runs/lenet5-seed1  (each step left out, of one)
     python -m experiments.reading                                      (the page, from its records)
     python -m experiments.reading --least-scores runs/held_out/*       (what is doubted, by net)
 
@@ -28,7 +28,9 @@ def main() -> None:
         prog="experiments.reading", description=__doc__.split("\n")[0]
     )
     parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
-    parser.add_argument("--ablation", action="store_true", help="leave each step out, too")
+    parser.add_argument(
+        "--ablation", type=Path, metavar="RUN", help="of these, to read with each step left out"
+    )
     parser.add_argument("--least-scores", action="store_true", help="only measure these")
     asked = parser.parse_args()
     if not (RECORDS.parent.is_dir() and PAGE.parent.is_dir()):
@@ -36,8 +38,10 @@ def main() -> None:
     if asked.least_scores:
         least_scores(asked.runs)
         return
+    if asked.ablation and asked.ablation not in asked.runs:
+        raise UserError(f"--ablation {asked.ablation}: is none of the runs")
     if asked.runs:
-        measure(asked.runs, ABLATION_DIGITS if asked.ablation else 0)
+        measure(asked.runs, asked.ablation)
     from mnist_arch.evaluation.records import read_as
     from mnist_arch.inference.reading import Reading, page
 
@@ -48,7 +52,7 @@ def main() -> None:
     print(PAGE)
 
 
-def measure(runs: list[Path], ablation_digits: int) -> None:
+def measure(runs: list[Path], ablation: Path | None) -> None:
     """Read everything with every network that has no record, and write it."""
     from mnist_arch.data import sources
     from mnist_arch.evaluation import records
@@ -64,7 +68,8 @@ def measure(runs: list[Path], ablation_digits: int) -> None:
     given = reading.challenge(data.test)
     RECORDS.mkdir(exist_ok=True)
     for folder in waiting:
-        found = reading.measure(folder, data, given, ablation_digits=ablation_digits)
+        digits = ABLATION_DIGITS if folder == ablation else 0
+        found = reading.measure(folder, data, given, ablation_digits=digits)
         records.write_values(paths[folder], vars(found))
         print(paths[folder])
 

@@ -178,9 +178,9 @@ def measure(folder: Path, data: Dataset, given: Challenge, *, ablation_digits: i
             left = _prepared(some, f"{name} without {step or 'nothing'}", steps)
             ablation[step][name] = _errors(predictor, left, given.truth[name][:ablation_digits])
     commit, dirty = provenance.commit(":/mnist_arch")  # records change beside the code
-    words = ["--ablation"] if ablation else []
+    words = ["--ablation", str(folder)] if ablation else []
     return Reading(
-        command=shlex.join(["python", "-m", "experiments.reading", *words, str(folder)]),
+        command=shlex.join(["python", "-m", "experiments.reading", str(folder), *words]),
         name=folder.resolve().name,
         run={
             "command": record.command,
