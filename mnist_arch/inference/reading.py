@@ -12,6 +12,7 @@ from numpy.random import Generator
 from torch import Tensor
 from tqdm import tqdm
 
+import mnist_arch
 from mnist_arch.data.sources import Dataset
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
@@ -92,6 +93,12 @@ class Reading:
     versions: dict[str, str]
     commit: str | None
     dirty: bool | None
+
+    @property
+    def title(self) -> str:
+        """The network, and its recipe when that is not its own."""
+        architecture, recipe = self.run["architecture"], self.run["recipe"]
+        return f"`{architecture}`" + (f", {recipe}" if recipe != architecture else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,11 +232,13 @@ def _errors(predictor: Predictor, found: Sequence[Prepared], truth: Tensor) -> i
 
 def page(found: Sequence[Reading]) -> str:
     """Write docs/reading.md from the records of some runs, at least one with an ablation."""
+    names = mnist_arch.architectures()
+    found = sorted(found, key=lambda each: (names.index(each.run["architecture"]), each.title))
     first = found[0]
     kinds = [*first.accepted]
     restored: list[Sequence[str]] = [
         (
-            f"`{each.name}`",
+            each.title,
             _percent(each.digits - each.originals, each.digits),
             *(
                 f"{100 * (each.originals - each.errors[name]) / each.digits:+.2f}"
@@ -242,7 +251,7 @@ def page(found: Sequence[Reading]) -> str:
     ]
     doubt: list[Sequence[str]] = [
         (
-            f"`{each.name}`",
+            each.title,
             f"{100 * each.doubted / each.digits:.1f} %",
             f"{each.doubted_errors} of {each.originals}",
             *(f"{100 * each.accepted[kind] / each.no_digits:.1f} %" for kind in kinds),
@@ -259,7 +268,7 @@ def page(found: Sequence[Reading]) -> str:
         uci=f"{first.uci_digits:,}",
         no_digits=f"{first.no_digits:,}",
         restored=markdown((RESTORED, restored)),
-        net=whole.name,
+        net=whole.title,
         ablation_digits=f"{whole.ablation_digits:,}",
         without=markdown((WITHOUT, without)),
         doubt=markdown((("network", "doubted digits", "errors among them", *kinds), doubt)),
@@ -299,7 +308,7 @@ levels, enlarged smoothly.
 
 ## What each step is worth
 
-Errors of `{net}` of the first {ablation_digits} of each, with one step left out:
+Errors of {net} on the first {ablation_digits} of each, with one step left out:
 
 {without}
 
@@ -309,9 +318,9 @@ A picture is doubted when nothing is written in it, when several signs are, or w
 network's greatest score is below that of 95 % of digits held out of the 60,000 (own recipes: of
 a twin of the network, trained without them; `mnist_arch/inference/least_scores.json`). Where
 none were held out, a greatest probability below 0.9 is doubt; `lenet5_1998` then doubts where
-its own class "none of them" is more probable than every digit. Which test digits that doubts,
-how many of the errors are among them, and which share of {no_digits} pictures each that are no
-digit is accepted without doubt:
+its own class "none of them" is more probable than every digit, which by its own recipe it always
+is. Which test digits that doubts, how many of the errors are among them, and which share of
+{no_digits} pictures each that are no digit is accepted without doubt:
 
 {doubt}
 

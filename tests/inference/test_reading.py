@@ -92,7 +92,7 @@ def test_the_page_counts_in_points_and_percent() -> None:
     found = Reading(
         command="",
         name="lenet5-seed1",
-        run={},
+        run={"architecture": "lenet5", "recipe": "modern"},
         distorted=False,
         data_sha256={},
         digits=10_000,
@@ -110,8 +110,8 @@ def test_the_page_counts_in_points_and_percent() -> None:
         dirty=None,
     )
     lines = page([found]).splitlines()
-    assert "| `lenet5-seed1` | 99.15 % | -0.05 | -0.15 | -2.15 | no | 89.98 % |" in lines
-    assert "| `lenet5-seed1` | 6.0 % | 40 of 85 | 40.5 % |" in lines
+    assert "| `lenet5`, modern | 99.15 % | -0.05 | -0.15 | -2.15 | no | 89.98 % |" in lines
+    assert "| `lenet5`, modern | 6.0 % | 40 of 85 | 40.5 % |" in lines
     assert "| none | 7 | 8 | 9 |" in lines
 
 
