@@ -15,6 +15,7 @@ from pathlib import Path
 from experiments.command import run_command
 from mnist_arch import files
 from mnist_arch.errors import UserError
+from mnist_arch.files import target
 
 
 def main() -> None:
@@ -23,14 +24,14 @@ def main() -> None:
         prog="experiments.compare", description=__doc__.split("\n")[0]
     )
     parser.add_argument("runs", nargs="+", help="run folders, record files, or globs of these")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables here too")
+    parser.add_argument("--markdown", type=target, metavar="FILE", help="write the tables here")
     parser.add_argument(
-        "--html", type=Path, metavar="FILE", help="write one page with pictures, whole in itself"
+        "--html",
+        type=target,
+        metavar="FILE",
+        help="write a page with pictures, whole in itself",
     )
     asked = parser.parse_args()
-    for option, out in (("--markdown", asked.markdown), ("--html", asked.html)):
-        if out and not out.parent.is_dir():
-            raise UserError(f"{option} {out}: there is no folder {out.parent}")
     from mnist_arch.evaluation import comparison_tables  # seconds of imports
     from mnist_arch.evaluation.comparison import compare
     from mnist_arch.evaluation.comparison_page import html, test_images

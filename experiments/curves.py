@@ -18,6 +18,7 @@ from mnist_arch.evaluation.figures.style import write_png
 from mnist_arch.evaluation.figures.training import training_curves
 from mnist_arch.evaluation.records import Record, read_all
 from mnist_arch.evaluation.report import Group, groups
+from mnist_arch.files import target
 
 
 def main() -> None:
@@ -25,13 +26,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="experiments.curves", description=__doc__.split("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("results"), help="of records")
     parser.add_argument("--model", default="lenet5_1998", help="a network")
-    parser.add_argument("--out", type=Path, default=Path("docs/lenet5_1998.png"), metavar="PNG")
+    parser.add_argument("--out", type=target, default="docs/lenet5_1998.png", metavar="PNG")
     asked = parser.parse_args()
     if asked.model not in mnist_arch.architectures():
         near = suggestion(asked.model, mnist_arch.architectures())
         raise UserError(f"--model {asked.model}: no such network; {near}")
-    if not asked.out.parent.is_dir():
-        raise UserError(f"--out {asked.out}: there is no folder {asked.out.parent}")
     published, chosen_by = read_all(asked.folder), read_all(asked.folder / "search")
     drawn = curves([*groups(published), *groups(chosen_by)], asked.model)
     if not drawn:

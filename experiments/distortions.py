@@ -20,9 +20,9 @@ from experiments.command import run_command, typed
 from mnist_arch.data import sources
 from mnist_arch.data.augment import ElasticAffine, PlanarAffine, RandomAffine
 from mnist_arch.data.batches import Augmentation
-from mnist_arch.errors import UserError
 from mnist_arch.evaluation.figures.digits import digit_rows
 from mnist_arch.evaluation.figures.style import write_png
+from mnist_arch.files import target
 from mnist_arch.randomness import generator
 
 SIMARD = ElasticAffine(rotation=0, zoom=0, shift=0, alpha=34, sigma=4)
@@ -39,10 +39,8 @@ def main() -> None:
     )
     parser.add_argument("--data", default="mnist", metavar="NAME", help="mnist, mnist_5k, ...")
     parser.add_argument("--root", type=Path, default=sources.default_root(), help="of the data")
-    parser.add_argument("--out", type=Path, default=Path("docs/distortions.png"), metavar="PNG")
+    parser.add_argument("--out", type=target, default="docs/distortions.png", metavar="PNG")
     asked = parser.parse_args()
-    if not asked.out.parent.is_dir():
-        raise UserError(f"--out {asked.out}: there is no folder {asked.out.parent}")
     data = sources.load(asked.data, asked.root)
     chosen = [int((data.train.digits == digit).nonzero()[0]) for digit in range(10)]
     digits = data.train.images[chosen]

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from experiments.command import run_command
+from mnist_arch.files import target
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
         prog="experiments.ensemble", description=__doc__.split("\n")[0]
     )
     parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the record here")
+    parser.add_argument("--out", type=target, metavar="FILE", help="write the record here")
     asked = parser.parse_args()
     from mnist_arch.evaluation.ensembles import average  # seconds of imports
 

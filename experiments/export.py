@@ -14,6 +14,7 @@ from pathlib import Path
 
 from experiments.command import run_command
 from mnist_arch.errors import UserError
+from mnist_arch.files import target
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("exports"), metavar="FOLDER")
     parser.add_argument("--data", default="mnist", metavar="NAME", help="to verify the files on")
     parser.add_argument("--root", type=Path, metavar="FOLDER", help="of the data")
-    parser.add_argument("--record", type=Path, metavar="FILE", help="write sizes and differences")
+    parser.add_argument("--record", type=target, metavar="FILE", help="for sizes and differences")
     asked = parser.parse_args()
     from mnist_arch.data import sources  # seconds of imports
     from mnist_arch.evaluation import records
@@ -47,7 +48,6 @@ def main() -> None:
         exported += kept
     print(f"\n{aligned(card.table(exported))}")
     if asked.record:
-        asked.record.parent.mkdir(parents=True, exist_ok=True)
         command = shlex.join(["python", "-m", "experiments.export", *sys.argv[1:]])
         card.write(asked.record, exported, command)
 

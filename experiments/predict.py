@@ -20,6 +20,7 @@ from typing import Any
 
 from experiments.command import run_command
 from mnist_arch.errors import UserError, suggestion
+from mnist_arch.files import target
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 SETTINGS = ("checkpoint", "images", "split", "json", "csv", "sheet")
@@ -88,8 +89,10 @@ def settings(words: list[str]) -> dict[str, str]:
     for key in ("checkpoint", "images"):
         if key not in found:
             raise UserError(f"{key}=... is missing; --help shows how it is called")
-    if "sheet" in found and not Path(found["sheet"]).parent.is_dir():
-        raise UserError(f"sheet={found['sheet']}: there is no such folder")
+    if {"json", "csv"} <= found.keys():
+        raise UserError("json and csv: choose one of them")
+    if "sheet" in found:
+        target(found["sheet"])
     return found
 
 

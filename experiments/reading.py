@@ -12,6 +12,7 @@ their network and recipe.
 """
 
 import argparse
+import json
 from pathlib import Path
 
 from experiments.command import run_command
@@ -75,15 +76,20 @@ def measure(runs: list[Path], ablation: Path | None) -> None:
 
 
 def least_scores(runs: list[Path]) -> None:
-    """Measure below which greatest score a network doubts, by digits its training left out."""
+    """Measure below which greatest score a network doubts, by digits its training left out.
+
+    What is known of other networks and recipes stays.
+    """
     from mnist_arch import checkpoint
     from mnist_arch.data import sources
     from mnist_arch.data.splits import stratified
     from mnist_arch.evaluation import records
     from mnist_arch.inference.predictor import LEAST_SCORES, least_score
 
+    if not runs:
+        raise UserError("--least-scores: name the runs to measure")
     train = sources.load("mnist", sources.default_root()).train
-    found = {}
+    found = json.loads(LEAST_SCORES.read_text())
     for folder in runs:
         record = records.read(folder)
         if not record.validation_images or record.data != "mnist":

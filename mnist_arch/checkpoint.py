@@ -16,8 +16,20 @@ PREFIX = "net."  # the name that Classifier gives to its network
 
 
 def load(path: Path) -> Network:
-    """Load a trained network in evaluation mode; see `mnist_arch.load`."""
-    checkpoint = read(path)
+    """Load a trained network in evaluation mode.
+
+    Raises:
+        UserError: There is no such file, or it is not a checkpoint of this library.
+    """
+    return network(read(path), path)
+
+
+def network(checkpoint: dict[str, Any], path: Path) -> Network:
+    """Build the network that was `read` from a path, in evaluation mode.
+
+    Raises:
+        UserError: The weights are not its own.
+    """
     with torch.random.fork_rng():  # building draws starting weights
         net = mnist_arch.build(checkpoint["mnist_arch"]["architecture"])
     weights = {
@@ -46,13 +58,14 @@ def read(path: Path) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such checkpoint") from error
+    except pickle.UnpicklingError as error:  # torch's words advise to load what may be hostile
+        raise UserError(f"{path}: not a readable checkpoint, or one of more than data") from error
     except (
         OSError,
         RuntimeError,
         EOFError,
         ValueError,
         KeyError,
-        pickle.UnpicklingError,
         zipfile.BadZipFile,
     ) as error:
         raise UserError(f"{path}: not a readable checkpoint ({_line(error)})") from error

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mnist_arch.errors import UserError
+
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
@@ -14,6 +16,20 @@ def whole(path: Path) -> Iterator[Path]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def target(word: str) -> Path:
+    """Check the name of a file that is to be written, before the work that fills it.
+
+    Raises:
+        UserError: It is a folder's name, or there is no folder to put it in.
+    """
+    path = Path(word)
+    if path.is_dir():
+        raise UserError(f"{word}: is a folder; name a file")
+    if not path.parent.is_dir():
+        raise UserError(f"{word}: there is no folder {path.parent}")
+    return path
 
 
 def write(path: Path, content: str | bytes) -> None:

@@ -59,6 +59,13 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "some.txt"]
 
 
+def test_a_name_that_cannot_be_a_file_is_refused_before_the_work(tmp_path: Path) -> None:
+    assert files.target(f"{tmp_path}/new.txt") == tmp_path / "new.txt"
+    for name, message in ((f"{tmp_path}", "is a folder"), (f"{tmp_path}/no/new.txt", "no folder")):
+        with pytest.raises(UserError, match=message):
+            files.target(name)
+
+
 def test_the_library_never_imports_its_commands() -> None:
     for path in PACKAGE.rglob("*.py"):
         modules = [
@@ -106,7 +113,7 @@ def test_without_a_near_word_all_are_named() -> None:
     [
         (None, "no such checkpoint"),
         (b"", "not a readable checkpoint"),
-        (b"not a checkpoint at all", "not a readable checkpoint"),
+        (b"not a checkpoint at all", "not a readable checkpoint, or one of more than data$"),
         ({"state_dict": {}}, "but not one that mnist_arch wrote"),
         ([1, 2], "but not one that mnist_arch wrote"),
         ({"mnist_arch": {"architecture": "mlp"}, "state_dict": {}}, "its weights do not fit"),

@@ -61,7 +61,9 @@ def average(folders: Sequence[Path], command: str) -> Ensemble:
             raise UserError(f"{folder}: not tested on the digits of {folders[0]}")
         found = predictions.read(folder, member)
         probabilities, truth = found.probabilities, found.digits
-        total = total + probabilities / probabilities.sum(1, keepdim=True) / len(members)
+        # Far from all RBF units every probability is 0: such a member has no say.
+        sums = probabilities.sum(1, keepdim=True).clamp_min(torch.finfo(torch.double).tiny)
+        total = total + probabilities / sums / len(members)
     wrong = total.argmax(1) != truth
     return Ensemble(
         command=command,

@@ -261,7 +261,8 @@ def _claims_of(group: Group) -> Iterable[Sequence[str]]:
     claim = group.records[0].claim or {}
     tested = group.records[0].test_images is not None
     for split in ("test", "validation", "train") if tested else ("validation", "train"):
-        if (claimed := claim.get(f"{split}_accuracy")) is not None:
+        claimed = claim.get(f"{split}_accuracy")
+        if claimed is not None and group.records[0].figures(split):
             name, values = _accuracies(group, split)
             yield _judged(group, name, f"{claimed:.2f} %", claimed, values, digits=2)
     if tested and (claimed := claim.get("test_loss")) is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import mnist_arch
+from mnist_arch.errors import UserError
 from mnist_arch.evaluation import records
 from mnist_arch.evaluation.records import SPLITS, Record
 from mnist_arch.evaluation.report import Table, markdown
@@ -207,7 +208,11 @@ def read(path: Path) -> list[Exported]:
     Raises:
         UserError: There is none, or it is not of this version.
     """
-    return [Exported(**each) for each in records.read_values(path, {"files"}, VERSION)["files"]]
+    found = records.read_values(path, {"files"}, VERSION)["files"]
+    try:
+        return [Exported(**each) for each in found]
+    except TypeError as error:
+        raise UserError(f"{path}: not a record of exported files ({error})") from error
 
 
 def _figures(record: Record) -> Table:

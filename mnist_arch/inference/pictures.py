@@ -76,8 +76,9 @@ def _grey(picture: Image.Image, name: str) -> NDArray[np.generic]:
         return np.asarray(picture).astype(np.uint16)
     if picture.mode in ("I", "F"):  # 16 bits, as some decoders hand them on; or any number at all
         levels = np.asarray(picture, dtype=np.float64)
-        if not np.isfinite(levels).all() or levels.min() < 0 or levels.max() > 65535:
-            raise UserError(f"{name}: levels that are not between 0 and 65,535")
+        most = 65535 if picture.mode == "I" else 255
+        if not np.isfinite(levels).all() or levels.min() < 0 or levels.max() > most:
+            raise UserError(f"{name}: levels that are not between 0 and {most:,}")
         return levels.astype(np.uint16 if picture.mode == "I" else np.float64)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")

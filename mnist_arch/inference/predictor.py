@@ -47,9 +47,8 @@ class Answer:
 class Predictor:
     """A network that reads pictures, and the greatest score below which it doubts.
 
-    A low greatest score says that the picture is like no digit, which a softmax hides. At as many
-    doubted digits, held out, the networks by their own recipes let fewer scribbles pass by it than
-    by probability, or as many; no rule tried keeps most letters out (docs/reading.md).
+    A low greatest score says that the picture is like no digit, which a softmax hides. What that
+    keeps out, and what not, is in docs/reading.md.
     ``least_score`` None stands for a greatest probability of USUAL_PROBABILITY; the network of
     1998 doubts where its own class "none of them" is more probable than any digit.
     """
@@ -122,8 +121,10 @@ def _answer(
 
 def load(path: Path) -> Predictor:
     """Load a trained network and its measure of doubt; see `mnist_arch.load`."""
-    card = checkpoint.read(path)["mnist_arch"]
-    return Predictor(checkpoint.load(path), measured(card["architecture"], card.get("recipe")))
+    content = checkpoint.read(path)
+    card = content["mnist_arch"]
+    least_score = measured(card["architecture"], card.get("recipe"))
+    return Predictor(checkpoint.network(content, path), least_score)
 
 
 def measured(architecture: str, recipe: str | None) -> float | None:

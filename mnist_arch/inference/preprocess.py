@@ -78,7 +78,7 @@ def prepare(pixels: NDArray[np.generic], steps: Steps = ALL_STEPS) -> Prepared:
     """(H, W) grey levels, 0..255, or of 16 bits if their type is uint16 -> what a network sees.
 
     Raises:
-        UserError: It is not a two-dimensional array of finite numbers.
+        UserError: It is not a two-dimensional array of such levels.
     """
     ink, dark, scale = _ink(pixels, steps)
     groups = _groups(ink, steps)
@@ -141,9 +141,15 @@ def _levels(pixels: NDArray[np.generic]) -> Levels:
     levels = whole.astype(np.float64)
     if not np.isfinite(levels).all():
         raise UserError("a picture with levels that are not finite numbers")
-    if whole.dtype.kind == "b":
+    if whole.dtype == np.bool_:
         return levels
-    return levels / (np.iinfo(whole.dtype).max if whole.dtype.kind == "u" else 255)
+    if whole.dtype == np.uint16:
+        return levels / 65535
+    if levels.min() < 0 or levels.max() > 255 or 0 < levels.max() <= 1:
+        raise UserError(
+            f"a picture with levels from {levels.min():g} to {levels.max():g}: expected 0 to 255"
+        )
+    return levels / 255
 
 
 def _surface(levels: Levels) -> Levels:

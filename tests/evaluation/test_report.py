@@ -43,7 +43,8 @@ def test_one_run_is_shown_and_not_judged() -> None:
 def test_training_accuracy_is_compared_as_the_network_learned_at_the_claims_epoch() -> None:
     curves = {"train/accuracy": [90.0, 95.0, 99.0], "validation/accuracy": [80.0, 81.0, 82.0]}
     claim = {"epochs": 2, "train_accuracy": 95.0, "validation_accuracy": 81.5}
-    runs = [record(seed=n, claim=claim, history=curves) for n in (0, 1)]
+    held_out = {"validation_images": 1000, "validation_errors": 180}
+    runs = [record(seed=n, claim=claim, history=curves, **held_out) for n in (0, 1)]
     _, (validation, train) = report.claims(runs)
     assert validation[2:6] == ("validation accuracy, 2 epochs", "81.50 %", "2", "81.00")
     assert train[2:6] == ("training accuracy, 2 epochs", "95.00 %", "2", "95.00")
@@ -55,6 +56,12 @@ def test_validation_accuracy_is_that_of_the_kept_weights_where_no_epoch_is_claim
         [record(claim=claim, validation_images=1000, validation_errors=9)]
     )
     assert (name, claimed, mean) == ("validation accuracy", "99.18 %", "99.10")
+
+
+def test_a_claim_of_held_out_digits_says_nothing_of_a_run_without() -> None:
+    claim = {"epochs": None, "test_accuracy": 99.36, "validation_accuracy": 99.18}
+    _, rows = report.claims([record(claim=claim)])
+    assert [row[2] for row in rows] == ["test accuracy"]
 
 
 def test_only_runs_by_the_sources_own_recipe_and_data_judge_its_claim() -> None:

@@ -41,7 +41,7 @@ def test_what_is_wrong_is_said_in_one_line_before_anything_is_written(
     )
     done = command("experiments.compare", "one", "--html", "nowhere/page.html")
     assert done.returncode == 2
-    assert done.stderr == "error: --html nowhere/page.html: there is no folder nowhere\n"
+    assert done.stderr == "error: nowhere/page.html: there is no folder nowhere\n"
     assert {path.name for path in tmp_path.iterdir()} == {"one", "other"}
 
 

@@ -39,5 +39,5 @@ def test_the_picture_shows_every_distortion_and_is_the_same_twice(
 def test_a_folder_that_is_not_there_is_not_made(command: Command, tmp_path: Path) -> None:
     done = command("experiments.distortions", "--data", "mnist_5k", "--out", "dosc/some.png")
     assert done.returncode == 2
-    assert done.stderr == "error: --out dosc/some.png: there is no folder dosc\n"
+    assert done.stderr == "error: dosc/some.png: there is no folder dosc\n"
     assert not list(tmp_path.iterdir())

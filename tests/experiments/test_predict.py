@@ -91,7 +91,9 @@ def test_words_are_settings() -> None:
         (["checkpoint=a"], "images=... is missing"),
         (["checkpoint="], "checkpoint: needs a value"),
         (["checkpoint=a", "images=b", "split=maybe"], "split=maybe: must be true or false"),
-        (["checkpoint=a", "images=b", "sheet=no/where.png"], "there is no such folder"),
+        (["checkpoint=a", "images=b", "sheet=no/where.png"], "there is no folder no"),
+        (["checkpoint=a", "images=b", "sheet=/"], "/: is a folder; name a file"),
+        (["checkpoint=a", "images=b", "--json", "--csv"], "json and csv: choose one"),
     ],
 )
 def test_a_wrong_word_is_said(words: list[str], message: str) -> None:

@@ -175,6 +175,9 @@ def test_the_box_is_in_the_pictures_own_pixels() -> None:
         np.zeros((0, 3)),
         np.full((9, 9), np.nan),
         np.array([["a"]]),
+        np.eye(9),  # levels from 0 to 1
+        np.full((9, 9), 256),
+        np.full((9, 9), -1),
     ],
 )
 def test_what_is_no_picture_is_said(wrong: NDArray[np.generic]) -> None:

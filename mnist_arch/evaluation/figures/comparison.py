@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnist_arch.evaluation.figures.style import COLORS, DPI, plain
+from mnist_arch.evaluation.figures.style import COLORS, DPI, MARKERS, plain
 from mnist_arch.evaluation.statistics import Bin
 
 WIDTH = 4.6  # inches
-MARKERS = "osD^vPX*"
 FEWEST = 10  # images in a bin that is drawn
 
 

@@ -8,11 +8,10 @@ from matplotlib.ticker import MaxNLocator
 
 import mnist_arch
 from mnist_arch.evaluation.corruptions import Corruption
-from mnist_arch.evaluation.figures.style import COLORS, DPI, plain
+from mnist_arch.evaluation.figures.style import COLORS, DPI, MARKERS, plain
 from mnist_arch.evaluation.robustness import Averaged
 
 COLUMNS = 3
-MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")  # tell the networks apart in grey
 
 
 def corruption_panels(

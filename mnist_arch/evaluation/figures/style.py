@@ -11,6 +11,7 @@ DPI = 100
 
 # Told apart by the colour-blind too (Okabe and Ito 2008), and by their lines in grey.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#8C6D1F")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 LINES = ("-", "--", "-.", ":", "-", "--", "-.", ":")
 
 
