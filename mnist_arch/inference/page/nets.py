@@ -39,13 +39,13 @@ class Net:
 
     Attributes:
         title: Its name, no two nets' the same.
-        about: How it was trained, and how well it reads.
+        about: How it was trained, and how well it reads, in a line each.
         meaning: What its ten probabilities are.
         predictor: The network.
     """
 
     title: str
-    about: str
+    about: list[str]
     meaning: str
     predictor: Predictor
 
@@ -71,13 +71,13 @@ def _loaded(path: Path) -> Net:
     card = checkpoint.read(path)["mnist_arch"]
     name, recipe = card["architecture"], card.get("recipe") or "unknown"
     own = recipe == name
-    about = [name, "own recipe" if own else f"recipe {recipe}", f"seed {card.get('seed')}"]
+    about = [f"{name}, seed {card.get('seed', 'unknown')}"]
     predictor = load(path)
     if path.is_dir() and (accuracy := records.read(path).accuracy("test")) is not None:
         about.append(f"{accuracy:.2f} % of test digits")
     return Net(
         title=TITLES.get(name, name) + ("" if own else f", {recipe}"),
-        about=" · ".join(about),
+        about=about,
         meaning=MEANINGS[type(predictor.net.head)].probabilities,
         predictor=predictor,
     )
@@ -91,7 +91,7 @@ def found(picture: bytes, *, number: bool) -> tuple[list[Prepared], tuple[int, i
     Raises:
         UserError: It is no readable picture.
     """
-    levels = pictures.read(picture, "the picture")
+    levels = pictures.read(picture, "this file")
     signs = prepare_each(levels) if number else [prepare(levels)]
     height, width = levels.shape
     return [sign for sign in signs if BLANK not in sign.doubts], (height, width)

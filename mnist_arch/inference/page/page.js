@@ -5,6 +5,7 @@ const WIDE = 2.5; // of a pad for several digits: its width, in heights
 const MARGIN = 2; // pixels of 28 around what is sent, so that ink never meets the rim
 const SCALE = 10; // pixels of the picture that is sent, for each of the 28
 const PAUSE = 150; // milliseconds after a stroke, before it is read
+const NOTHING = "Nothing written yet.";
 const POLL = 1000; // milliseconds between two looks at a training
 
 const $ = (selector, inside = document) => inside.querySelector(selector);
@@ -307,7 +308,7 @@ function show(found, picture = null) {
   chosen = 0;
   showBoxes();
   showSeen();
-  $("#said").textContent = found?.said ?? "";
+  $("#said").textContent = found?.said ?? (blank() ? NOTHING : "");
   showNets();
 }
 
@@ -348,7 +349,7 @@ function choice(canvas, place) {
 }
 
 function percent(probability) {
-  return `${(100 * probability).toFixed(1)} %`;
+  return probability < 0.0005 ? "< 0.1 %" : `${(100 * probability).toFixed(1)} %`;
 }
 
 function showNets() {
@@ -366,10 +367,10 @@ function showNets() {
     for (const [digit, row] of [...$(".bars", card).children].entries()) {
       const probability = sign?.probabilities[digit] ?? 0;
       row.classList.toggle("winner", sign?.digit === digit);
-      $("i", row).style.width = percent(probability).replace(" ", "");
+      $("i", row).style.width = `${100 * probability}%`;
       $("em", row).textContent = probability >= 0.01 ? percent(probability) : "";
     }
-    $("details", card).hidden = !sign;
+    card.classList.toggle("blank", !sign);
     showMaps(place, card);
   }
 }
@@ -398,7 +399,7 @@ function layer({ name, shape, count, height, width, least, most, levels }) {
   const title = document.createElement("h3");
   const label = document.createElement("b");
   label.textContent = name;
-  const range = `${least.toFixed(2)} (light) to ${most.toFixed(2)} (dark)`.replaceAll("-", "−");
+  const range = `${least.toFixed(2)} (paper) to ${most.toFixed(2)} (ink)`.replaceAll("-", "−");
   title.append(label, ` ${shape.join(" × ")} · ${range}`);
   const maps = document.createElement("div");
   maps.className = "layer";
@@ -407,7 +408,7 @@ function layer({ name, shape, count, height, width, least, most, levels }) {
   const encoded = atob(levels);
   for (let i = 0; i < count; i++) {
     const canvas = pixels(encoded, width, height, i * width * height);
-    canvas.style.width = `${height === 1 ? width * 12 : Math.max(2 * width, 40)}px`;
+    canvas.style.width = `${height === 1 ? width * 12 : Math.max(2 * width, 44)}px`;
     if (height === 1) canvas.style.height = "18px";
     maps.append(canvas);
   }
@@ -417,11 +418,10 @@ function layer({ name, shape, count, height, width, least, most, levels }) {
 
 // The nets, or the training of some
 
-function card({ title, about, meaning }, place) {
+function card({ title, about }, place) {
   const made = $("#net").content.cloneNode(true).firstElementChild;
   $("h2", made).textContent = title;
-  $(".about", made).textContent = about;
-  $(".meaning", made).textContent = `Bars: ${meaning}. Each layer's values in its own range.`;
+  $(".about", made).innerText = about.join("\n");
   for (let digit = 0; digit < 10; digit++) {
     const row = document.createElement("li");
     row.append(String(digit), document.createElement("span"), document.createElement("em"));
@@ -429,8 +429,20 @@ function card({ title, about, meaning }, place) {
     $(".bars", made).append(row);
   }
   $("details", made).addEventListener("toggle", () => showMaps(place, made));
-  $("details", made).hidden = true;
+  made.classList.add("blank");
   return made;
+}
+
+function meanings(nets) {
+  const titles = new Map();
+  for (const { title, meaning } of nets) {
+    titles.set(meaning, [...(titles.get(meaning) ?? []), title]);
+  }
+  return [...titles].map(([meaning, named]) => {
+    const row = document.createElement("li");
+    row.textContent = `Bars of ${named.join(", ")}: ${meaning}`;
+    return row;
+  });
 }
 
 function stepWords({ epoch, epochs, finished }) {
@@ -469,6 +481,7 @@ async function refresh() {
   $("#steps").replaceChildren(...steps.map(step));
   complain(error ?? "");
   $("#nets").replaceChildren(...state.nets.map(card));
+  $("#meanings").replaceChildren(...meanings(state.nets));
   if (running) setTimeout(refresh, POLL);
   else if (!blank()) read();
 }
@@ -482,6 +495,7 @@ $("#train").addEventListener("click", async () => {
   }
 });
 
+$("#said").textContent = NOTHING;
 sayStroke();
 paint();
 refresh();
