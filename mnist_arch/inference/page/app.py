@@ -163,7 +163,7 @@ def application(
         middleware=[Middleware(Guard, loopback=loopback)],
         exception_handlers={
             UserError: lambda _, error: _refused(400, str(error)),
-            HTTPException: lambda _, error: _refused(error.status_code, error.detail),  # type: ignore[attr-defined]
+            HTTPException: lambda _, error: _refused(error.status_code, error.detail),
             ClientDisconnect: lambda *_: Response(status_code=400),
             Exception: lambda *_: _refused(500, "the server failed; its terminal says why"),
         },
