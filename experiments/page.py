@@ -52,12 +52,16 @@ def main() -> None:
         if not loopback:
             print(f"warning: --host {asked.host}: others can reach the page", file=sys.stderr)
         host = f"[{asked.host}]" if ":" in asked.host else asked.host
-        print(f"http://{host}:{bound.getsockname()[1]} (Ctrl-C ends it)", flush=True)
         config = uvicorn.Config(
             app, log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=2
         )
+
+        async def serve() -> None:
+            print(f"http://{host}:{bound.getsockname()[1]} (Ctrl-C ends it)", flush=True)
+            await uvicorn.Server(config).serve(sockets=[bound])
+
         with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[bound])
+            asyncio.run(serve())
 
 
 def listening(host: str, port: int) -> socket.socket:
