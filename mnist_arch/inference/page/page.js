@@ -1,0 +1,501 @@
+// What is written goes to the server as a picture; what its nets read in it is shown.
+
+const SIDE = 28; // pixels of MNIST's images: the pad is that high, the stroke's width is said in it
+const WIDE = 2.5; // of a pad for several digits: its width, in heights
+const MARGIN = 2; // pixels of 28 around what is sent, so that ink never meets the rim
+const SCALE = 10; // pixels of the picture that is sent, for each of the 28
+const PAUSE = 150; // milliseconds after a stroke, before it is read
+const NOTHING = "Nothing written yet.";
+const POLL = 1000; // milliseconds between two looks at a training
+
+const $ = (selector, inside = document) => inside.querySelector(selector);
+const pad = $("#pad");
+const pen = { x: SIDE / 2, y: SIDE / 2, down: false, shown: false };
+const history = [{ strokes: [], picture: null }]; // what Undo goes back through
+let stroke = null; // the one being drawn: {width, points}, in pixels of 28
+let pointer = null; // that draws it
+let asked = 0; // number of the latest question: older answers are dropped
+let answer = null; // the latest
+let chosen = 0; // which sign's probabilities are shown
+let timer = null;
+let mostBytes = Infinity;
+
+// Drawing
+
+const now = () => history.at(-1);
+const number = () => $("#number").checked;
+const width = () => (number() ? WIDE * SIDE : SIDE);
+const blank = () => !now().picture && !now().strokes.length;
+
+function draw(context, strokes) {
+  context.lineCap = context.lineJoin = "round";
+  context.strokeStyle = "#000";
+  for (const { width, points } of strokes) {
+    context.lineWidth = width;
+    context.beginPath();
+    context.moveTo(...points[0]);
+    for (let i = 1; i < points.length - 1; i++) {
+      const [[x, y], [nextX, nextY]] = [points[i], points[i + 1]];
+      context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
+    }
+    context.lineTo(...points.at(-1));
+    context.stroke();
+  }
+}
+
+function paint() {
+  const { clientWidth, clientHeight } = pad;
+  const ratio = window.devicePixelRatio;
+  pad.width = Math.round(clientWidth * ratio);
+  pad.height = Math.round(clientHeight * ratio);
+  const context = pad.getContext("2d");
+  context.scale(pad.height / SIDE, pad.height / SIDE);
+  draw(context, [...now().strokes, ...(stroke ? [stroke] : [])]);
+  if (pen.shown) {
+    context.beginPath();
+    context.arc(pen.x, pen.y, Math.max(0.5, strokeWidth() / 2), 0, 2 * Math.PI);
+    context.lineWidth = 0.15;
+    context.strokeStyle = pen.down ? "#fff" : "#000";
+    context.stroke();
+    context.beginPath();
+    context.arc(pen.x, pen.y, Math.max(0.5, strokeWidth() / 2) + 0.2, 0, 2 * Math.PI);
+    context.strokeStyle = "#666";
+    context.stroke();
+  }
+  $("#hint").hidden = !blank() || stroke !== null || pen.shown;
+  $("#undo").disabled = history.length < 2 && !stroke;
+  $("#clear").disabled = blank() && !stroke;
+}
+
+function written() {
+  const canvas = document.createElement("canvas");
+  canvas.width = (width() + 2 * MARGIN) * SCALE;
+  canvas.height = (SIDE + 2 * MARGIN) * SCALE;
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.scale(SCALE, SCALE);
+  context.translate(MARGIN, MARGIN);
+  context.beginPath();
+  context.rect(0, 0, width(), SIDE);
+  context.clip();
+  draw(context, now().strokes);
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+}
+
+const strokeWidth = () => Number($("#stroke").value);
+
+function begin(x, y) {
+  stroke = { width: strokeWidth(), points: [[x, y]] };
+  paint();
+}
+
+function end() {
+  if (!stroke) return;
+  const before = now().picture ? [] : now().strokes;
+  change({ strokes: [...before, stroke], picture: null });
+}
+
+function change(state) {
+  stroke = null;
+  history.push(state);
+  changed();
+}
+
+function changed() {
+  pen.down = false;
+  showPicture();
+  paint();
+  complain("");
+  clearTimeout(timer);
+  asked++;
+  if (blank()) show(null);
+  else timer = setTimeout(read, PAUSE);
+}
+
+function undo() {
+  if (stroke) stroke = null;
+  else if (history.length > 1) history.pop();
+  changed();
+}
+
+function clear() {
+  pointer = null;
+  if (stroke || !blank()) change({ strokes: [], picture: null });
+}
+
+function place(event) {
+  const box = pad.getBoundingClientRect();
+  const pixel = box.height / SIDE;
+  return [(event.clientX - box.left) / pixel, (event.clientY - box.top) / pixel];
+}
+
+pad.addEventListener("pointerdown", (event) => {
+  if (pointer !== null || event.button !== 0) return;
+  pointer = event.pointerId;
+  pad.setPointerCapture(pointer);
+  pen.shown = false;
+  end(); // of a stroke by keyboard
+  begin(...place(event));
+});
+pad.addEventListener("pointermove", (event) => {
+  if (event.pointerId !== pointer || !stroke) return;
+  const passed = event.getCoalescedEvents?.() ?? []; // only where the page is held secure
+  stroke.points.push(...(passed.length ? passed : [event]).map(place));
+  paint();
+});
+for (const kind of ["pointerup", "pointercancel"]) {
+  pad.addEventListener(kind, (event) => {
+    if (event.pointerId !== pointer) return;
+    pointer = null;
+    end();
+  });
+}
+
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+pad.addEventListener("keydown", (event) => {
+  if (pointer !== null || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key in ARROWS) {
+    const [x, y] = ARROWS[event.key].map((each) => each * (event.shiftKey ? 3 : 1));
+    pen.x = Math.min(Math.max(pen.x + x, 0), width());
+    pen.y = Math.min(Math.max(pen.y + y, 0), SIDE);
+    pen.shown = true;
+    if (pen.down) stroke.points.push([pen.x, pen.y]);
+    paint();
+  } else if (event.key === " ") {
+    pen.shown = true;
+    if (pen.down) end();
+    else {
+      pen.down = true;
+      begin(pen.x, pen.y);
+    }
+  } else return;
+  event.preventDefault();
+});
+pad.addEventListener("focus", () => {
+  pen.shown = pad.matches(":focus-visible") && pointer === null;
+  paint();
+});
+pad.addEventListener("blur", () => {
+  pen.shown = false;
+  if (pen.down) end();
+  paint();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey) {
+    event.preventDefault();
+    undo();
+  } else if (event.key === "Escape" || event.key === "Delete") clear();
+});
+$("#undo").addEventListener("click", undo);
+$("#clear").addEventListener("click", clear);
+$("#stroke").addEventListener("input", sayStroke);
+$("#number").addEventListener("change", () => {
+  $(".write").classList.toggle("number", number());
+  pen.x = Math.min(pen.x, width());
+  changed();
+});
+new ResizeObserver(paint).observe(pad);
+
+function sayStroke() {
+  $(".stroke output").textContent = `${strokeWidth()} of ${SIDE} pixels`;
+  if (pen.shown) paint();
+}
+
+// Pictures of one's own
+
+function upload(file) {
+  if (!file) return;
+  if (file.size > mostBytes) {
+    complain(`${file.name}: the picture is larger than ${mostBytes / 1e6} MB`);
+    return;
+  }
+  change({ strokes: [], picture: file });
+}
+
+function showPicture() {
+  const photo = $("#photo");
+  const { picture } = now();
+  if (photo.picture === picture) return;
+  if (photo.link) URL.revokeObjectURL(photo.link);
+  photo.picture = picture;
+  photo.link = picture && URL.createObjectURL(picture);
+  photo.hidden = !picture;
+  photo.replaceChildren();
+  if (!picture) return;
+  const image = new Image();
+  image.alt = "The uploaded picture";
+  image.onload = () => {
+    const frame = document.createElement("div");
+    frame.className = "frame";
+    frame.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight);
+    frame.append(image);
+    photo.replaceChildren(frame);
+    showBoxes();
+  };
+  image.onerror = () => photo.replaceChildren(`${picture.name || "picture"} (no preview)`);
+  image.src = photo.link;
+}
+
+function showBoxes() {
+  const frame = $("#photo .frame");
+  if (!frame) return;
+  for (const old of frame.querySelectorAll("i")) old.remove();
+  if (!answer || !now().picture) return;
+  const [height, width] = answer.size;
+  for (const { box: [top, left, bottom, right] } of answer.signs) {
+    const mark = document.createElement("i");
+    const percent = (value, whole) => `${(100 * value) / whole}%`;
+    mark.style.top = percent(top, height);
+    mark.style.left = percent(left, width);
+    mark.style.height = percent(bottom - top, height);
+    mark.style.width = percent(right - left, width);
+    frame.append(mark);
+  }
+}
+
+$("#upload").addEventListener("change", (event) => {
+  upload(event.target.files[0]);
+  event.target.value = ""; // the same file may be chosen again
+});
+document.addEventListener("paste", (event) => upload(event.clipboardData.files[0]));
+document.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  $(".pad").classList.add("dropping");
+});
+document.addEventListener("dragleave", () => $(".pad").classList.remove("dropping"));
+document.addEventListener("drop", (event) => {
+  event.preventDefault();
+  $(".pad").classList.remove("dropping");
+  upload(event.dataTransfer.files[0]);
+});
+
+// Reading
+
+async function ask(path, body) {
+  let response;
+  try {
+    const headers = { "Content-Type": body?.type || "application/octet-stream" };
+    response = await fetch(path, body === undefined ? {} : { method: "POST", body, headers });
+  } catch {
+    throw new Error("The server does not answer. Is it still running?");
+  }
+  const said = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(said.error ?? `the server failed (${response.status})`);
+  return said;
+}
+
+function complain(why) {
+  $("#error").textContent = why && why[0].toUpperCase() + why.slice(1);
+  $("#error").hidden = !why;
+}
+
+async function read() {
+  const question = ++asked;
+  try {
+    const picture = now().picture ?? (await written());
+    const found = await ask(`read?number=${Number(number())}`, picture);
+    if (question === asked) show(found, picture);
+  } catch (error) {
+    if (question !== asked) return;
+    show(null);
+    complain(error.message);
+  }
+}
+
+function show(found, picture = null) {
+  answer = found && { ...found, picture };
+  chosen = 0;
+  showBoxes();
+  showSeen();
+  $("#said").textContent = found?.said ?? (blank() ? NOTHING : "");
+  showNets();
+}
+
+function pixels(encoded, width, height, offset = 0) {
+  const canvas = document.createElement("canvas");
+  canvas.className = "pixels";
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  for (let i = 0; i < width * height; i++) {
+    image.data.fill(255 - encoded.charCodeAt(offset + i), 4 * i, 4 * i + 3);
+    image.data[4 * i + 3] = 255;
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+function showSeen() {
+  const signs = (answer?.signs ?? []).map(({ image }) => pixels(atob(image), SIDE, SIDE));
+  $("#seen").replaceChildren(...(signs.length < 2 ? signs : signs.map(choice)));
+}
+
+function choice(canvas, place) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.setAttribute("aria-label", `Digit ${place + 1}`);
+  button.setAttribute("aria-pressed", place === chosen);
+  button.append(canvas);
+  button.addEventListener("click", () => {
+    chosen = place;
+    for (const each of $("#seen").children) {
+      each.setAttribute("aria-pressed", each === button);
+    }
+    showNets();
+  });
+  return button;
+}
+
+function percent(probability) {
+  return probability < 0.0005 ? "< 0.1 %" : `${(100 * probability).toFixed(1)} %`;
+}
+
+function showNets() {
+  for (const [place, card] of [...$("#nets").children].entries()) {
+    const net = answer?.nets[place];
+    const sign = net?.signs[chosen];
+    const several = net?.signs.length > 1;
+    $(".digit", card).textContent = net?.text || "–";
+    const chance = sign ? percent(sign.probability) : "";
+    $(".chance", card).textContent = several ? `${sign.digit}: ${chance}` : chance;
+    $(".differs", card).hidden = !net?.differs;
+    card.classList.toggle("other", Boolean(net?.differs));
+    $(".doubt", card).hidden = !sign?.doubt;
+    $(".doubt", card).textContent = sign?.doubt ? `? doubtful: ${sign.doubt}` : "";
+    for (const [digit, row] of [...$(".bars", card).children].entries()) {
+      const probability = sign?.probabilities[digit] ?? 0;
+      row.classList.toggle("winner", sign?.digit === digit);
+      $("i", row).style.width = `${100 * probability}%`;
+      $("em", row).textContent = probability >= 0.01 ? percent(probability) : "";
+    }
+    card.classList.toggle("blank", !sign);
+    showMaps(place, card);
+  }
+}
+
+// Feature maps
+
+async function showMaps(place, card) {
+  const shown = $(".layers", card);
+  if (!$("details", card).open || !answer?.signs.length) {
+    shown.replaceChildren();
+    return;
+  }
+  const question = asked;
+  const sign = chosen;
+  try {
+    const path = `maps?net=${place}&sign=${sign}&number=${Number(number())}`;
+    const layers = await ask(path, answer.picture);
+    if (question === asked && sign === chosen) shown.replaceChildren(...layers.map(layer));
+  } catch (error) {
+    if (question === asked) complain(error.message);
+  }
+}
+
+function layer({ name, shape, count, height, width, least, most, levels }) {
+  const box = document.createElement("div");
+  const title = document.createElement("h3");
+  const label = document.createElement("b");
+  label.textContent = name;
+  const range = `${least.toFixed(2)} (paper) to ${most.toFixed(2)} (ink)`.replaceAll("-", "−");
+  title.append(label, ` ${shape.join(" × ")} · ${range}`);
+  const maps = document.createElement("div");
+  maps.className = "layer";
+  maps.setAttribute("role", "img");
+  maps.setAttribute("aria-label", `${name}: ${shape.join(" by ")}`);
+  const encoded = atob(levels);
+  for (let i = 0; i < count; i++) {
+    const canvas = pixels(encoded, width, height, i * width * height);
+    canvas.style.width = `${height === 1 ? width * 12 : Math.max(2 * width, 44)}px`;
+    if (height === 1) canvas.style.height = "18px";
+    maps.append(canvas);
+  }
+  box.append(title, maps);
+  return box;
+}
+
+// The nets, or the training of some
+
+function card({ title, about }, place) {
+  const made = $("#net").content.cloneNode(true).firstElementChild;
+  $("h2", made).textContent = title;
+  $(".about", made).innerText = about.join("\n");
+  for (let digit = 0; digit < 10; digit++) {
+    const row = document.createElement("li");
+    row.append(String(digit), document.createElement("span"), document.createElement("em"));
+    $("span", row).append(document.createElement("i"));
+    $(".bars", made).append(row);
+  }
+  $("details", made).addEventListener("toggle", () => showMaps(place, made));
+  made.classList.add("blank");
+  return made;
+}
+
+function meanings(nets) {
+  const titles = new Map();
+  for (const { title, meaning } of nets) {
+    titles.set(meaning, [...(titles.get(meaning) ?? []), title]);
+  }
+  return [...titles].map(([meaning, named]) => {
+    const row = document.createElement("li");
+    row.textContent = `Bars of ${named.join(", ")}: ${meaning}`;
+    return row;
+  });
+}
+
+function stepWords({ epoch, epochs, finished }) {
+  if (finished) return "trained";
+  if (epochs === null) return "data and first epoch";
+  if (epoch === epochs) return "testing";
+  return `epoch ${epoch} of ${epochs}, ${Math.round((100 * epoch) / epochs)} %`;
+}
+
+function step(each) {
+  const row = document.createElement("li");
+  const bar = document.createElement("progress");
+  bar.setAttribute("aria-label", `Training of ${each.net}`);
+  bar.max = each.epochs ?? 1;
+  bar.value = each.finished ? bar.max : each.epoch;
+  const words = document.createElement("span");
+  words.textContent = stepWords(each);
+  row.append(each.net, bar, words);
+  return row;
+}
+
+async function refresh() {
+  let state;
+  try {
+    state = await ask("state");
+  } catch (error) {
+    complain(error.message);
+    setTimeout(refresh, 5 * POLL);
+    return;
+  }
+  mostBytes = state.most_bytes;
+  const { offered, running, error, steps } = state.training;
+  $("#offer").hidden = !offered;
+  $("#result").hidden = $("#nets").hidden = offered;
+  $("#train").disabled = running;
+  $("#steps").replaceChildren(...steps.map(step));
+  complain(error ?? "");
+  $("#nets").replaceChildren(...state.nets.map(card));
+  $("#meanings").replaceChildren(...meanings(state.nets));
+  if (running) setTimeout(refresh, POLL);
+  else if (!blank()) read();
+}
+
+$("#train").addEventListener("click", async () => {
+  try {
+    await ask("train", "");
+    await refresh();
+  } catch (error) {
+    complain(error.message);
+  }
+});
+
+$("#said").textContent = NOTHING;
+sayStroke();
+paint();
+refresh();
