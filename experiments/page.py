@@ -47,7 +47,7 @@ def main() -> None:
         raise UserError(f"{error.name} is missing: pip install 'mnist_arch[page]'") from error
     loopback = asked.host in LOOPBACK
     with listening(asked.host, asked.port) as bound:
-        nets = load_nets(asked.runs or finished(RUNS))
+        nets = load_nets(asked.runs or first_seeds(RUNS))
         app = application(nets, None if asked.runs else train, loopback=loopback)
         if not loopback:
             print(f"warning: --host {asked.host}: others can reach the page", file=sys.stderr)
@@ -80,7 +80,7 @@ def listening(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def finished(runs: Path) -> list[Path]:
+def first_seeds(runs: Path) -> list[Path]:
     """Choose the finished runs below a folder that read digits: of each kind the first seed."""
     from mnist_arch.evaluation import records
     from mnist_arch.models import ARCHITECTURES

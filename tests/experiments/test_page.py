@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import mnist_arch
 from experiments import page as command
-from experiments.page import finished, listening, train
+from experiments.page import first_seeds, listening, train
 from mnist_arch.data import sources
 from mnist_arch.errors import UserError
 from mnist_arch.inference.page.app import Step, application
@@ -300,13 +300,13 @@ def test_nets_are_trained_by_the_command_that_trains_any(
         Step("dense", run=run),
         Step("nonsense"),
     ]
-    assert finished(Path("runs")) == [run]
+    assert first_seeds(Path("runs")) == [run]
     shutil.copytree(run, "runs/another")  # of the same kind: the first seed counts
     record = Path("runs/another/record.json")
     record.write_text(record.read_text().replace('"seed": 0', '"seed": 1'))
-    assert finished(Path("runs")) == [run]
+    assert first_seeds(Path("runs")) == [run]
     record.write_text("{}")
-    assert finished(Path("runs")) == [run]
+    assert first_seeds(Path("runs")) == [run]
 
 
 def test_the_command_says_its_address_and_ends_quietly(tmp_path: Path) -> None:
