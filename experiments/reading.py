@@ -88,6 +88,8 @@ def least_scores(runs: list[Path]) -> None:
 
     if not runs:
         raise UserError("--least-scores: name the runs to measure")
+    if not LEAST_SCORES.is_relative_to(Path.cwd()):
+        raise UserError(f"--least-scores writes {LEAST_SCORES}; call it in the project's folder")
     train = sources.load("mnist", sources.default_root()).train
     found = json.loads(LEAST_SCORES.read_text())
     for folder in runs:

@@ -1,5 +1,6 @@
 """How pictures are read, measured: counts that a plain loop gives too."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,12 @@ import pytest
 import torch
 
 import mnist_arch
+from experiments.reading import least_scores
 from mnist_arch.data import sources
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
 from mnist_arch.evaluation.records import read_as
-from mnist_arch.inference import challenges, reading
+from mnist_arch.inference import challenges, predictor, reading
 from mnist_arch.inference.preprocess import ALL_STEPS, prepare
 from mnist_arch.inference.reading import NO_DIGITS, STEPS, Challenge, Reading, challenge, page
 from tests.evaluation.test_robustness import run
@@ -42,23 +44,23 @@ def test_the_counts_are_those_of_reading_one_picture_after_the_other(
 ) -> None:
     folder = run(tmp_path / "mlp", "mlp", config={"recipe.augmentation._target_": "some"})
     found = reading.measure(folder, data, given, ablation_digits=20)
-    predictor = mnist_arch.load(folder)
+    net = mnist_arch.load(folder)
     for name, pictures in given.pictures.items():
-        read = torch.tensor([predictor.predict(each).digit for each in pictures])
+        read = torch.tensor([net.predict(each).digit for each in pictures])
         assert found.errors[name] == int((read != given.truth[name]).sum())
-    scores = predictor.net(data.test.images)
-    wrong, doubted = scores.argmax(1) != data.test.digits, predictor.doubts(scores)
+    scores = net.net(data.test.images)
+    wrong, doubted = scores.argmax(1) != data.test.digits, net.doubts(scores)
     assert (found.originals, found.doubted) == (int(wrong.sum()), int(doubted.sum()))
     assert found.doubted_errors == int((wrong & doubted).sum())
     assert found.accepted.keys() == {*NO_DIGITS, "two digits"}
     for name, prepared in given.no_digits.items():
-        accepted = [answer.doubt is None for answer in predictor.answers(prepared)]
+        accepted = [answer.doubt is None for answer in net.answers(prepared)]
         assert found.accepted[name] == sum(accepted)
     assert (found.digits, found.uci_digits, found.no_digits, found.distorted) == (20, 20, 5, True)
     assert [*found.ablation] == ["", *STEPS]
     assert found.ablation[""].items() <= found.errors.items()
     without = [prepare(p, replace(ALL_STEPS, polarity=False)) for p in given.pictures["enlarged"]]
-    read = torch.tensor([answer.digit for answer in predictor.answers(without)])
+    read = torch.tensor([answer.digit for answer in net.answers(without)])
     assert found.ablation["polarity"]["enlarged"] == int((read != data.test.digits).sum())
 
 
@@ -122,3 +124,29 @@ def test_the_committed_page_is_what_the_committed_records_say() -> None:
     for path, each in zip(paths, found, strict=True):
         assert not each.dirty, path
         assert path.stem == each.name
+
+
+def test_the_least_scores_of_others_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: sources.Dataset
+) -> None:
+    scores = tmp_path / "least_scores.json"
+    scores.write_text('{"dense, dense": 1.0}')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(predictor, "LEAST_SCORES", scores)
+    monkeypatch.setattr(sources, "load", lambda *_: data)
+    config = {"recipe.validation": 0.1, "data.split_seed": 0}
+    held_out = {
+        "validation_images": 450,
+        "validation_errors": 9,
+        "data": "mnist",
+        "config": config,
+    }
+    least_scores([run(tmp_path / "mlp", "mlp", **held_out)])
+    assert json.loads(scores.read_text()).keys() == {"dense, dense", "mlp, mlp"}
+    kept = scores.read_text()
+    with pytest.raises(UserError, match="name the runs"):
+        least_scores([])
+    monkeypatch.chdir(tmp_path / "mlp")
+    with pytest.raises(UserError, match="call it in the project's folder"):
+        least_scores([tmp_path / "mlp"])
+    assert scores.read_text() == kept
