@@ -25,6 +25,7 @@ from mnist_arch.inference.page.app import HEADERS, MOST_BYTES, Step, application
 from mnist_arch.inference.page.nets import Net, leading, load_nets, said
 from mnist_arch.inference.pictures import MOST_PIXELS
 from mnist_arch.inference.predictor import Answer, Predictor
+from tests.inference.test_predictor import Fixed
 from tests.inference.test_preprocess import FIVE, SEVEN, drawn
 
 PICTURE = {"content-type": "image/png"}
@@ -139,6 +140,7 @@ def test_a_blank_picture_has_no_answer(number: int) -> None:
         ("ABCDE", "77712", None, "3 of 5 nets read 7; D reads 1; E reads 2."),
         ("ABCD", "7711", None, "A and B read 7; C and D read 1."),
         ("ABC", "717", None, "A and C read 7; B reads 1."),
+        ("ABC", "177", None, "B and C read 7; A reads 1."),
     ],
 )
 def test_one_sentence_says_who_disagrees(
@@ -146,6 +148,16 @@ def test_one_sentence_says_who_disagrees(
 ) -> None:
     answers = [[answer(int(text), doubt)] for text in texts]
     assert said([*titles], [*texts], answers) == sentence
+
+
+def test_a_net_that_differs_is_marked() -> None:
+    nets = [
+        Net(str(place), [], "", Predictor(Fixed([float(digit == read) for digit in range(10)])))
+        for place, read in enumerate((7, 1, 7))
+    ]
+    _, found, _, _ = ask(application(nets), "/read", [png(drawn(FIVE))])
+    assert [net["text"] for net in found["nets"]] == ["7", "1", "7"]
+    assert [net["differs"] for net in found["nets"]] == [False, True, False]
 
 
 def test_only_against_a_majority_can_a_net_differ() -> None:
@@ -300,9 +312,10 @@ def test_where_there_is_no_net_two_are_trained_and_appear(tmp_path: Path) -> Non
     run = saved(tmp_path / "mlp.ckpt", "mlp", "mlp")
 
     async def trained() -> None:
-        go_on = asyncio.Event()
+        go_on, begun = asyncio.Event(), []
 
         async def train() -> AsyncIterator[Step]:
+            begun.append("mlp")
             yield Step("mlp", 1, 5)
             await go_on.wait()
             yield Step("mlp", run=run)
@@ -320,6 +333,7 @@ def test_where_there_is_no_net_two_are_trained_and_appear(tmp_path: Path) -> Non
         go_on.set()
         state = await shown(app, lambda state: state["nets"])
         assert [net["title"] for net in state["nets"]] == ["MLP"]
+        assert begun == ["mlp"]
         assert not state["training"]["offered"]
         assert (await ask_in(app, "/train", [b""]))[0] == 409
         assert (await ask_in(app, "/read", [png(drawn(FIVE))]))[1]["nets"]
