@@ -3,9 +3,7 @@
 import asyncio
 import json
 import re
-import struct
 import threading
-import zlib
 from base64 import b64decode
 from collections.abc import AsyncIterator, Iterable
 from io import BytesIO
@@ -25,6 +23,7 @@ from mnist_arch.inference.page.app import HEADERS, MOST_BYTES, Step, application
 from mnist_arch.inference.page.nets import Net, leading, load_nets, said
 from mnist_arch.inference.pictures import MOST_PIXELS
 from mnist_arch.inference.predictor import Answer, Predictor
+from tests.inference.test_pictures import png as bomb
 from tests.inference.test_predictor import Fixed
 from tests.inference.test_preprocess import FIVE, SEVEN, drawn
 
@@ -81,18 +80,6 @@ def untrained(*names: str) -> list[Net]:
 
 def answer(digit: int, doubt: str | None = None) -> Answer:
     return Answer(digit, 0.992, 1, 0.004, doubt, np.zeros((28, 28), np.uint8))
-
-
-def bomb(width: int, height: int) -> bytes:
-    """A PNG that says it is so large, and is not."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        checked = name + content
-        return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    data = chunk(b"IDAT", zlib.compress(bytes(1000)))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + data + chunk(b"IEND", b"")
 
 
 def test_the_page_says_what_the_predictors_say() -> None:
