@@ -280,7 +280,7 @@ def test_no_two_nets_have_the_same_title(tmp_path: Path) -> None:
     kinds = [("a", "lenet5"), ("b", "lenet5"), ("c", "modern")]
     nets = load_nets(saved(tmp_path / f"{file}.ckpt", "lenet5", kind) for file, kind in kinds)
     assert [net.title for net in nets] == [
-        *("LeNet-5 (a.ckpt)", "LeNet-5 (b.ckpt)", "LeNet-5, modern")
+        *("LeNet-5 (a.ckpt)", "LeNet-5 (b.ckpt)", "LeNet-5 (modern)")
     ]
     assert nets[0].about == ["lenet5, seed 3"]
 

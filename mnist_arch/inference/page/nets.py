@@ -70,13 +70,13 @@ def load_nets(paths: Iterable[Path]) -> list[Net]:
 def _loaded(path: Path) -> Net:
     card = checkpoint.read(path)["mnist_arch"]
     name, recipe = card["architecture"], card.get("recipe") or "unknown"
-    own = recipe == name
+    own, way = recipe == name, recipe.removeprefix(f"{name}_").replace("_", " ")
     about = [f"{name}, seed {card.get('seed', 'unknown')}"]
     predictor = load(path)
     if path.is_dir() and (accuracy := records.read(path).accuracy("test")) is not None:
         about.append(f"{accuracy:.2f} % of test digits")
     return Net(
-        title=TITLES.get(name, name) + ("" if own else f", {recipe}"),
+        title=TITLES.get(name, name) + ("" if own else f" ({way})"),
         about=about,
         meaning=MEANINGS[type(predictor.net.head)].probabilities,
         predictor=predictor,
