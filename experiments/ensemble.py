@@ -36,7 +36,6 @@ def main() -> None:
         f"the best member {100 * (1 - best / ensemble.test_images):.2f} %"
     )
     if asked.out:
-        asked.out.parent.mkdir(parents=True, exist_ok=True)
         ensemble.write(asked.out)
 
 

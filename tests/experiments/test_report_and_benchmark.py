@@ -67,12 +67,12 @@ def test_ensemble_prints_each_member_and_writes_a_record(command: Command, tmp_p
 
     run(tmp_path / "a", "mlp", [[9.0, 0.0, 0.0], [9.0, 0.0, 0.0], [0.0, 0.0, 9.0]])
     run(tmp_path / "b", "mlp", [[5.0, 0.0, 0.0], [0.0, 9.9, 0.0], [0.0, 0.0, 5.0]])
-    done = command("experiments.ensemble", "a", "b", "--out", "new/both.json")
+    done = command("experiments.ensemble", "a", "b", "--out", "both.json")
     assert done.returncode == 0, done.stderr
     assert [line.split()[-1] for line in done.stdout.splitlines()[:2]] == ["a", "b"]
     assert "all 2 of them: 100.00 %" in done.stdout
-    values = (tmp_path / "new/both.json").read_text()
-    assert '"command": "python -m experiments.ensemble a b --out new/both.json"' in values
+    values = (tmp_path / "both.json").read_text()
+    assert '"command": "python -m experiments.ensemble a b --out both.json"' in values
 
 
 def test_ensemble_says_what_is_wrong(command: Command) -> None:
