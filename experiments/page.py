@@ -10,6 +10,7 @@ to train two nets. It is for this machine only, unless --host says otherwise; Ct
 import argparse
 import asyncio
 import contextlib
+import os
 import re
 import socket
 import sys
@@ -118,7 +119,11 @@ async def train() -> AsyncIterator["Step"]:
         command = (sys.executable, "-m", "experiments.run", *words, f"runs={RUNS}")
         pipe = asyncio.subprocess.PIPE
         process = await asyncio.create_subprocess_exec(
-            *command, "figures=false", stdout=pipe, stderr=asyncio.subprocess.STDOUT
+            *(*command, "figures=false"),
+            stdout=pipe,
+            stderr=asyncio.subprocess.STDOUT,
+            # Small nets gain little from more threads, and the page needs a core too.
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
         )
         assert process.stdout
         try:
