@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ class Answer:
         probability: Of that digit, as the network's head defines it.
         runner_up: The digit next to it; None in a blank picture.
         runner_up_probability: Of that one.
+        probabilities: Of the digits 0 to 9; all 0 in a blank picture.
         doubt: Why the answer should not be relied on; None if it may be.
         image: (28, 28) uint8 pixel levels that the network saw.
     """
@@ -40,6 +42,7 @@ class Answer:
     probability: float
     runner_up: int | None
     runner_up_probability: float
+    probabilities: list[float]
     doubt: str | None
     image: NDArray[np.uint8]
 
@@ -83,14 +86,8 @@ class Predictor:
         images = torch.from_numpy(np.stack([each.image for each in found]))[:, None]
         with torch.inference_mode():
             scores = torch.cat([self.net(batch) for batch in images.split(1000)])
-        best = self.net.head.probabilities(scores).double().topk(2)
-        rows = zip(
-            found,
-            best.values.tolist(),
-            best.indices.tolist(),
-            self.doubts(scores).tolist(),
-            strict=True,
-        )
+        probabilities = self.net.head.probabilities(scores)
+        rows = zip(found, probabilities, self.doubts(scores).tolist(), strict=True)
         return [_answer(*row) for row in rows]
 
     def doubts(self, scores: Tensor) -> Tensor:
@@ -103,17 +100,17 @@ class Predictor:
         return head.probabilities(scores).amax(1) < USUAL_PROBABILITY
 
 
-def _answer(
-    found: Prepared, probabilities: list[float], digits: list[int], doubtful: bool
-) -> Answer:
+def _answer(found: Prepared, probabilities: Tensor, doubtful: bool) -> Answer:
     if BLANK in found.doubts:
-        return Answer(None, 0.0, None, 0.0, BLANK, found.image)
+        return Answer(None, 0.0, None, 0.0, [0.0] * 10, BLANK, found.image)
     doubts = [*found.doubts, *(["like no digit it knows"] if doubtful else [])]
+    (digit, runner_up), ten = probabilities.topk(2).indices.tolist(), probabilities.tolist()
     return Answer(
-        digit=digits[0],
-        probability=probabilities[0],
-        runner_up=digits[1],
-        runner_up_probability=probabilities[1],
+        digit=digit,
+        probability=ten[digit],
+        runner_up=runner_up,
+        runner_up_probability=ten[runner_up],
+        probabilities=ten,
         doubt="; ".join(doubts) or None,
         image=found.image,
     )
@@ -121,7 +118,15 @@ def _answer(
 
 def load(path: Path) -> Predictor:
     """Load a trained network and its measure of doubt; see `mnist_arch.load`."""
-    content = checkpoint.read(path)
+    return from_checkpoint(checkpoint.read(path), path)
+
+
+def from_checkpoint(content: dict[str, Any], path: Path) -> Predictor:
+    """Make a predictor of what `checkpoint.read` found at a path.
+
+    Raises:
+        UserError: The weights are not those of the network that is named there.
+    """
     card = content["mnist_arch"]
     least_score = measured(card["architecture"], card.get("recipe"))
     return Predictor(checkpoint.network(content, path), least_score)

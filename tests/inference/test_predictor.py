@@ -52,7 +52,9 @@ def test_the_best_two_are_the_networks_own(tmp_path: Path) -> None:
     for picture in (*sources, *files, files[0].read_bytes()):
         answer = predictor.predict(picture)
         seen = torch.from_numpy(answer.image)[None, None]
-        best = predictor.net.probabilities(seen)[0].topk(2)
+        ten = predictor.net.probabilities(seen)[0]
+        best = ten.topk(2)
+        assert answer.probabilities == pytest.approx(ten.tolist(), rel=1e-6)
         assert [answer.digit, answer.runner_up] == best.indices.tolist()
         found = [answer.probability, answer.runner_up_probability]
         assert found == pytest.approx(best.values.tolist(), rel=1e-6)
@@ -63,7 +65,7 @@ def test_blank_and_several_are_doubted_whatever_the_network_says() -> None:
     sure = Predictor(Fixed([50.0] + [0] * 9), least_score=1)
     assert sure.predict(drawn(FIVE)).doubt is None
     blank = sure.predict(np.zeros((99, 99), np.uint8))
-    assert (blank.digit, blank.doubt) == (None, BLANK)
+    assert (blank.digit, blank.doubt, blank.probabilities) == (None, BLANK, [0] * 10)
     both = np.concatenate([drawn(FIVE), drawn(SEVEN)], axis=1)
     assert sure.predict(both).doubt == SEVERAL
     assert [answer.doubt for answer in sure.predict_number(both)] == [None, None]

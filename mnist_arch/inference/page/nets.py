@@ -16,7 +16,7 @@ from mnist_arch.evaluation import records
 from mnist_arch.evaluation.figures.network import layers
 from mnist_arch.inference import pictures
 from mnist_arch.inference.card import MEANINGS
-from mnist_arch.inference.predictor import Answer, Predictor, load
+from mnist_arch.inference.predictor import Answer, Predictor, from_checkpoint
 from mnist_arch.inference.preprocess import BLANK, Prepared, prepare, prepare_each
 from mnist_arch.models.heads import RadialBasis
 
@@ -68,11 +68,11 @@ def load_nets(paths: Iterable[Path]) -> list[Net]:
 
 
 def _loaded(path: Path) -> Net:
-    card = checkpoint.read(path)["mnist_arch"]
+    content = checkpoint.read(path)
+    card, predictor = content["mnist_arch"], from_checkpoint(content, path)
     name, recipe = card["architecture"], card.get("recipe") or "unknown"
     own, way = recipe == name, recipe.removeprefix(f"{name}_").replace("_", " ")
     about = [f"{name}, seed {card.get('seed', 'unknown')}"]
-    predictor = load(path)
     if path.is_dir() and (accuracy := records.read(path).accuracy("test")) is not None:
         about.append(f"{accuracy:.2f} % of test digits")
     return Net(
@@ -115,9 +115,9 @@ def read(nets: Sequence[Net], picture: bytes, *, number: bool) -> dict[str, Any]
             {
                 "text": text,
                 "differs": leader is not None and text != leader,
-                "signs": [_signed(net, answer) for answer in read],
+                "signs": [_signed(answer) for answer in read],
             }
-            for net, text, read in zip(nets, texts, answers, strict=True)
+            for text, read in zip(texts, answers, strict=True)
         ],
     }
 
@@ -163,16 +163,9 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
 
 
-def _signed(net: Net, answer: Answer) -> dict[str, Any]:
-    image = torch.from_numpy(answer.image)[None, None]
-    with torch.inference_mode():
-        probabilities = net.predictor.net.probabilities(image)[0]
-    return {
-        "digit": answer.digit,
-        "probability": answer.probability,
-        "probabilities": probabilities.tolist(),
-        "doubt": answer.doubt,
-    }
+def _signed(answer: Answer) -> dict[str, Any]:
+    names = ("digit", "probability", "probabilities", "doubt")
+    return {name: getattr(answer, name) for name in names}
 
 
 def maps(net: Net, sign: Prepared) -> list[dict[str, Any]]:
