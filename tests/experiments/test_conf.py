@@ -74,6 +74,15 @@ def test_the_learning_curve_of_1998_is_its_own_recipe_on_more_or_fewer_digits(si
     assert config == own
 
 
+@pytest.mark.parametrize("model", mnist_arch.architectures())
+def test_distorted_changes_nothing_but_the_distortions(model: str) -> None:
+    distorted, own = composed(f"model={model}", "experiment=distorted"), composed(f"model={model}")
+    source = composed("model=augmented_cnn").recipe.augmentation
+    assert distorted.recipe.augmentation == source
+    own.recipe.augmentation, own.recipe.claim = source, None
+    assert distorted == own
+
+
 def test_a_recipe_may_give_other_starting_weights() -> None:
     """F6 has 120 inputs: 2.4 / 120 as printed, 2.4 / sqrt(120) by the recipe."""
     printed = build.network(composed("model=lenet5_1998", "recipe.initialization=null"))
