@@ -54,8 +54,8 @@ def main() -> None:
 
 def distortions() -> dict[str, Augmentation]:
     """Name every distortion: each strength alone, then all of a source together."""
-    keras = _chosen("model=augmented_cnn")
-    lecun = _chosen("experiment=learning_curve_600000")
+    keras = distortion_of("model=augmented_cnn")
+    lecun = distortion_of("experiment=learning_curve_600000")
     assert isinstance(keras, RandomAffine)
     assert isinstance(lecun, PlanarAffine)
     return {
@@ -68,7 +68,7 @@ def distortions() -> dict[str, Augmentation]:
     }
 
 
-def _chosen(words: str) -> Any:
+def distortion_of(words: str) -> Any:
     """Build the distortion of what the settings' words choose."""
     with initialize_config_module("conf", version_base="1.3"):
         config: Config = typed(compose("config", [words]))

@@ -3,13 +3,17 @@
     python -m experiments.explore
     python -m experiments.explore --data mnist_5k --out some_folder
 
-It writes a page of the summary and its pictures. What the distortions of training make of the
-digits, experiments.distortions shows. Distances between images are Euclidean, in pixel levels.
+It writes a record of what was counted, and the page of it with pictures. The distorted samples are
+drawn as augmented_cnn's recipe does it; experiments.distortions shows every other way. Distances
+between images are Euclidean, in pixel levels.
 """
 
 import argparse
 import math
+import shlex
 import sys
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -17,6 +21,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from experiments.command import run_command
+from experiments.distortions import distortion_of
 from mnist_arch import files
 from mnist_arch.data import sources
 from mnist_arch.data.splits import Split
@@ -25,8 +30,11 @@ from mnist_arch.evaluation import exploration
 from mnist_arch.evaluation.figures.data import count_bars, ink_boxes
 from mnist_arch.evaluation.figures.digits import digit_rows
 from mnist_arch.evaluation.figures.style import write_png
+from mnist_arch.evaluation.records import write_values
+from mnist_arch.randomness import generator
 
 ACROSS = 12  # images in a row
+DISTORTED = "augmented_cnn"  # whose recipe distorts the samples
 
 
 def main() -> None:
@@ -43,24 +51,23 @@ def main() -> None:
     data = sources.load(asked.data, asked.root)
     held_out = {"validation": data.validation} if data.validation else {}
     splits = {"training": data.train, **held_out, "test": data.test}
-    summary = exploration.summary(data.title, splits, exploration.duplicates(splits))
-    print(summary)
+    named = [] if asked.data == "mnist" else ["--data", asked.data]
+    command = shlex.join(["python", "-m", "experiments.explore", *named])
+    found = exploration.measure(data.title, splits, data.sha256, command)
+    print(exploration.summary(found))
     sys.stderr.write("looking for the training image that is nearest to each test image\n")
     nearest = exploration.nearest(data.test.images, data.train.images)
     asked.out.mkdir(parents=True, exist_ok=True)
     drawn = pictures(data.title, splits) | {"pairs": pairs(data.title, splits, *nearest)}
-    page = [
-        f"# {data.title}",
-        "Written by `python -m experiments.explore`.",
-        f"```\n{summary}\n```",
-    ]
+    shown = {name: f"{asked.data}_{name}.png" for name in drawn}
     for name, figure in drawn.items():
-        path = asked.out / f"{asked.data}_{name}.png"
-        write_png(figure, path)
-        page.append(f"![{name}]({path.name})")
-        print(path)
-    files.write(asked.out / f"{asked.data}.md", "\n\n".join(page) + "\n")
-    print(asked.out / f"{asked.data}.md")
+        write_png(figure, asked.out / shown[name])
+        print(asked.out / shown[name])
+    record, page = (asked.out / f"{asked.data}.{kind}" for kind in ("json", "md"))
+    write_values(record, asdict(found))
+    files.write(page, exploration.page(found, shown))
+    print(record)
+    print(page)
 
 
 def pictures(title: str, splits: dict[str, Split]) -> dict[str, Figure]:
@@ -95,6 +102,10 @@ def pictures(title: str, splits: dict[str, Split]) -> dict[str, Figure]:
             {d: exploration.ink(of) for d, of in images.items()},
             f"{title}: ink of the training images",
         ),
+        "distorted": digit_rows(
+            dict(zip(map(str, images), distorted(of[0] for of in images.values()), strict=True)),
+            f"{title}: the first training images, and how {DISTORTED} may see them",
+        ),
         "extremes": digit_rows(extremes, f"{title}: usual and unusual training images"),
     }
 
@@ -109,6 +120,13 @@ def pairs(title: str, splits: dict[str, Split], chosen: Tensor, distances: Tenso
     rows = {"test": test.images[closest], "training": train.images[chosen[closest]]}
     names = [f"{distances[index]:.0f}" for index in closest]
     return digit_rows(rows, f"{title}: the nearest pairs, and their distances", names)
+
+
+def distorted(images: Iterable[Tensor]) -> list[Tensor]:
+    """Of each (1, 28, 28) image make a row: as it is, then distorted anew for each place."""
+    distortion, draws = distortion_of(f"model={DISTORTED}"), generator(0, "augmentation")
+    shown = [image.expand(ACROSS, -1, -1, -1) for image in images]
+    return [torch.cat([row[:1].float(), distortion(row[1:], draws)]) for row in shown]
 
 
 def row(images: Tensor) -> Tensor:

@@ -6,16 +6,48 @@ Images are (N, 1, 28, 28) uint8 pixel levels; distances are Euclidean, in pixel 
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from mnist_arch.data.splits import Split
 
+VERSION = 1
 BLOCK = 1000  # images of one matrix product
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exploration:
+    """The record of what is in a data set: whole numbers, the same on every machine.
+
+    Attributes:
+        version: Of this format.
+        command: A command that repeats it.
+        data_title: The data set's own name.
+        data_sha256: Of each file that the data was read from, uncompressed.
+        counts: For each split, the first of which trains, the images of each digit.
+        levels: For each level 0 to 255 the pixels of the training split that have it.
+        ink: For each digit the sum of the levels of its training images.
+        repeated: For each split the images that are equal to an earlier one of it.
+        shared: Of each two splits the images of the second that are in the first, as
+            [first, second, images].
+        conflicting: Groups of equal images with different labels.
+    """
+
+    version: int = VERSION
+    command: str
+    data_title: str
+    data_sha256: dict[str, str]
+    counts: dict[str, list[int]]
+    levels: list[int]
+    ink: list[int]
+    repeated: dict[str, int]
+    shared: list[list[Any]]
+    conflicting: int
 
 
 class PixelStatistics(NamedTuple):
@@ -51,14 +83,33 @@ def counts(split: Split) -> list[int]:
     return torch.bincount(split.digits, minlength=10).tolist()
 
 
-def pixel_statistics(images: Tensor) -> PixelStatistics:
-    """Images -> statistics of their pixels, from exact sums of levels and squares."""
-    found = torch.bincount(images.flatten(), minlength=256).tolist()
-    pixels = sum(found)
-    total = sum(level * count for level, count in enumerate(found))
-    squares = sum(level**2 * count for level, count in enumerate(found))
+def measure(
+    title: str, splits: Mapping[str, Split], sha256: dict[str, str], command: str
+) -> Exploration:
+    """Measure the splits of a data set, the first of which trains."""
+    train, *_ = splits.values()
+    repeated = duplicates(splits)
+    sums = train.images.flatten(1).sum(dim=1)
+    return Exploration(
+        command=command,
+        data_title=title,
+        data_sha256=sha256,
+        counts={name: counts(split) for name, split in splits.items()},
+        levels=torch.bincount(train.images.flatten(), minlength=256).tolist(),
+        ink=[int(sums[train.digits == digit].sum()) for digit in range(10)],
+        repeated={name: repeated.within(name) for name in splits},
+        shared=[[*two, repeated.between(*two)] for two in combinations(splits, 2)],
+        conflicting=repeated.conflicting,
+    )
+
+
+def pixel_statistics(levels: Sequence[int]) -> PixelStatistics:
+    """The pixels of each level 0 to 255 -> their statistics, from exact sums and squares."""
+    pixels = sum(levels)
+    total = sum(level * count for level, count in enumerate(levels))
+    squares = sum(level**2 * count for level, count in enumerate(levels))
     deviation = math.sqrt(pixels * squares - total**2) / pixels
-    return PixelStatistics(total / pixels / 255, deviation / 255, 1 - found[0] / pixels)
+    return PixelStatistics(total / pixels / 255, deviation / 255, 1 - levels[0] / pixels)
 
 
 def ink(images: Tensor) -> Tensor:
@@ -109,20 +160,19 @@ def nearest(images: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     return chosen, offsets.square().sum(dim=1).double().sqrt()
 
 
-def summary(title: str, splits: Mapping[str, Split], repeated: Duplicates) -> str:
-    """Say in some lines what there is: counts, pixels, ink, duplicates. The first split trains."""
-    lines = [title, "", "digit " + "".join(f"{name:>12}" for name in splits)]
-    table = {name: counts(split) for name, split in splits.items()}
+def summary(found: Exploration) -> str:
+    """Say in some lines what there is: counts, pixels, ink, duplicates."""
+    name, (of_each, *_) = next(iter(found.counts)), found.counts.values()
+    lines = [found.data_title, "", "digit " + "".join(f"{name:>12}" for name in found.counts)]
     lines += [
-        f"{digit:<6}" + "".join(f"{of[digit]:>12,}" for of in table.values())
+        f"{digit:<6}" + "".join(f"{of[digit]:>12,}" for of in found.counts.values())
         for digit in range(10)
     ]
-    lines.append("all   " + "".join(f"{sum(of):>12,}" for of in table.values()))
-    name, split = next(iter(splits.items()))
-    pixels = pixel_statistics(split.images)
+    lines.append("all   " + "".join(f"{sum(of):>12,}" for of in found.counts.values()))
+    pixels = pixel_statistics(found.levels)
+    size = 255 * sum(found.levels) / sum(of_each)  # the sum of levels of an image all ink
     means = {
-        int(digit): float(ink(split.images[split.digits == digit]).mean())
-        for digit in split.digits.unique()
+        digit: found.ink[digit] / images / size for digit, images in enumerate(of_each) if images
     }
     most, least = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
     lines += [
@@ -131,12 +181,17 @@ def summary(title: str, splits: Mapping[str, Split], repeated: Duplicates) -> st
         f"{100 * pixels.inked:.1f} % of the pixels are inked",
         f"most ink: {most} (mean {means[most]:.4f}), least: {least} ({means[least]:.4f})",
         "images equal to an earlier one: "
-        + ", ".join(f"{repeated.within(name):,} within {name}" for name in splits),
+        + ", ".join(f"{count:,} within {name}" for name, count in found.repeated.items()),
         "images of one split in another: "
-        + ", ".join(
-            f"{repeated.between(one, other):,} of {other} in {one}"
-            for one, other in combinations(splits, 2)
-        ),
-        f"equal images with different labels: {repeated.conflicting:,} groups",
+        + ", ".join(f"{count:,} of {other} in {one}" for one, other, count in found.shared),
+        f"equal images with different labels: {found.conflicting:,} groups",
     ]
     return "\n".join(lines)
+
+
+def page(found: Exploration, pictures: Mapping[str, str]) -> str:
+    """Write the summary as Markdown, with pictures: what they show, and their files."""
+    parts = [f"# {found.data_title}", f"Written by `{found.command}`."]
+    parts.append(f"```\n{summary(found)}\n```")
+    parts += [f"![{shown}]({file})" for shown, file in pictures.items()]
+    return "\n\n".join(parts) + "\n"

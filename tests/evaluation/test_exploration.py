@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+import mnist_arch
 from mnist_arch.data import sources
 from mnist_arch.data.splits import Split
 from mnist_arch.evaluation import exploration
 from mnist_arch.evaluation.figures.data import count_bars, ink_boxes
+from mnist_arch.evaluation.records import read_as
+
+DOCS = Path(mnist_arch.__file__).parent.parent / "docs/data"
+PICTURES = ("counts", "samples", "means", "ink", "distorted", "extremes", "pairs")
 
 
 def split(levels: list[int], digits: list[int]) -> Split:
@@ -34,7 +39,9 @@ def test_equal_images_are_counted_within_and_between_splits() -> None:
 def test_statistics_of_pixels_by_hand() -> None:
     """Half the pixels 0, half 255: mean and deviation 1/2."""
     two = split([0, 255], [0, 1]).images
-    assert exploration.pixel_statistics(two) == (0.5, 0.5, 0.5)
+    levels = exploration.measure("Two", {"training": split([0, 255], [0, 1])}, {}, "").levels
+    assert (levels[0], levels[255], sum(levels)) == (784, 784, 2 * 784)
+    assert exploration.pixel_statistics(levels) == (0.5, 0.5, 0.5)
     assert exploration.ink(two).tolist() == [0, 1]
     mean, spread = exploration.mean_and_spread(split([10, 20, 60], [0, 0, 0]).images)
     assert mean.unique().tolist() == [30]
@@ -63,7 +70,8 @@ def test_the_nearest_of_others_and_its_distance(monkeypatch: pytest.MonkeyPatch)
 def test_real_digits_agree_with_numpy() -> None:
     data = sources.load("mnist_5k", Path("unused"))
     pixels = data.train.images.numpy() / 255
-    found = exploration.pixel_statistics(data.train.images)
+    measured = exploration.measure(data.title, {"training": data.train}, data.sha256, "")
+    found = exploration.pixel_statistics(measured.levels)
     assert found == pytest.approx((pixels.mean(), pixels.std(), (pixels > 0).mean()), rel=1e-12)
     some, others = data.test.images[:20], data.train.images[:500]
     apart = some.flatten(1).double().numpy()[:, None] - others.flatten(1).double().numpy()
@@ -75,13 +83,24 @@ def test_real_digits_agree_with_numpy() -> None:
 
 def test_the_summary_tells_the_digits_with_most_and_least_ink_and_leaves_gaps() -> None:
     splits = {"training": split([9, 200, 30], [2, 4, 4]), "test": split([9], [2])}
-    text = exploration.summary("Mine", splits, exploration.duplicates(splits))
-    lines = text.splitlines()
+    lines = exploration.summary(exploration.measure("Mine", splits, {}, "")).splitlines()
     assert lines[5].split() == ["2", "1", "1"]
     assert lines[7].split() == ["4", "2", "0"]
     assert lines[13].split() == ["all", "3", "1"]
     assert "most ink: 4 (mean 0.4510), least: 2 (0.0353)" in lines
     assert "images of one split in another: 1 of test in training" in lines
+
+
+def test_the_committed_page_is_made_from_its_record_which_is_of_mnist() -> None:
+    """The mean and deviation that everybody divides MNIST by, and the sizes of its splits."""
+    (path,) = DOCS.glob("*.json")
+    found = read_as(exploration.Exploration, path)
+    pictures = {name: f"mnist_{name}.png" for name in PICTURES}
+    assert path.with_suffix(".md").read_text() == exploration.page(found, pictures)
+    assert found.data_sha256 == sources.MNIST_SHA256
+    assert [sum(counts) for counts in found.counts.values()] == [60_000, 10_000]
+    pixels = exploration.pixel_statistics(found.levels)
+    assert [round(pixels.mean, 4), round(pixels.deviation, 4)] == [0.1307, 0.3081]
 
 
 def test_bars_are_shares_of_a_split_and_boxes_stand_at_their_digits() -> None:

@@ -74,7 +74,7 @@ def test_the_learning_curve_of_1998_is_its_own_recipe_on_more_or_fewer_digits(si
     assert config == own
 
 
-@pytest.mark.parametrize("model", mnist_arch.architectures())
+@pytest.mark.parametrize("model", MODELS)
 def test_distorted_changes_nothing_but_the_distortions(model: str) -> None:
     distorted, own = composed(f"model={model}", "experiment=distorted"), composed(f"model={model}")
     source = composed("model=augmented_cnn").recipe.augmentation
