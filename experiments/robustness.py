@@ -70,9 +70,7 @@ def write(results: Path, docs: Path) -> None:
         ("robustness", SWEEPS, "Corrupted test digits"),
         ("robustness_mnist_c", MNIST_C_LIKE, "MNIST-C-like corruptions, by our own code"),
     ):
-        note = "dashed: trained on distorted digits"
-        figure = corruption_panels(tested, corruptions, f"{title} ({note})")
-        write_png(figure, docs / f"{name}.png")
+        write_png(corruption_panels(tested, corruptions, title), docs / f"{name}.png")
         print(docs / f"{name}.png")
     page = docs / "claims.md"
     files.write(page, claims.page(results))

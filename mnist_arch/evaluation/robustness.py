@@ -179,14 +179,25 @@ def _augmentation(run: Record) -> str | None:
     return target.rpartition(".")[2] if target else None
 
 
+# Settings that give a network's training distortions, or take them away, and change nothing else.
+DISTORTIONS_ALONE = {"experiment=distorted", "recipe.augmentation=null"}
+
+
 class Averaged(NamedTuple):
     """Runs that differ in nothing but their seed, and what they read right on average."""
 
     architecture: str
-    title: str
+    recipe: str
+    variant: tuple[str, ...]
     augmented: bool
     runs: int
     accuracies: dict[str, dict[float, float]]  # percent by corruption and strength
+
+    @property
+    def title(self) -> str:
+        """The network with what tells these runs from those by its own recipe."""
+        recipe = [] if self.recipe == self.architecture else [self.recipe]
+        return ", ".join([self.architecture, *recipe, *self.variant])
 
     @property
     def is_convolutional(self) -> bool:
@@ -203,7 +214,6 @@ def averaged(found: Iterable[Robustness]) -> list[Averaged]:
     names = mnist_arch.architectures()
     made = []
     for (name, recipe, *variant), members in by_group.items():
-        words = [*variant] if recipe == name else [recipe, *variant]
         shared = set.intersection(*(set(each.errors) for each in members))
         accuracies = {
             kind: {
@@ -214,6 +224,14 @@ def averaged(found: Iterable[Robustness]) -> list[Averaged]:
             if kind in shared
         }
         augmented = members[0].run["augmentation"] is not None
-        title = ", ".join([name, *words])
-        made.append(Averaged(name, title, augmented, len(members), accuracies))
+        made.append(Averaged(name, recipe, tuple(variant), augmented, len(members), accuracies))
     return sorted(made, key=lambda each: (names.index(each.architecture), each.title))
+
+
+def pairs(tested: Iterable[Averaged]) -> list[tuple[Averaged, Averaged]]:
+    """Pair what was trained without distortions and with them, and else the same."""
+    by_rest: dict[tuple[str, ...], dict[bool, Averaged]] = defaultdict(dict)
+    for each in tested:
+        rest = [word for word in each.variant if word not in DISTORTIONS_ALONE]
+        by_rest[each.architecture, each.recipe, *rest][each.augmented] = each
+    return [(both[False], both[True]) for both in by_rest.values() if len(both) == 2]

@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from mnist_arch.evaluation.claims import by_digit, overfitting, page, ranked, set_apart, turned
+from mnist_arch.evaluation.claims import (
+    by_digit,
+    distorted,
+    overfitting,
+    page,
+    ranked,
+    set_apart,
+    turned,
+)
+from mnist_arch.evaluation.corruptions import CORRUPTIONS
 from mnist_arch.evaluation.records import Record
 from mnist_arch.evaluation.report import Group, groups
 from mnist_arch.evaluation.robustness import Averaged
@@ -173,7 +182,7 @@ def net(name: str, inverted: float) -> Averaged:
         "rotation": {0: 99.0, 30: 80.0, 90: inverted, 180: inverted},
         "shift": {0: 99.0, 3: 45.0},
     }
-    return Averaged(name, name, augmented=name == "mlp", runs=1, accuracies=accuracies)
+    return Averaged(name, name, (), augmented=name == "mlp", runs=1, accuracies=accuracies)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +219,42 @@ def test_every_network_has_its_row_and_every_corruption_its_line() -> None:
     )
     assert own in told
     assert turned([net("mlp", 5)]).startswith("**Not measured yet**")
+
+
+def everywhere(
+    name: str, right: float, *variant: str, augmented: bool, **others: float
+) -> Averaged:
+    """A network that reads ``right`` percent of all digits, but of some kinds what is said."""
+    accuracies = {
+        kind: {corruption.neutral: 98.0}
+        | {strength: others.get(kind, right) for strength in corruption.strengths}
+        for kind, corruption in CORRUPTIONS.items()
+    }
+    return Averaged(name, name, variant, augmented, runs=1, accuracies=accuracies)
+
+
+def test_what_distortions_change_is_told_of_networks_that_were_trained_both_ways() -> None:
+    """Shift: 70 and 60 become 80 and 90, +10 and +30; noise: 50 and 50 become 40 and 60."""
+    nets = [
+        everywhere("lenet5", 70, augmented=False, noise=50),
+        everywhere("lenet5", 80, "experiment=distorted", augmented=True, noise=40, blur=70),
+        everywhere("augmented_cnn", 60, "recipe.augmentation=null", augmented=False, noise=50),
+        everywhere("augmented_cnn", 90, augmented=True, noise=60, blur=59),
+        everywhere("mlp", 1, augmented=False),
+        everywhere("mlp", 99, "experiment=distorted", "recipe.l2=0.1", augmented=True),
+        everywhere("dense", 1, augmented=False)._replace(accuracies={}),
+        everywhere("dense", 99, "experiment=distorted", augmented=True),
+    ]
+    told = distorted(nets)
+    assert told.startswith(
+        "At least 1 run with and without of each: `lenet5`, `augmented_cnn, recipe.augmentation="
+    )
+    assert "| shift | 65.00 % | 85.00 % | +20.00 | +10.00 to +30.00 | 2 of 2 |" in told
+    assert "| Gaussian noise | 50.00 % | 50.00 % | +0.00 | -10.00 to +10.00 | 1 of 2 |" in told
+    assert "| as they are | 98.00 % | 98.00 % | +0.00 | +0.00 to +0.00 | 0 of 2 |" in told
+    assert "* Every network gains on: rotation, shift, scale, occlusion, inversion," in told
+    assert "* No network gains on: as they are, Gaussian blur.\n" in told
+    assert distorted(nets[:1]).startswith("**Not measured yet**")
 
 
 def test_the_committed_page_is_what_the_committed_records_make() -> None:

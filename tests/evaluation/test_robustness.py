@@ -15,10 +15,11 @@ from mnist_arch.evaluation import records, robustness
 from mnist_arch.evaluation.corruptions import CORRUPTIONS, SWEEPS, Corruption, inversion, rotation
 from mnist_arch.evaluation.figures.robustness import corruption_panels
 from mnist_arch.evaluation.records import read_as
-from mnist_arch.evaluation.robustness import Robustness, averaged, measure, read_all
+from mnist_arch.evaluation.robustness import Robustness, averaged, measure, pairs, read_all
 from tests.evaluation.test_records import record
 from tests.evaluation.test_report import RESULTS
 
+AUGMENTED = {"augmentation": "RandomAffine"}
 ROOT = Path("nowhere")  # mnist_5k needs no folder
 
 
@@ -166,29 +167,55 @@ def test_runs_are_averaged_over_their_seeds_only() -> None:
     assert [each.is_convolutional for each in found] == [False, False, False, True]
 
 
-def test_every_network_has_a_line_of_its_own_in_every_panel() -> None:
+def test_pairs_differ_in_their_distortions_alone() -> None:
+    """The recipe, the precision and every other setting are the same on both sides."""
+    plain, distorted = {"variant": []}, {"variant": ["experiment=distorted"], **AUGMENTED}
+    found = averaged(
+        [
+            made_up("mlp", 1, **plain),
+            made_up("mlp", 2, **distorted),
+            made_up("mlp", 3, recipe="modern", **AUGMENTED),
+            made_up("lenet5", 4, **plain),
+            made_up("lenet5", 5, variant=["experiment=distorted", "bf16-mixed"], **AUGMENTED),
+            made_up("augmented_cnn", 6, variant=["bf16-mixed"], **AUGMENTED),
+            made_up("augmented_cnn", 7, variant=["recipe.augmentation=null", "bf16-mixed"]),
+        ]
+    )
+    titles = [(one.title, other.title) for one, other in pairs(found)]
+    assert titles == [
+        ("mlp", "mlp, experiment=distorted"),
+        ("augmented_cnn, recipe.augmentation=null, bf16-mixed", "augmented_cnn, bf16-mixed"),
+    ]
+
+
+def test_every_network_has_a_line_of_its_own_in_the_column_of_its_training() -> None:
     names = mnist_arch.architectures()
+    distorted = AUGMENTED | {"variant": ["experiment=distorted"]}
     found = averaged(
         [made_up(name, 1_000) for name in names]
-        + [made_up(name, 500, recipe="modern", augmentation="RandomAffine") for name in names]
+        + [made_up(name, 500, **distorted) for name in names]
+        + [made_up(name, 200, recipe="modern", **AUGMENTED) for name in names[:3]]
     )
-    untested = found[0]._replace(title="untested", accuracies={})
-    figure = corruption_panels([*found, untested], SWEEPS, "title")
-    shift = figure.axes[[*SWEEPS].index("shift")]
-    assert [line.get_xydata().tolist() for line in shift.lines[:2]] == [
-        [[0, 99], [2, 90]],
-        [[0, 99], [2, 95]],
-    ]
-    styles = {(each.get_color(), each.get_marker(), each.get_linestyle()) for each in shift.lines}
-    assert len(styles) == 16
-    assert {style[2] for style in styles} == {"-", "--"}
-    assert [len({style[part] for style in styles}) for part in (0, 1)] == [8, 8]
-    assert len({style[:2] for style in styles}) == 8
+    figure = corruption_panels(found, SWEEPS, "title")
+    place = 3 * [*SWEEPS].index("shift")
+    shift = figure.axes[place : place + 3]
+    assert [len(axes.lines) for axes in shift] == [8, 8, 3]
+    for axes, errors in zip(shift, (10, 5, 2), strict=True):
+        for line in axes.lines:
+            assert line.get_xydata().tolist() == [[0, 99], [2, 100 - errors]]
+        styles = [(each.get_color(), each.get_marker()) for each in axes.lines]
+        assert len({color for color, _ in styles}) == len(styles)
+        assert len({marker for _, marker in styles}) == len(styles)
+        assert (
+            styles
+            == [(line.get_color(), line.get_marker()) for line in shift[0].lines][: len(styles)]
+        )
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == [each.title for each in found]
-    assert [axes.get_xlabel() for axes in figure.axes[:7]] == [
-        each.title for each in SWEEPS.values()
-    ]
+    assert [text.get_text() for text in legend.get_texts()] == [*names]
+    titles = [each.title for each in SWEEPS.values()]
+    assert [axes.get_xlabel() for axes in figure.axes[1:21:3]] == titles
+    said = ["as they are", "else the same", "modern recipe"]
+    assert all(word in axes.get_title() for word, axes in zip(said, figure.axes, strict=False))
 
 
 def test_committed_records_are_of_committed_runs_and_of_one_set_of_corruptions() -> None:

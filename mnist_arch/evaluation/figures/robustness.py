@@ -11,36 +11,43 @@ from mnist_arch.evaluation.corruptions import Corruption
 from mnist_arch.evaluation.figures.style import COLORS, DPI, MARKERS, plain
 from mnist_arch.evaluation.robustness import Averaged
 
-COLUMNS = 3
+TRAINED = {  # a column of panels each
+    "trained on digits as they are": lambda net: not net.augmented,
+    "on distorted digits, else the same": lambda net: net.augmented and net.recipe != "modern",
+    "by the modern recipe, distorted too": lambda net: net.augmented and net.recipe == "modern",
+}
 
 
 def corruption_panels(
     tested: Sequence[Averaged], corruptions: Mapping[str, Corruption], title: str
 ) -> Figure:
-    """Draw accuracy (percent) against strength: a panel for each corruption, a line for each net.
+    """Draw accuracy (percent) against strength: a row of panels for each corruption.
 
-    A network has one colour and marker; it is dashed where it was trained on distorted digits.
+    Networks are told apart by colour and marker, how they were trained by the column.
     """
-    tested = [each for each in tested if corruptions.keys() & each.accuracies.keys()]
-    rows = -(-len(corruptions) // COLUMNS)
-    figure = Figure(figsize=(9, 1 + 2.4 * rows), dpi=DPI, layout="constrained")
-    panels = figure.subplots(rows, COLUMNS, sharey=True, squeeze=False).flatten()
-    for axes, (name, corruption) in zip(panels, corruptions.items(), strict=False):
-        for each in tested:
-            axes.add_line(_line(each, each.accuracies.get(name, {})))
-        axes.autoscale_view()
-        axes.set_ylim(0, 101)
-        axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 3, 5, 10]))
-        plain(axes, "", corruption.title, "")
+    figure = Figure(figsize=(9, 1.2 + 1.45 * len(corruptions)), dpi=DPI, layout="constrained")
+    panels = figure.subplots(
+        len(corruptions), len(TRAINED), sharex="row", sharey=True, squeeze=False
+    )
+    for row, (name, corruption) in zip(panels, corruptions.items(), strict=True):
+        for axes, belongs in zip(row, TRAINED.values(), strict=True):
+            for each in filter(belongs, tested):
+                axes.add_line(_line(each.architecture, each.accuracies.get(name, {})))
+            axes.autoscale_view()
+            axes.set_ylim(0, 103)
+            axes.set_yticks([0, 50, 100])
+            axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 3, 5, 10]))
+            plain(axes, "", "", "")
+        row[len(row) // 2].set_xlabel(corruption.title, fontsize=11)
+    for axes, column in zip(panels[0], TRAINED, strict=True):
+        axes.set_title(column, fontsize=11)
     figure.supylabel("test accuracy, percent", fontsize=11)
     figure.suptitle(title, fontsize=12)
-    spare = panels[len(corruptions) :]
-    for axes in spare:
-        axes.remove()
+    shown = {each.architecture for each in tested}
     figure.legend(
-        handles=[_line(each, {}) for each in tested],
-        loc="lower right" if len(spare) else "outside lower center",
-        ncols=len(spare) or COLUMNS,
+        handles=[_line(name, {}) for name in mnist_arch.architectures() if name in shown],
+        loc="outside lower center",
+        ncols=4,
         fontsize=10,
         handlelength=3.5,
         frameon=False,
@@ -48,15 +55,14 @@ def corruption_panels(
     return figure
 
 
-def _line(each: Averaged, points: Mapping[float, float]) -> Line2D:
-    place = mnist_arch.architectures().index(each.architecture)
+def _line(architecture: str, points: Mapping[float, float]) -> Line2D:
+    place = mnist_arch.architectures().index(architecture)
     return Line2D(
         [*points],
         [*points.values()],
-        label=each.title,
+        label=architecture,
         color=COLORS[place],
         marker=MARKERS[place],
-        linestyle="--" if each.augmented else "-",
         linewidth=1.4,
         markersize=4,
     )
