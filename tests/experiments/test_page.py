@@ -1,11 +1,14 @@
 """The command that serves the page: which runs it shows, what it trains, how it ends."""
 
 import asyncio
+import http.client
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,22 +56,77 @@ def test_nets_are_trained_by_the_command_that_trains_any(
     assert first_seeds(Path("runs")) == [run]
 
 
-def test_the_command_says_its_address_and_ends_quietly(tmp_path: Path) -> None:
+@contextmanager
+def serving(folder: Path, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start the command in a folder; gives its process and the address that it says."""
     started = subprocess.Popen(
-        [sys.executable, "-m", "experiments.page", "--port", "0"],
-        cwd=tmp_path,
+        [sys.executable, "-m", "experiments.page", "--port", "0", *words],
+        cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
     assert started.stdout
-    line = started.stdout.readline()
-    assert line.startswith("http://127.0.0.1:")
-    port = int(line.split()[0].rpartition(":")[2])
-    with pytest.raises(UserError, match=f"--port {port}: Address already in use"):
-        listening("127.0.0.1", port)
+    try:
+        yield started, started.stdout.readline().split()[0]
+    finally:
+        started.kill()
+        started.communicate()
+
+
+def ended(started: subprocess.Popen[str]) -> tuple[int, str]:
+    """Press Ctrl-C; returns the exit code and what was said on standard error."""
     started.send_signal(signal.SIGINT)
     _, errors = started.communicate(timeout=60)
-    assert (started.returncode, errors) == (0, "")
+    return started.returncode, errors
+
+
+def test_the_command_says_its_address_and_ends_quietly(tmp_path: Path) -> None:
+    with serving(tmp_path) as (started, address):
+        assert address.startswith("http://127.0.0.1:")
+        port = int(address.rpartition(":")[2])
+        with pytest.raises(UserError, match=f"--port {port}: Address already in use"):
+            listening("127.0.0.1", port)
+        assert ended(started) == (0, "")
     assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(
+    ("host", "status", "said"),
+    [
+        ("127.0.0.1", 403, ""),
+        ("0.0.0.0", 200, "warning: --host 0.0.0.0: others can reach the page\n"),
+    ],
+)
+def test_other_machines_reach_the_page_only_where_that_was_asked_for(
+    tmp_path: Path, host: str, status: int, said: str
+) -> None:
+    """They know this machine by another name, which a loopback's server refuses."""
+    with serving(tmp_path, "--host", host) as (started, address):
+        asked = http.client.HTTPConnection("127.0.0.1", int(address.rpartition(":")[2]))
+        asked.request("GET", "/", headers={"Host": "classroom.example"})
+        assert asked.getresponse().status == status
+        asked.close()
+        assert ended(started) == (0, said)
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
+def test_without_its_extra_the_command_says_how_to_get_it(
+    missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Finder:
+        """Knows that a module is not installed."""
+
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == missing:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    for name in [*sys.modules]:
+        if name.startswith(("mnist_arch.inference.page", "starlette", "uvicorn")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr("sys.meta_path", [Finder(), *sys.meta_path])
+    monkeypatch.setattr("sys.argv", ["experiments.page"])
+    said = rf"{missing} is missing: pip install 'mnist_arch\[page\]'"
+    with pytest.raises(UserError, match=said):
+        command.main()

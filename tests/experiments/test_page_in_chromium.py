@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +232,41 @@ def test_pictures_are_read_and_what_is_none_is_said(
         write(page, DIGITS[2])
         expect(of_lenet5(page).locator(".digit")).to_have_text("2")
         expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_picture_may_be_dropped_or_pasted(browser: Browser, address: str) -> None:
+    file = BytesIO()
+    Image.fromarray(drawn(SEVEN)).save(file, "PNG")
+    with opened(browser, address, "desk") as page:
+        held = page.evaluate_handle(
+            """(bytes) => {
+                const held = new DataTransfer();
+                held.items.add(new File([new Uint8Array(bytes)], "7.png", {type: "image/png"}));
+                return held;
+            }""",
+            [*file.getvalue()],
+        )
+        words = page.evaluate_handle(
+            "() => { const held = new DataTransfer(); held.setData('text/plain', '7');"
+            " return held; }"
+        )
+        page.dispatch_event("#pad", "dragover", {"dataTransfer": held})
+        expect(page.locator(".pad")).to_have_class(re.compile("dropping"))
+        page.dispatch_event("#pad", "drop", {"dataTransfer": held})
+        expect(page.locator(".pad")).not_to_have_class(re.compile("dropping"))
+        expect(of_lenet5(page).locator(".digit")).to_have_text("7")
+        write(page, DIGITS[2])
+        expect(of_lenet5(page).locator(".digit")).to_have_text("2")
+        page.dispatch_event("#pad", "drop", {"dataTransfer": words})  # no picture: nothing changes
+        paste = (
+            "held => document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: held}))"
+        )
+        page.evaluate(paste, words)
+        expect(of_lenet5(page).locator(".digit")).to_have_text("2")
+        page.evaluate(paste, held)
+        expect(of_lenet5(page).locator(".digit")).to_have_text("7")
+        page.click("#undo")
+        expect(of_lenet5(page).locator(".digit")).to_have_text("2")
 
 
 def test_a_number_and_the_feature_maps_of_a_digit_of_it(browser: Browser, address: str) -> None:
