@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -104,10 +104,10 @@ def test_other_machines_reach_the_page_only_where_that_was_asked_for(
 ) -> None:
     """They know this machine by another name, which a loopback's server refuses."""
     with serving(tmp_path, "--host", host) as (started, address):
-        asked = http.client.HTTPConnection("127.0.0.1", int(address.rpartition(":")[2]))
-        asked.request("GET", "/", headers={"Host": "classroom.example"})
-        assert asked.getresponse().status == status
-        asked.close()
+        port = int(address.rpartition(":")[2])
+        with closing(http.client.HTTPConnection("127.0.0.1", port)) as asked:
+            asked.request("GET", "/", headers={"Host": "classroom.example"})
+            assert asked.getresponse().status == status
         assert ended(started) == (0, said)
 
 
