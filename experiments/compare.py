@@ -2,7 +2,7 @@
 
     python -m experiments.compare runs/mlp-seed* runs/mlp-modern-seed*
     python -m experiments.compare runs/lenet5-seed0 runs/lenet5-seed1 --html lenet5.html
-    python -m experiments.compare 'results/*.json' --markdown comparison.md
+    python -m experiments.compare 'results/lenet5-*.json' --markdown comparison.md
 
 Runs that differ only in their seed are taken together, as one net; if all do, each is compared
 with each. Records without predictions beside them, as in results/, give less, and it is said what.

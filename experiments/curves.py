@@ -11,6 +11,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 import mnist_arch
 from experiments.command import run_command
 from mnist_arch.errors import UserError, suggestion
@@ -31,12 +33,21 @@ def main() -> None:
     if asked.model not in mnist_arch.architectures():
         near = suggestion(asked.model, mnist_arch.architectures())
         raise UserError(f"--model {asked.model}: no such network; {near}")
-    published, chosen_by = read_all(asked.folder), read_all(asked.folder / "search")
-    drawn = curves([*groups(published), *groups(chosen_by)], asked.model)
-    if not drawn:
-        raise UserError(f"{asked.folder}: no runs of {asked.model} by a recipe with a claim there")
-    write_png(training_curves(drawn, f"{asked.model}, errors as it learns"), asked.out)
+    write_png(figure(asked.folder, asked.model), asked.out)
     print(asked.out)
+
+
+def figure(folder: Path, model: str) -> Figure:
+    """Draw the curves of a network from the records in a folder.
+
+    Raises:
+        UserError: There are none.
+    """
+    published, chosen_by = read_all(folder), read_all(folder / "search")
+    drawn = curves([*groups(published), *groups(chosen_by)], model)
+    if not drawn:
+        raise UserError(f"{folder}: no runs of {model} by a recipe with a claim there")
+    return training_curves(drawn, f"{model}, errors as it learns")
 
 
 def curves(found: Sequence[Group], model: str) -> dict[str, list[list[float]]]:

@@ -1,7 +1,7 @@
 """How well are pictures read that are not MNIST's, and what is doubted? Measured, as a page.
 
     python -m experiments.reading runs/lenet5-seed1 runs/mlp-seed1     (a minute or more each)
-    python -m experiments.reading runs/* --ablation runs/lenet5-seed1  (each step left out, of one)
+    python -m experiments.reading RUN --ablation RUN                   (with each step left out)
     python -m experiments.reading                                      (the page, from its records)
     python -m experiments.reading --least-scores runs/held_out/*       (what is doubted, by net)
 
@@ -59,10 +59,14 @@ def measure(runs: list[Path], ablation: Path | None) -> None:
     from mnist_arch.evaluation import records
     from mnist_arch.inference import reading
 
-    for folder in runs:
-        records.read(folder)  # what is wrong is said at once
     paths = {folder: RECORDS / f"{folder.resolve().name}.json" for folder in runs}
-    waiting = [folder for folder in runs if not paths[folder].exists()]
+    waiting = []
+    for folder, path in paths.items():
+        run = reading.identity(records.read(folder))
+        if not path.exists():
+            waiting.append(folder)
+        elif records.read_as(reading.Reading, path).run != run:
+            raise UserError(f"{path}: of another run than {folder}; rename one of them")
     if not waiting:
         return
     data = sources.load("mnist", sources.default_root())

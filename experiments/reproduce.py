@@ -10,6 +10,7 @@ what was broken off goes on; the records go to results/, from which the pages ar
 """
 
 import argparse
+import itertools
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -29,6 +30,7 @@ from mnist_arch.errors import UserError, suggestion
 from mnist_arch.evaluation.records import read_all
 
 RUNS, RESULTS = Path("runs"), Path("results")
+SET_HERE = ("model", "recipe", "seed", "runs", "test")  # no words of the user's
 # What makes the pages and figures of this project from its records and its data, in this order.
 PAGES = (
     ("experiments.curves",),
@@ -72,18 +74,28 @@ def measure(models: list[str], seeds: int, settings: list[str]) -> bool:
     Raises:
         UserError: A setting is impossible; nothing was run.
     """
-    expected = _usual_seconds()
+    for word in settings:
+        if (key := word.lstrip("+~").partition("=")[0]) in SET_HERE:
+            raise UserError(f"{word}: claims are judged by runs that leave {key} as it is")
     jobs: list[tuple[list[str], Config]] = []
     with initialize_config_module("conf", version_base="1.3"):
-        for seed in range(seeds):  # so that every network has been run once before any is twice
-            for name in sorted(models, key=lambda name: expected.get(name, 0)):
-                words = [f"model={name}", f"seed={seed}", *settings]
-                jobs.append((words, typed(compose("config", words))))
+        for name, seed in itertools.product(models, range(seeds)):
+            words = [f"model={name}", f"seed={seed}", *settings]
+            jobs.append((words, typed(compose("config", words))))
+    usual = _seconds_an_epoch()
+
+    def expected(config: Config) -> float:
+        likeliest = usual.get((config.model.name, config.trainer.precision))
+        any_precision = [each for (name, _), each in usual.items() if name == config.model.name]
+        return (likeliest or max(any_precision, default=0)) * config.recipe.max_epochs
+
+    # Every network is run once before any is twice, the quickest first.
+    jobs.sort(key=lambda job: (job[1].seed, expected(job[1])))
     folder = RUNS / "sweeps" / f"reproduce-{datetime.now():%Y%m%d-%H%M%S-%f}"
     sweeps.begin(folder, len(jobs))
     for number, (words, config) in enumerate(jobs):
         left = [each for _, each in jobs[number:] if not finished(RUNS, resolved(each))]
-        seconds = round(sum(expected.get(each.model.name, 0) for each in left))
+        seconds = round(sum(map(expected, left)))
         if seconds:
             sys.stderr.write(f"about {timedelta(seconds=seconds)} left, as the last runs took\n")
 
@@ -97,13 +109,14 @@ def measure(models: list[str], seeds: int, settings: list[str]) -> bool:
     return sweeps.end(folder)
 
 
-def _usual_seconds() -> dict[str, float]:
-    """Return the mean training time of each network's committed runs by its own recipe."""
-    times: dict[str, list[float]] = {}
+def _seconds_an_epoch() -> dict[tuple[str, str], float]:
+    """Return the mean over the committed runs of each network and precision."""
+    times: dict[tuple[str, str], list[float]] = {}
     for record in read_all(RESULTS):
         if record.recipe == record.architecture and not record.variant:
-            times.setdefault(record.architecture, []).append(record.seconds_training)
-    return {name: mean(seconds) for name, seconds in times.items()}
+            seconds = record.seconds_training / record.epochs
+            times.setdefault((record.architecture, record.precision), []).append(seconds)
+    return {kind: mean(seconds) for kind, seconds in times.items()}
 
 
 def _keep(run: Path, record: Path) -> None:

@@ -9,12 +9,19 @@ and a test that was broken off goes on from its last whole corruption.
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.command import run_command
 from mnist_arch import files
 from mnist_arch.data import sources
 from mnist_arch.errors import UserError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mnist_arch.evaluation.robustness import Averaged
 
 
 def main() -> None:
@@ -28,7 +35,7 @@ def main() -> None:
     parser.add_argument("--sheet", action="store_true", help="draw the corruptions themselves")
     parser.add_argument("--results", type=Path, default=Path("results"), help="of the records")
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="of what is written")
-    parser.add_argument("--data", default="mnist", metavar="NAME", help="of the sheet")
+    parser.add_argument("--data", default="mnist", metavar="NAME", help="what is drawn")
     parser.add_argument("--root", type=Path, default=sources.default_root(), help="of the data")
     asked = parser.parse_args()
     if not (asked.runs or asked.from_records or asked.sheet):
@@ -38,7 +45,7 @@ def main() -> None:
     if asked.runs:
         test(asked.runs, asked.results / "robustness", asked.root, again=asked.again)
     if asked.from_records:
-        write(asked.results, asked.docs)
+        write(asked.results, asked.docs, asked.data)
     if asked.sheet:
         draw_sheet(asked.data, asked.root, asked.docs / "corruptions.png")
 
@@ -56,25 +63,32 @@ def test(runs: list[Path], out: Path, root: Path, *, again: bool) -> None:
         print(f"{path}, percent read right: {', '.join(ends)}")
 
 
-def write(results: Path, docs: Path) -> None:
-    """Draw the figures and write the page of claims, from records alone."""
+def write(results: Path, docs: Path, data: str) -> None:
+    """Draw figures of one data set, and write the page of claims of MNIST; from records alone."""
     from mnist_arch.evaluation import claims, robustness
-    from mnist_arch.evaluation.corruptions import MNIST_C_LIKE, SWEEPS
-    from mnist_arch.evaluation.figures.robustness import corruption_panels
     from mnist_arch.evaluation.figures.style import write_png
 
-    tested = robustness.averaged(robustness.read_all(results / "robustness"))
+    tested = robustness.averaged(robustness.read_all(results / "robustness"), data)
     if not tested:
-        raise UserError(f"{results / 'robustness'}: no records there; test a run first")
-    for name, corruptions, title in (
-        ("robustness", SWEEPS, "Corrupted test digits"),
-        ("robustness_mnist_c", MNIST_C_LIKE, "MNIST-C-like corruptions, by our own code"),
-    ):
-        write_png(corruption_panels(tested, corruptions, title), docs / f"{name}.png")
+        raise UserError(f"{results / 'robustness'}: no records of {data} there; test a run first")
+    for name, figure in figures(tested).items():
+        write_png(figure, docs / f"{name}.png")
         print(docs / f"{name}.png")
     page = docs / "claims.md"
     files.write(page, claims.page(results))
     print(page)
+
+
+def figures(tested: "Sequence[Averaged]") -> dict[str, "Figure"]:
+    """Draw what was tested, for each name of a picture in docs/."""
+    from mnist_arch.evaluation.corruptions import MNIST_C_LIKE, SWEEPS
+    from mnist_arch.evaluation.figures.robustness import corruption_panels
+
+    kinds = {
+        "robustness": (SWEEPS, "Corrupted test digits"),
+        "robustness_mnist_c": (MNIST_C_LIKE, "MNIST-C-like corruptions, by our own code"),
+    }
+    return {name: corruption_panels(tested, *kind) for name, kind in kinds.items()}
 
 
 def draw_sheet(name: str, root: Path, out: Path) -> None:

@@ -23,7 +23,6 @@ from omegaconf import DictConfig
 from experiments.command import explanation, run_command
 from mnist_arch.errors import UserError
 from mnist_arch.evaluation import records
-from mnist_arch.evaluation.records import Record
 
 VERSION = 1  # of the files in a sweep's folder
 OUTCOME = {"version", "words", "status", "run", "error", "log"}
@@ -35,14 +34,22 @@ class Sweep(Callback):
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Note how many jobs there will be."""
         folder, words = Path(config.hydra.sweep.dir), list(config.hydra.overrides.task)
-        # Hydra makes a warning of any exception here but that by which a command leaves.
-        run_command(lambda: begin(folder, _count(words)))
+        _conclude(lambda: begin(folder, _count(words)))
         atexit.register(_forget_without_jobs, folder)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Say what became of them; exit code 1 if one failed."""
         folder = Path(config.hydra.sweep.dir)
-        run_command(lambda: end(folder) or sys.exit(1))
+        _conclude(lambda: end(folder) or sys.exit(1))
+
+
+def _conclude(action: Callable[[], Any]) -> None:
+    """Act as a command: Hydra makes a mere warning of any exception but that of leaving."""
+    try:
+        run_command(action)
+    except Exception:  # noqa: BLE001 a bug must not look like a sweep that went well
+        traceback.print_exc()
+        sys.exit(1)
 
 
 def begin(folder: Path, jobs: int | None) -> None:
@@ -102,23 +109,26 @@ def end(folder: Path) -> bool:
     """
     outcomes = _outcomes(folder)
     found = {outcome["run"]: Path(outcome["run"]) for outcome in outcomes if outcome["run"]}
-    if found:
-        _show([records.read(run) for run in found.values()], folder)
     missing = [outcome for outcome in outcomes if not outcome["run"]]
-    if missing:
-        lines = [f"\n{len(missing)} of {len(outcomes)} jobs are not finished:"]
-        for outcome in missing:
-            lines += [f"  {outcome['words']}", f"    {outcome['error'] or outcome['status']}"]
-            lines += [f"    {outcome['log']}"] if outcome["log"] else []
-        lines.append("The same command tries these again, and no others.")
-        _say("\n".join(lines))
+    try:
+        if found:
+            _show(list(found.values()), folder)
+    finally:
+        if missing:
+            lines = [f"\n{len(missing)} of {len(outcomes)} jobs are not finished:"]
+            for outcome in missing:
+                lines += [f"  {outcome['words']}", f"    {outcome['error'] or outcome['status']}"]
+                lines += [f"    {outcome['log']}"] if outcome["log"] else []
+            lines.append("The same command tries these again, and no others.")
+            _say("\n".join(lines))
     return not missing
 
 
-def _show(found: list[Record], folder: Path) -> None:
-    """Print the table of some runs, and keep it."""
+def _show(runs: list[Path], folder: Path) -> None:
+    """Print the table of some runs, and keep it; their means go beside them."""
     from mnist_arch.evaluation import board, report
 
+    found = [records.read(run) for run in runs]
     try:
         table, values = report.results(found), report.results_csv(found)
     except UserError:  # they differ in what tells no experiments apart, such as threads
@@ -127,7 +137,7 @@ def _show(found: list[Record], folder: Path) -> None:
     (folder / "table.md").write_text(report.markdown(table) + "\n")
     (folder / "table.csv").write_text(values)
     print(f"\n{report.aligned(table)}\n\n{folder}/table.md, {folder}/table.csv")
-    for mean in board.write_means(report.groups(found), folder.parents[1]):
+    for mean in board.write_means(report.groups(found), runs[0].parent):
         print(f"{mean} (for TensorBoard)")
 
 

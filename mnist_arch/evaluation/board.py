@@ -96,7 +96,7 @@ def write_means(groups: Iterable[Group], runs: Path) -> list[Path]:
 def _write_mean(group: Group, runs: Path) -> Path:
     title = f"{group.architecture}, {group.title}"
     name = re.sub(r"[^A-Za-z0-9._=-]+", "_", title.replace(", ", "-"))
-    folder = runs / f"{name}-mean"
+    folder = runs / f"{name}{'' if group.tested else '-test=false'}-mean"
     if folder.exists() and not (folder / MARK).exists():
         raise UserError(f"{folder}: in the way of the mean of {title}; move it")
     folder.mkdir(parents=True, exist_ok=True)

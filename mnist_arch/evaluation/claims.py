@@ -1,13 +1,15 @@
 """What the sources say in prose, each as a sentence with numbers: the page docs/claims.md.
 
-A claim is judged as those in numbers are, by the 95 % interval of a mean over runs that differ in
-their seed only.
+Claims of more and fewer errors are judged as those in numbers are, by the 95 % interval of a mean
+over runs that differ in their seed only. That a network cannot read some digits is judged by
+whether it reads half of them, once for each way in which it was trained.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from statistics import mean
+from statistics import mean, stdev
 from typing import Literal
 
 from scipy import stats
@@ -17,7 +19,7 @@ from mnist_arch.evaluation.corruptions import CORRUPTIONS
 from mnist_arch.evaluation.records import Record
 from mnist_arch.evaluation.report import Group, markdown
 from mnist_arch.evaluation.robustness import Averaged
-from mnist_arch.evaluation.statistics import CONFIDENCE, interval
+from mnist_arch.evaluation.statistics import interval, over_seeds
 
 Which = Literal["most", "fewest"]
 
@@ -111,7 +113,7 @@ def page(results: Path) -> str:
     Raises:
         UserError: A record is not readable.
     """
-    groups = report.groups(records.read_all(results))
+    groups = [group for group in report.groups(records.read_all(results)) if group.tested]
     tested = robustness.averaged(robustness.read_all(results / "robustness"))
     return PAGE.format(
         overfitting=overfitting(groups),
@@ -149,10 +151,12 @@ def overfitting(groups: Sequence[Group]) -> str:
     )
     if min(len(before), len(after)) < 2:
         return f"{told} **Cannot be judged**: one run of a kind judges nothing."
-    welch = stats.ttest_ind(after, before, equal_var=False)
-    low, high = welch.confidence_interval(CONFIDENCE)
+    change = over_seeds(after, before)
+    if change is None:
+        return f"{told} **Cannot be judged**: the runs do not differ."
+    low, high = change.low, change.high
     told += (
-        f" All digits change it by {mean(after) - mean(before):+.2f} points (95 % interval "
+        f" All digits change it by {change.value:+.2f} points (95 % interval "
         f"{low:+.2f} to {high:+.2f}); the source's change is {DROP:+.2f}."
     )
     if high < 0:
@@ -168,8 +172,9 @@ def turned(tested: Sequence[Averaged]) -> str:
     tested = [
         each for each in tested if {"inversion", "rotation", "shift"} <= each.accuracies.keys()
     ]
-    dense = [each for each in tested if not each.is_convolutional]
-    cnns = [each for each in tested if each.is_convolutional]
+    learnt = [each for each in tested if _right(each, "as they are") >= READABLE]
+    dense = [each for each in learnt if not each.is_convolutional]
+    cnns = [each for each in learnt if each.is_convolutional]
     if not (dense and cnns):
         return "**Not measured yet**: no runs of both kinds were tested on corrupted digits."
     failing = {column: (_failing(dense, column), _failing(cnns, column)) for column in SHOWN}
@@ -184,12 +189,13 @@ def turned(tested: Sequence[Averaged]) -> str:
     verdict = "Holds" if dense_fail and not any(cnns_fail) else "Does not hold"
     lines = [
         f"**{verdict}**: on digits {', '.join(MEANT)} {one}, and {other}, where to read less than "
-        f"{READABLE} % right is to fail.",
+        f"{READABLE} % right is to fail. Counted is each training of a network, a row below, by "
+        f"which it reads {READABLE} % of the digits as they are.",
         "",
     ]
     lines += [
-        f"* Digits {column}: {failing[column][0]} of {len(dense)} dense networks fail "
-        f"({_span(dense, column)}), {failing[column][1]} of {len(cnns)} CNNs "
+        f"* Digits {column}: {failing[column][0]} of {len(dense)} trained dense networks fail "
+        f"({_span(dense, column)}), {failing[column][1]} of {len(cnns)} trained CNNs "
         f"({_span(cnns, column)})."
         for column in SHOWN
         if column != "as they are"
@@ -281,11 +287,9 @@ def set_apart(group: Group | None, digits: Sequence[int], which: Which) -> str:
         for rival in range(10)
         if rival not in digits
     }
-    bounds = {pair: interval(lead) or (lead[0], lead[0]) for pair, lead in leads.items()}
-    pair = min(bounds, key=lambda pair: bounds[pair][1])
-    if bounds[pair][1] >= 0:
-        pair = min(bounds, key=lambda pair: bounds[pair][0])
-    (digit, rival), (low, high), runs = pair, bounds[pair], len(every)
+    pair = min(leads, key=lambda pair: (_certainty(leads[pair]), mean(leads[pair])))
+    (digit, rival), runs = pair, len(every)
+    low, high = interval(leads[pair]) or (leads[pair][0], leads[pair][0])
     errors = [sum(_errors(record)[digit] for record in group.records) for digit in range(10)]
 
     def share(digit: int) -> str:
@@ -296,7 +300,7 @@ def set_apart(group: Group | None, digits: Sequence[int], which: Which) -> str:
     first = sum(all(lead[run] > 0 for lead in leads.values()) for run in range(runs))
     told = (
         f"In {runs} run{'s' * (runs > 1)} by its own recipe `{group.architecture}` misreads "
-        f"{' and '.join(map(share, digits))}; the rival hardest to rule out: "
+        f"{' and '.join(map(share, digits))}; the rival that speaks most against it: "
         f"{share(rival)}. The {which} "
         f"errors are on {' and '.join(map(str, digits))} in {first} of {runs}."
     )
@@ -317,6 +321,12 @@ def set_apart(group: Group | None, digits: Sequence[int], which: Which) -> str:
         f"equally hard, one run's {once[0]} and {once[1]} errors would have p = {chance:.2f} "
         "(exact binomial test)."
     )
+
+
+def _certainty(lead: Sequence[float]) -> float:
+    """Return how many standard errors a mean lead is above zero."""
+    spread = stdev(lead) / len(lead) ** 0.5 if lead[1:] else 0.0
+    return mean(lead) / spread if spread else mean(lead) * math.inf if mean(lead) else 0.0
 
 
 def by_digit(groups: Iterable[Group]) -> report.Table:

@@ -20,6 +20,8 @@ SPLITS = ("train", "validation", "test")
 _SAID = re.compile(
     r"(model|recipe|data|seed|runs|test|figures|fail_fast|data\.root|(trainer|hydra)\..*)="
 )
+# Overrides that give a network's training distortions, or take them away, and change nothing else.
+DISTORTIONS_ALONE = {"experiment=distorted", "recipe.augmentation=null"}
 
 
 @dataclass(frozen=True, kw_only=True)

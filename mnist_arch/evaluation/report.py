@@ -12,8 +12,8 @@ import mnist_arch
 from mnist_arch import files
 from mnist_arch.errors import UserError
 from mnist_arch.evaluation.ensembles import Ensemble
-from mnist_arch.evaluation.records import Record
-from mnist_arch.evaluation.statistics import interval, verdict
+from mnist_arch.evaluation.records import DISTORTIONS_ALONE, Record
+from mnist_arch.evaluation.statistics import interval, over_seeds, verdict
 
 BEGIN, END = "<!-- {}: written by `make pages` -->", "<!-- end of {} -->"
 CLAIMS = (
@@ -28,7 +28,10 @@ CLAIMS = (
     "range",
     "verdict",
 )
-MODERN = ("network", "parameters", "its own recipe", "runs", "modern recipe", "runs", "difference")
+MODERN = (
+    *("network", "parameters", "its own recipe", "runs", "modern recipe", "runs", "difference"),
+    "95 % interval",
+)
 CHOICES = ("network", "recipe", "epochs", "runs", "held-out errors", "held-out loss")
 ENSEMBLES = ("members", "their test errors", "the best of them", "together", "difference")
 RESULTS = (
@@ -66,13 +69,18 @@ def summary(record: Record) -> str:
 
 
 class Group(NamedTuple):
-    """Runs that differ in nothing but their seed, and what they share."""
+    """Runs that differ in nothing but their seed, and what they share.
+
+    Attributes:
+        tested: Whether they read the test digits; those that did not serve to choose something.
+    """
 
     architecture: str
     recipe: str
     data: str
     precision: str
     variant: tuple[str, ...]
+    tested: bool
     records: list[Record]
 
     @property
@@ -85,7 +93,8 @@ class Group(NamedTuple):
         """Whether it is another way to what a source claims of this network."""
         others = {*mnist_arch.architectures()} - {self.architecture}
         claimed = self.records[0].claim is not None and self.recipe not in others
-        return claimed and self.data == "mnist" and not self.is_own
+        other_question = DISTORTIONS_ALONE & {*self.variant}
+        return claimed and self.data == "mnist" and not (self.is_own or other_question)
 
     @property
     def title(self) -> str:
@@ -102,11 +111,13 @@ def groups(records: Iterable[Record]) -> list[Group]:
     Raises:
         UserError: Two of them are the same run.
     """
-    found: dict[tuple[str, str, str, str, tuple[str, ...]], dict[int, Record]] = defaultdict(dict)
+    found: dict[tuple[str, str, str, str, tuple[str, ...], bool], dict[int, Record]] = defaultdict(
+        dict
+    )
     for record in records:
         key = (
             *(record.architecture, record.recipe, record.data, record.precision),
-            record.variant,
+            *(record.variant, record.test_images is not None),
         )
         if record.seed in found[key]:
             raise UserError(f"two records of the same run: {record.command}")
@@ -122,6 +133,7 @@ def groups(records: Iterable[Record]) -> list[Group]:
             names.index(group.architecture),
             group.recipe != group.architecture,
             group[1:5],
+            not group.tested,
         ),
     )
 
@@ -139,10 +151,13 @@ def tried(records: Iterable[Record]) -> Table:
 
 
 def modern(records: Iterable[Record]) -> Table:
-    """How far each network gets by today's training: test accuracy of both recipes, in percent."""
+    """How far each network gets by today's training: test accuracy of both recipes, in percent.
+
+    The interval is that of the difference, see `statistics.over_seeds`.
+    """
     by_recipe: dict[str, dict[str, Group]] = defaultdict(dict)
     for group in groups(records):
-        if group.data == "mnist" and not group.variant:
+        if group.data == "mnist" and group.tested and not group.variant:
             kind = "own" if group.is_own else group.recipe
             by_recipe[group.architecture].setdefault(kind, group)
     rows: list[Sequence[str]] = []
@@ -151,8 +166,10 @@ def modern(records: Iterable[Record]) -> Table:
             own, new = (_accuracies(found[kind], "test")[1] for kind in ("own", "modern"))
             cells = [f"{_over_seeds(own, 2)} %", str(len(own)), f"{_over_seeds(new, 2)} %"]
             parameters = f"{found['own'].records[0].parameters:,}"
-            change = f"{mean(new) - mean(own):+.2f}"
-            rows.append((f"`{name}`", parameters, *cells, str(len(new)), change))
+            change = over_seeds(new, own)
+            span = f"{change.low:+.2f} to {change.high:+.2f}" if change else ""
+            cells += [str(len(new)), f"{mean(new) - mean(own):+.2f}", span]
+            rows.append((f"`{name}`", parameters, *cells))
     return MODERN, rows
 
 
@@ -259,13 +276,15 @@ def aligned(table: Table) -> str:
 
 def _claims_of(group: Group) -> Iterable[Sequence[str]]:
     claim = group.records[0].claim or {}
-    tested = group.records[0].test_images is not None
-    for split in ("test", "validation", "train") if tested else ("validation", "train"):
+    for split in ("test", "validation", "train") if group.tested else ("validation", "train"):
         claimed = claim.get(f"{split}_accuracy")
-        if claimed is not None and group.records[0].figures(split):
+        trained_long_enough = split == "test" or group.records[0].epochs >= (
+            claim.get("epochs") or 1
+        )
+        if claimed is not None and trained_long_enough and group.records[0].figures(split):
             name, values = _accuracies(group, split)
             yield _judged(group, name, f"{claimed:.2f} %", claimed, values, digits=2)
-    if tested and (claimed := claim.get("test_loss")) is not None:
+    if group.tested and (claimed := claim.get("test_loss")) is not None:
         values = [record.figures("test")["loss"] for record in group.records]
         yield _judged(group, "test loss", str(claimed), claimed, values, digits=4)
 

@@ -20,7 +20,7 @@ from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
 from mnist_arch.evaluation import provenance, records
 from mnist_arch.evaluation.corruptions import CORRUPTIONS
-from mnist_arch.evaluation.records import Record
+from mnist_arch.evaluation.records import DISTORTIONS_ALONE, Record
 from mnist_arch.evaluation.scoring import score
 from mnist_arch.randomness import generator
 
@@ -179,10 +179,6 @@ def _augmentation(run: Record) -> str | None:
     return target.rpartition(".")[2] if target else None
 
 
-# Settings that give a network's training distortions, or take them away, and change nothing else.
-DISTORTIONS_ALONE = {"experiment=distorted", "recipe.augmentation=null"}
-
-
 class Averaged(NamedTuple):
     """Runs that differ in nothing but their seed, and what they read right on average."""
 
@@ -205,10 +201,12 @@ class Averaged(NamedTuple):
         return self.architecture not in ("dense", "mlp")
 
 
-def averaged(found: Iterable[Robustness]) -> list[Averaged]:
-    """Average over seeds; networks in their order, own recipe first."""
+def averaged(found: Iterable[Robustness], data: str = "mnist") -> list[Averaged]:
+    """Average over seeds what was found on one data set; networks in their order, own first."""
     by_group: dict[tuple[str, ...], list[Robustness]] = defaultdict(list)
     for each in found:
+        if each.data != data:
+            continue
         run = each.run
         by_group[run["architecture"], run["recipe"], *run["variant"]].append(each)
     names = mnist_arch.architectures()

@@ -17,6 +17,7 @@ from mnist_arch.data.sources import Dataset
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
 from mnist_arch.evaluation import provenance, records
+from mnist_arch.evaluation.records import Record
 from mnist_arch.evaluation.report import markdown
 from mnist_arch.inference import challenges
 from mnist_arch.inference.challenges import Picture
@@ -164,6 +165,13 @@ def challenge(test: Split, no_digits: int = OTHERS) -> Challenge:
     )
 
 
+def identity(record: Record) -> dict[str, Any]:
+    """Return what tells a run from others, as a reading keeps it."""
+    return {
+        name: getattr(record, name) for name in ("command", "commit", "architecture", "recipe")
+    }
+
+
 def measure(folder: Path, data: Dataset, given: Challenge, *, ablation_digits: int = 0) -> Reading:
     """Read all pictures with a run's network, and so many of them with each step left out.
 
@@ -189,12 +197,7 @@ def measure(folder: Path, data: Dataset, given: Challenge, *, ablation_digits: i
     return Reading(
         command=shlex.join(["python", "-m", "experiments.reading", str(folder), *words]),
         name=folder.resolve().name,
-        run={
-            "command": record.command,
-            "commit": record.commit,
-            "architecture": record.architecture,
-            "recipe": record.recipe,
-        },
+        run=identity(record),
         distorted="recipe.augmentation._target_" in record.config,
         data_sha256=data.sha256,
         digits=len(wrong),

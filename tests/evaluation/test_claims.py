@@ -4,7 +4,9 @@ import math
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from experiments.robustness import figures
 from mnist_arch.evaluation.claims import (
     by_digit,
     distorted,
@@ -15,9 +17,10 @@ from mnist_arch.evaluation.claims import (
     turned,
 )
 from mnist_arch.evaluation.corruptions import CORRUPTIONS
+from mnist_arch.evaluation.figures.style import curves_digest
 from mnist_arch.evaluation.records import Record
 from mnist_arch.evaluation.report import Group, groups
-from mnist_arch.evaluation.robustness import Averaged
+from mnist_arch.evaluation.robustness import Averaged, averaged, read_all
 from tests.evaluation.test_records import record
 from tests.evaluation.test_report import RESULTS
 
@@ -125,8 +128,17 @@ def test_a_digit_that_is_led_has_not_the_most_errors() -> None:
     runs = [[1] * 6 + [5, sevens, eights, 30] for sevens, eights in ((14, 1), (15, 60), (16, 1))]
     told = set_apart(misread(runs), (9, 6), "most")
     assert "3.00 % of the 9s (90 of 3,000) and 0.50 % of the 6s (15 of 3,000)" in told
-    assert "rule out: 1.50 % of the 7s (45 of 3,000)" in told
+    assert "against it: 1.50 % of the 7s (45 of 3,000)" in told
     assert "**Does not hold** with 3 runs: 6 leads 7 by -1.00 points, 95 % interval -1.25" in told
+
+
+def test_the_rival_that_leads_surely_counts_more_than_one_that_varies() -> None:
+    """9 leads 7 by -1, 1 and 2.4 points, t = 0.81; 6 trails 5 by 0.2, 0.3 and 0.1, t = -3.5."""
+    runs = [[1] * 5 + [fives, 6, sevens, 1, 40] for fives, sevens in ((8, 50), (9, 30), (7, 16))]
+    told = set_apart(misread(runs), (9, 6), "most")
+    assert "against it: 0.80 % of the 5s (24 of 3,000)" in told
+    assert "on 9 and 6 in 0 of 3. **Cannot be judged** with 3 runs: 6 leads 5 by -0.20" in told
+    assert "against it: 5.00 % of the 7s" in set_apart(misread(runs[:1]), (9, 6), "most")
 
 
 def test_fewest_is_most_turned_round() -> None:
@@ -210,15 +222,24 @@ def test_every_network_has_its_row_and_every_corruption_its_line() -> None:
         in told
     )
     assert "| lenet5 | CNN | no | 1 |" in told
-    line = "* Digits inverted: 2 of 2 dense networks fail (8.5 to 12.0 %), 1 of 1 CNNs (49.0 to"
+    line = "* Digits inverted: 2 of 2 trained dense networks fail (8.5 to 12.0 %), 1 of 1 trained"
     assert line in told
-    assert "* Digits turned by 30°: 0 of 2 dense networks fail" in told
+    assert "* Digits turned by 30°: 0 of 2 trained dense networks fail" in told
     told = turned([net("mlp", 8.5), net("dropout_cnn", 45)])
     own = (
         "`dropout_cnn`, reads 45.00 % inverted, 45.00 % turned by 90°, 45.00 % turned by 180° (1 "
     )
     assert own in told
     assert turned([net("mlp", 5)]).startswith("**Not measured yet**")
+
+
+def test_a_network_that_learnt_nothing_is_shown_and_not_counted() -> None:
+    blind = net("tanh_cnn", 60)
+    blind.accuracies["rotation"][0] = 11.35
+    told = turned([net("mlp", 10), net("lenet5", 10), blind])
+    assert "so does every CNN" in told
+    assert "1 of 1 trained CNNs" in told
+    assert "| tanh_cnn | CNN | no | 1 | 11.35 % |" in told
 
 
 def everywhere(
@@ -263,3 +284,6 @@ def test_the_committed_page_is_what_the_committed_records_make() -> None:
     for name in ("robustness.png", "robustness_mnist_c.png", "corruptions.png"):
         assert f"({name})" in page(RESULTS)
         assert (docs / name).is_file()
+    for name, figure in figures(averaged(read_all(RESULTS / "robustness"))).items():
+        with Image.open(docs / f"{name}.png") as drawn:
+            assert drawn.info["Description"] == f"curves {curves_digest(figure)}"

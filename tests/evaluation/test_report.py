@@ -86,6 +86,33 @@ def test_other_ways_to_a_claim_are_shown_apart() -> None:
     ]
 
 
+def test_runs_with_other_distortions_are_no_way_to_a_claim() -> None:
+    for word in ("recipe.augmentation=null", "experiment=distorted"):
+        assert report.tried([record(overrides=[word])])[1] == []
+
+
+def test_a_run_that_is_shorter_than_its_claim_judges_its_test_figures_only() -> None:
+    curves = {"train/accuracy": [90.0], "validation/accuracy": [91.0]}
+    claim = {"epochs": 5, "train_accuracy": 98.0, "validation_accuracy": 97.0}
+    short = {"epochs": 1, "history": curves, "overrides": ["recipe.max_epochs=1"]}
+    held_out = {"validation_images": 1000, "validation_errors": 90}
+    runs = [record(claim=claim | {"test_accuracy": 97.59}, **short, **held_out)]
+    assert [row[2] for row in report.tried(runs)[1]] == ["test accuracy"]
+
+
+def test_a_run_that_left_the_test_digits_unread_is_counted_apart() -> None:
+    unread = {"test_images": None, "test_errors": None, "test_loss": None}
+    unread |= {"validation_images": 6_000, "validation_errors": 60}
+    runs = [record(), record(seed=1), record(**unread)]
+    assert [len(group.records) for group in report.groups(runs)] == [2, 1]
+    assert [row[3:5] for row in report.results(runs)[1]] == [
+        ("2", "10,000 test"),
+        ("1", "6,000 held-out"),
+    ]
+    with pytest.raises(UserError, match="two records of the same run"):
+        report.groups([*runs, record(**unread)])
+
+
 def test_a_run_is_counted_once() -> None:
     with pytest.raises(UserError, match="two records of the same run: python -m"):
         report.groups([record(), record()])
@@ -135,7 +162,9 @@ def test_both_recipes_of_a_network_stand_side_by_side() -> None:
         record(architecture="dense", recipe="dense"),
     ]
     (row,) = report.modern(records)[1]
-    assert row == ("`mlp`", "79,510", "97.49 ± 0.14 %", "2", "98.49 %", "1", "+1.00")
+    # One degree of freedom, 12.7062, and Student's error of one run beside two: 0.1414 sqrt(1.5).
+    span = "-1.20 to +3.20"
+    assert row == ("`mlp`", "79,510", "97.49 ± 0.14 %", "2", "98.49 %", "1", "+1.00", span)
 
 
 def test_a_table_is_markdown() -> None:

@@ -167,6 +167,13 @@ def test_runs_are_averaged_over_their_seeds_only() -> None:
     assert [each.is_convolutional for each in found] == [False, False, False, True]
 
 
+def test_data_sets_are_not_averaged() -> None:
+    fashion = replace(made_up("mlp", 9_000), data="fashion_mnist")
+    found = [made_up("mlp", 1_000), fashion]
+    assert [each.accuracies["shift"][2] for each in averaged(found)] == [90]
+    assert [each.accuracies["shift"][2] for each in averaged(found, "fashion_mnist")] == [10]
+
+
 def test_pairs_differ_in_their_distortions_alone() -> None:
     """The recipe, the precision and every other setting are the same on both sides."""
     plain, distorted = {"variant": []}, {"variant": ["experiment=distorted"], **AUGMENTED}

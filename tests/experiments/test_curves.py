@@ -4,12 +4,16 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from matplotlib.image import imread
+from PIL import Image
 
-from experiments.curves import curves
+from experiments.curves import curves, figure
+from mnist_arch.evaluation.figures.style import curves_digest
 from mnist_arch.evaluation.figures.training import training_curves
 from mnist_arch.evaluation.report import groups
 from tests.evaluation.test_records import record
+from tests.evaluation.test_report import RESULTS
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 LEARNT = {"train/accuracy": [90.0, 99.0], "validation/accuracy": [80.0, 98.0]}
@@ -45,6 +49,20 @@ def test_every_run_is_drawn_by_pass_and_named_once() -> None:
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
     low, high = axes.get_ylim()
     assert low < 1 < 20 < high
+
+
+@pytest.mark.parametrize("model", ["lenet5_1998", "tanh_cnn"])
+def test_the_committed_pictures_show_the_committed_records(model: str) -> None:
+    with Image.open(RESULTS.parent / f"docs/{model}.png") as drawn:
+        assert drawn.info["Description"] == f"curves {curves_digest(figure(RESULTS, model))}"
+
+
+def test_the_digest_tells_every_point_and_name() -> None:
+    digests = {
+        curves_digest(training_curves(curves, "title"))
+        for curves in ({"a": [[10, 1]]}, {"a": [[10, 2]]}, {"b": [[10, 1]]}, {"a": [[10, 1, 1]]})
+    }
+    assert len(digests) == 4
 
 
 def test_the_command_draws_runs_and_says_what_is_wrong(command: Command, tmp_path: Path) -> None:

@@ -64,12 +64,16 @@ def test_the_time_left_is_told_by_the_committed_records(
         one.rmdir()
     assert reproduce.measure(["mlp"], 2, ["recipe.optimizer.lr=-1"]) is False
     told = capsys.readouterr().err
-    # Two runs of an hour and a half on average, of which each fails in no time.
+    # Two runs of five epochs, an hour and a half on average, of which each fails in no time.
     times = [line for line in told.splitlines() if line.startswith("about")]
     assert times == [
         f"about {time} left, as the last runs took" for time in ("3:00:00", "1:30:00")
     ]
     assert "2 of 2 jobs are not finished" in told
+    assert (
+        reproduce.measure(["mlp"], 1, ["recipe.optimizer.lr=-1", "recipe.max_epochs=1"]) is False
+    )
+    assert "about 0:18:00 left" in capsys.readouterr().err
     assert len(list(results.iterdir())) == 2
 
 
@@ -79,6 +83,8 @@ def test_the_time_left_is_told_by_the_committed_records(
         (["--models", "lenet6"], "--models lenet6: no such network; did you mean lenet5?"),
         (["--seeds", "0"], "--seeds 0: must be 1 or more"),
         (["recipe.max_epoch=1"], "no setting 'recipe.max_epoch'; did you mean max_epochs?"),
+        (["recipe=modern"], "recipe=modern: claims are judged by runs that leave recipe as it is"),
+        (["+seed=4"], "+seed=4: claims are judged by runs that leave seed as it is"),
     ],
 )
 def test_a_mistake_is_one_line(

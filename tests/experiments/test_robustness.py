@@ -54,7 +54,10 @@ def test_one_command_tests_a_run_draws_it_and_shows_the_corruptions(
     [
         ([], "nothing to do; name runs, --from-records or --sheet"),
         (["--sheet", "--docs", "dosc"], "--docs dosc: there is no such folder"),
-        (["--from-records", "--docs", "."], "results/robustness: no records there; test a run"),
+        (
+            ["--from-records", "--docs", "."],
+            "results/robustness: no records of mnist there; test a",
+        ),
         (["nowhere"], "nowhere: not a readable record"),
     ],
 )

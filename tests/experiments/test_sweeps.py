@@ -11,6 +11,7 @@ from statistics import mean, stdev
 
 import pytest
 from hydra import initialize_config_module
+from omegaconf import OmegaConf
 
 from experiments import sweeps
 from mnist_arch.errors import UserError
@@ -164,6 +165,44 @@ def test_a_sweep_ends_with_a_table_and_again_does_only_what_failed(
         }
     )
     assert outcomes(last) == ["finished before", "failed", *["not run"] * 4]
+
+
+def test_a_sweep_elsewhere_keeps_its_means_beside_its_runs(
+    command: Command, tmp_path: Path
+) -> None:
+    words = ["-m", "model=dense", "seed=0,1", "data=mnist_5k", "recipe.max_epochs=1"]
+    done = command("experiments.run", *words, "figures=false", "hydra.sweep.dir=here")
+    assert done.returncode == 0, done.stderr
+    names = [f"dense-mnist_5k-max_epochs=1-seed{seed}" for seed in (0, 1)]
+    mean = "dense-own-on_MNIST-5k-recipe.max_epochs=1-mean"
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == sorted([*names, mean])
+    assert (tmp_path / "here/table.md").is_file()
+
+
+def test_a_bug_at_the_end_hides_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Hydra makes a warning of what its callbacks raise, and would leave with 0."""
+
+    def job() -> tuple[Path, bool]:
+        raise UserError("the data is gone")
+
+    def bug(*_: object) -> None:
+        raise ZeroDivisionError
+
+    folder = tmp_path / "sweep"
+    sweeps.begin(folder, 2)
+    sweeps.attempt(folder, 0, ["seed=0"], job)
+    sweeps.attempt(folder, 1, ["seed=1"], lambda: (tmp_path / "run", False))
+    monkeypatch.setattr(sweeps, "_show", bug)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # which is changed, and is to be as it was
+    config = OmegaConf.create({"hydra": {"sweep": {"dir": str(folder)}}})
+    with pytest.raises(SystemExit) as left:
+        sweeps.Sweep().on_multirun_end(config)
+    assert left.value.code == 1
+    said = capsys.readouterr().err
+    assert "1 of 2 jobs are not finished:\n  seed=0\n    the data is gone\n" in said
+    assert "ZeroDivisionError" in said
 
 
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """How pictures are read, measured: counts that a plain loop gives too."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 import mnist_arch
-from experiments.reading import least_scores
+from experiments.reading import least_scores, measure
 from mnist_arch.data import sources
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
@@ -124,6 +125,22 @@ def test_the_committed_page_is_what_the_committed_records_say() -> None:
     for path, each in zip(paths, found, strict=True):
         assert not each.dirty, path
         assert path.stem == each.name
+
+
+def test_a_record_of_another_run_of_that_name_is_not_taken_for_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = ROOT / "results/reading/lenet5-seed1.json"
+    (tmp_path / "results/reading").mkdir(parents=True)
+    shutil.copy(published, tmp_path / "results/reading")
+    mine = run(tmp_path / "runs/lenet5-seed1", "lenet5", commit="mine")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"lenet5-seed1\.json: of another run than .*; rename one"):
+        measure([mine], None)
+    kept = read_as(Reading, published).run
+    same = {"command": kept["command"], "commit": kept["commit"]}
+    run(tmp_path / "published/lenet5-seed1", "lenet5", **same)
+    measure([tmp_path / "published/lenet5-seed1"], None)  # nothing is left to do
 
 
 def test_the_least_scores_of_others_are_kept(
