@@ -18,7 +18,6 @@ from mnist_arch.evaluation.statistics import (
     wilson,
 )
 
-
 FOR_ONE = "not ruled out for a single run"
 
 
