@@ -167,6 +167,14 @@ def test_the_mean_of_runs_has_their_tags_and_its_spread(tmp_path: Path) -> None:
     assert (folder / board.MARK).read_text() == "mlp, own: the mean of seeds 0, 1\n"
 
 
+def test_the_mean_of_runs_that_were_not_tested_has_a_folder_of_its_own(tmp_path: Path) -> None:
+    unread = {"test_images": None, "validation_images": 6_000, "validation_errors": 60}
+    names = [
+        path.name for path in board.write_means([*groups_of(), *groups_of(**unread)], tmp_path)
+    ]
+    assert names == ["mlp-own-mean", "mlp-own-test=false-mean"]
+
+
 def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mlp-own-mean").mkdir()
     (tmp_path / "mlp-own-mean/events.out.tfevents.mine").touch()

@@ -1,6 +1,8 @@
 """Claims in prose: every sentence follows from made-up records by hand, and the page from ours."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,6 +114,15 @@ def test_a_digit_that_leads_in_every_run_by_more_than_chance_has_the_most_errors
     assert "by +1.20 points, 95 % interval +0.70 to +1.70." in told
     chance = sum(math.comb(32, k) for k in range(22, 33)) / 2**32
     assert f"22 and 10 errors would have p = {chance:.2f}" in told
+
+
+def test_only_runs_that_read_the_test_digits_judge(tmp_path: Path) -> None:
+    (tested,) = misread([[10] * 9 + [20]]).records
+    unread = dict.fromkeys(("test_images", "test_errors", "test_confusion"))
+    for seed in range(3):
+        (tmp_path / str(seed)).mkdir()
+        (tested if seed == 0 else replace(tested, seed=seed, **unread)).write(tmp_path / str(seed))
+    assert "In 1 run by its own recipe `dropout_cnn` misreads 2.00 % of the 9s" in page(tmp_path)
 
 
 def test_one_rival_that_is_not_told_apart_is_enough_to_judge_nothing() -> None:
