@@ -190,7 +190,7 @@ def turned(tested: Sequence[Averaged]) -> str:
     lines = [
         f"**{verdict}**: on digits {', '.join(MEANT)} {one}, and {other}, where to read less than "
         f"{READABLE} % right is to fail. Counted is each training of a network, a row below, by "
-        f"which it reads {READABLE} % of the digits as they are.",
+        f"which it reads at least {READABLE} % of the digits as they are.",
         "",
     ]
     lines += [
@@ -325,8 +325,10 @@ def set_apart(group: Group | None, digits: Sequence[int], which: Which) -> str:
 
 def _certainty(lead: Sequence[float]) -> float:
     """Return how many standard errors a mean lead is above zero."""
-    spread = stdev(lead) / len(lead) ** 0.5 if lead[1:] else 0.0
-    return mean(lead) / spread if spread else mean(lead) * math.inf if mean(lead) else 0.0
+    error = stdev(lead) / len(lead) ** 0.5 if lead[1:] else 0.0
+    if error:
+        return mean(lead) / error
+    return math.copysign(math.inf, mean(lead)) if mean(lead) else 0.0
 
 
 def by_digit(groups: Iterable[Group]) -> report.Table:
