@@ -21,11 +21,11 @@ import pytorch_lightning as pl
 import torch
 from hydra import compose, initialize_config_module
 
-from conf import Config
-from experiments import build
 from experiments.command import run_command, typed
 from mnist_arch.data.batches import Batches, Shuffle
 from mnist_arch.data.splits import Split
+from mnist_arch.runs import assemble
+from mnist_arch.runs.config import Config
 
 NETWORKS = ["mlp", "lenet5", "tanh_cnn", "dropout_cnn"]
 
@@ -75,8 +75,8 @@ def random_split(count: int) -> Split:
 
 def bare_loop(config: Config, steps: int) -> float:
     """Return the seconds of so many steps, and of nothing else."""
-    net = build.network(config).train()
-    optimizer = build.classifier(config, net).configure_optimizers()
+    net = assemble.network(config).train()
+    optimizer = assemble.classifier(config, net).configure_optimizers()
     optimizer = optimizer[0][0] if isinstance(optimizer, tuple) else optimizer
     split = random_split(min(steps, 100) * config.recipe.batch_size)
     batches = list(Batches(split, config.recipe.batch_size))
@@ -94,12 +94,12 @@ def bare_loop(config: Config, steps: int) -> float:
 def ours(config: Config, steps: int) -> float:
     """Return the seconds of an epoch of so many steps, its logging and checkpoint included."""
     size = config.recipe.batch_size
-    classifier = build.classifier(config, build.network(config))
-    augmentation = build.data_module(config).augmentation
+    classifier = assemble.classifier(config, assemble.network(config))
+    augmentation = assemble.data_module(config).augmentation
     batches = Batches(random_split(steps * size), size, Shuffle(config.seed), augmentation)
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        trainer = build.trainer(config, Path(folder), [clock], validate=False)
+        trainer = assemble.trainer(config, Path(folder), [clock], validate=False)
         trainer.fit(classifier, batches)
     return clock.ended - clock.began
 

@@ -22,9 +22,13 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=sources.default_root(), help="of the data")
     parser.add_argument("--again", action="store_true", help="draw what is drawn, too")
     asked = parser.parse_args()
-    from mnist_arch import checkpoint  # seconds of imports
-    from mnist_arch.evaluation import board, predictions, records
-    from mnist_arch.evaluation.report import groups
+    from mnist_arch.reports import tensorboard
+    from mnist_arch.reports.results import groups
+    from mnist_arch.runs import (
+        checkpoint,  # seconds of imports
+        predictions,
+        records,
+    )
 
     folders = [path.parent for path in sorted(asked.runs.glob("*/record.json"))]
     if not folders:
@@ -34,9 +38,9 @@ def main() -> None:
         if record.test_images and (asked.again or not (folder / "figures").exists()):
             data = sources.load(record.data, asked.root)
             found = predictions.read(folder, record).probabilities
-            board.show(folder, checkpoint.load(folder), record, data.test, found)
+            tensorboard.show(folder, checkpoint.load(folder), record, data.test, found)
             print(folder / "figures")
-    for mean in board.write_means(groups(map(records.read, folders)), asked.runs):
+    for mean in tensorboard.write_means(groups(map(records.read, folders)), asked.runs):
         print(mean)
 
 

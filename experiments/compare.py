@@ -32,9 +32,9 @@ def main() -> None:
         help="write a page with pictures, whole in itself",
     )
     asked = parser.parse_args()
-    from mnist_arch.evaluation import comparison_tables  # seconds of imports
-    from mnist_arch.evaluation.comparison import compare
-    from mnist_arch.evaluation.comparison_page import html, test_images
+    from mnist_arch.analysis.comparison import compare
+    from mnist_arch.reports import comparison_tables  # seconds of imports
+    from mnist_arch.reports.comparison_page import html, test_images
 
     compared = compare([path for word in asked.runs for path in paths(word)])
     print(comparison_tables.screen(compared))

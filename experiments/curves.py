@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 import mnist_arch
 from experiments.command import run_command
 from mnist_arch.errors import UserError, suggestion
-from mnist_arch.evaluation.figures.style import write_png
-from mnist_arch.evaluation.figures.training import training_curves
-from mnist_arch.evaluation.records import Record, read_all
-from mnist_arch.evaluation.report import Group, groups
 from mnist_arch.files import target
+from mnist_arch.reports.figures.style import write_png
+from mnist_arch.reports.figures.training import training_curves
+from mnist_arch.reports.results import Group, groups
+from mnist_arch.runs.records import Record, read_all
 
 
 def main() -> None:

@@ -15,15 +15,15 @@ from typing import Any, TypeVar
 from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
 
-from conf import Config
 from experiments.command import run_command, typed
 from mnist_arch.data import sources
 from mnist_arch.data.augment import ElasticAffine, PlanarAffine, RandomAffine
 from mnist_arch.data.batches import Augmentation
-from mnist_arch.evaluation.figures.digits import digit_rows
-from mnist_arch.evaluation.figures.style import write_png
 from mnist_arch.files import target
 from mnist_arch.randomness import generator
+from mnist_arch.reports.figures.digits import digit_rows
+from mnist_arch.reports.figures.style import write_png
+from mnist_arch.runs.config import Config
 
 SIMARD = ElasticAffine(rotation=0, zoom=0, shift=0, alpha=34, sigma=4)
 UNITS = {"rotation": "°", "zoom": " of the size", "shift": " of the width"}

@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
     parser.add_argument("--out", type=target, metavar="FILE", help="write the record here")
     asked = parser.parse_args()
-    from mnist_arch.evaluation.ensembles import average  # seconds of imports
+    from mnist_arch.analysis.ensembles import average  # seconds of imports
 
     command = shlex.join(["python", "-m", "experiments.ensemble", *sys.argv[1:]])
     ensemble = average(asked.runs, command)

@@ -23,15 +23,14 @@ from torch import Tensor
 from experiments.command import run_command
 from experiments.distortions import distortion_of
 from mnist_arch import files
-from mnist_arch.data import sources
+from mnist_arch.data import exploration, sources
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
-from mnist_arch.evaluation import exploration
-from mnist_arch.evaluation.figures.data import count_bars, ink_boxes
-from mnist_arch.evaluation.figures.digits import digit_rows
-from mnist_arch.evaluation.figures.style import write_png
-from mnist_arch.evaluation.records import write_values
 from mnist_arch.randomness import generator
+from mnist_arch.reports.figures.data import count_bars, ink_boxes
+from mnist_arch.reports.figures.digits import digit_rows
+from mnist_arch.reports.figures.style import write_png
+from mnist_arch.runs.records import write_values
 
 ACROSS = 12  # images in a row
 DISTORTED = "augmented_cnn"  # whose recipe distorts the samples

@@ -28,10 +28,10 @@ def main() -> None:
     parser.add_argument("--record", type=target, metavar="FILE", help="for sizes and differences")
     asked = parser.parse_args()
     from mnist_arch.data import sources  # seconds of imports
-    from mnist_arch.evaluation import records
-    from mnist_arch.evaluation.report import aligned
-    from mnist_arch.inference import card
     from mnist_arch.inference.export import export
+    from mnist_arch.reports import card
+    from mnist_arch.reports.results import aligned
+    from mnist_arch.runs import records
 
     if len({run.resolve().name for run in asked.runs}) < len(asked.runs):
         raise UserError(

@@ -22,7 +22,7 @@ from experiments.command import run_command
 from mnist_arch.errors import UserError
 
 if TYPE_CHECKING:
-    from mnist_arch.inference.page.app import Step
+    from mnist_arch.page.app import Step
 
 RUNS = Path("runs")
 QUICK = (("model=mlp",), ("model=lenet5", "recipe.max_epochs=3"))  # trained where there is no run
@@ -40,8 +40,8 @@ def main() -> None:
     try:
         import uvicorn
 
-        from mnist_arch.inference.page.app import LOOPBACK, application
-        from mnist_arch.inference.page.nets import load_nets
+        from mnist_arch.page.app import LOOPBACK, application
+        from mnist_arch.page.nets import load_nets
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn"):
             raise
@@ -83,8 +83,8 @@ def listening(host: str, port: int) -> socket.socket:
 
 def first_seeds(runs: Path) -> list[Path]:
     """Choose the finished runs below a folder that read digits: of each kind the first seed."""
-    from mnist_arch.evaluation import records
     from mnist_arch.models import ARCHITECTURES
+    from mnist_arch.runs import records
 
     kinds: dict[tuple[object, ...], list[tuple[int, Path]]] = {}
     for path in runs.glob("*/record.json"):
@@ -111,7 +111,7 @@ async def train() -> AsyncIterator["Step"]:
     Raises:
         UserError: One of them failed; the message is the command's last line.
     """
-    from mnist_arch.inference.page.app import Step
+    from mnist_arch.page.app import Step
 
     for words in QUICK:
         name = words[0].partition("=")[2]

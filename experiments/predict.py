@@ -55,8 +55,8 @@ def main() -> None:
             print(f"{name}: the number {number}")
     write(rows, asked)
     if "sheet" in asked and shown:
-        from mnist_arch.evaluation.figures.pictures import sheet
-        from mnist_arch.evaluation.figures.style import write_png
+        from mnist_arch.reports.figures.pictures import sheet
+        from mnist_arch.reports.figures.style import write_png
 
         write_png(sheet(shown), Path(asked["sheet"]))
     unread = sum(row["error"] is not None for row in rows)

@@ -43,8 +43,8 @@ def main() -> None:
         raise UserError(f"--ablation {asked.ablation}: is none of the runs")
     if asked.runs:
         measure(asked.runs, asked.ablation)
-    from mnist_arch.evaluation.records import read_as
-    from mnist_arch.inference.reading import Reading, page
+    from mnist_arch.analysis.external import Reading, page
+    from mnist_arch.runs.records import read_as
 
     found = [read_as(Reading, path) for path in sorted(RECORDS.glob("*.json"))]
     if not any(each.ablation for each in found):
@@ -55,26 +55,26 @@ def main() -> None:
 
 def measure(runs: list[Path], ablation: Path | None) -> None:
     """Read everything with every network that has no record, and write it."""
+    from mnist_arch.analysis import external
     from mnist_arch.data import sources
-    from mnist_arch.evaluation import records
-    from mnist_arch.inference import reading
+    from mnist_arch.runs import records
 
     paths = {folder: RECORDS / f"{folder.resolve().name}.json" for folder in runs}
     waiting = []
     for folder, path in paths.items():
-        run = reading.identity(records.read(folder))
+        run = external.identity(records.read(folder))
         if not path.exists():
             waiting.append(folder)
-        elif records.read_as(reading.Reading, path).run != run:
+        elif records.read_as(external.Reading, path).run != run:
             raise UserError(f"{path}: of another run than {folder}; rename one of them")
     if not waiting:
         return
     data = sources.load("mnist", sources.default_root())
-    given = reading.challenge(data.test)
+    given = external.challenge(data.test)
     RECORDS.mkdir(exist_ok=True)
     for folder in waiting:
         digits = ABLATION_DIGITS if folder == ablation else 0
-        found = reading.measure(folder, data, given, ablation_digits=digits)
+        found = external.measure(folder, data, given, ablation_digits=digits)
         records.write_values(paths[folder], vars(found))
         print(paths[folder])
 
@@ -84,11 +84,10 @@ def least_scores(runs: list[Path]) -> None:
 
     What is known of other networks and recipes stays.
     """
-    from mnist_arch import checkpoint
     from mnist_arch.data import sources
     from mnist_arch.data.splits import stratified
-    from mnist_arch.evaluation import records
     from mnist_arch.inference.predictor import LEAST_SCORES, least_score
+    from mnist_arch.runs import checkpoint, records
 
     if not runs:
         raise UserError("--least-scores: name the runs to measure")

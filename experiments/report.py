@@ -11,11 +11,10 @@ import argparse
 from pathlib import Path
 
 from experiments.command import run_command
+from mnist_arch.analysis.ensembles import Ensemble
 from mnist_arch.errors import UserError
-from mnist_arch.evaluation import report
-from mnist_arch.evaluation.ensembles import Ensemble
-from mnist_arch.evaluation.records import read_all, read_as
-from mnist_arch.inference import card
+from mnist_arch.reports import card, results
+from mnist_arch.runs.records import read_all, read_as
 
 
 def tables(folder: Path) -> dict[str, str]:
@@ -28,19 +27,19 @@ def tables(folder: Path) -> dict[str, str]:
     if not records:
         raise UserError(f"{folder}: no records there; make one with experiments.run")
     made = {
-        "claims": report.claims(records),
-        "tried": report.tried(records),
-        "modern": report.modern(records),
-        "choices": report.choices(read_all(folder / "search")),
-        "ensembles": report.ensembles(
+        "claims": results.claims(records),
+        "tried": results.tried(records),
+        "modern": results.modern(records),
+        "choices": results.choices(read_all(folder / "search")),
+        "ensembles": results.ensembles(
             read_as(Ensemble, path) for path in sorted(folder.glob("ensembles/*.json"))
         ),
-        "results": report.results(records),
+        "results": results.results(records),
         "exports": card.table(
             file for path in sorted(folder.glob("exports/*.json")) for file in card.read(path)
         ),
     }
-    return {name: report.markdown(table) for name, table in made.items()}
+    return {name: results.markdown(table) for name, table in made.items()}
 
 
 def main() -> None:
@@ -53,7 +52,7 @@ def main() -> None:
     asked = parser.parse_args()
     made = tables(asked.folder)
     for page in asked.write:
-        report.write_tables(page, made)
+        results.write_tables(page, made)
     if not asked.write:
         print("\n\n".join(f"{name}:\n\n{table}" for name, table in made.items()))
 

@@ -20,14 +20,14 @@ from statistics import mean
 from hydra import compose, initialize_config_module
 
 import mnist_arch
-from conf import Config
 from experiments import sweeps
 from experiments.command import run_command, typed
-from experiments.folders import finished, run_name
 from experiments.run import resolved, run
 from mnist_arch import files
 from mnist_arch.errors import UserError, suggestion
-from mnist_arch.evaluation.records import read_all
+from mnist_arch.runs.config import Config
+from mnist_arch.runs.folders import finished, run_name
+from mnist_arch.runs.records import read_all
 
 RUNS, RESULTS = Path("runs"), Path("results")
 SET_HERE = ("model", "recipe", "seed", "runs", "test")  # no words of the user's

@@ -21,7 +21,7 @@ from mnist_arch.errors import UserError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from mnist_arch.evaluation.robustness import Averaged
+    from mnist_arch.analysis.robustness import Averaged
 
 
 def main() -> None:
@@ -52,8 +52,8 @@ def main() -> None:
 
 def test(runs: list[Path], out: Path, root: Path, *, again: bool) -> None:
     """Test runs, and print what each reads right at the greatest strengths."""
-    from mnist_arch.evaluation.records import read_as
-    from mnist_arch.evaluation.robustness import Robustness, measure  # seconds of imports
+    from mnist_arch.analysis.robustness import Robustness, measure  # seconds of imports
+    from mnist_arch.runs.records import read_as
 
     for path in measure(runs, out, root, again=again):
         found = read_as(Robustness, path).accuracies
@@ -65,8 +65,8 @@ def test(runs: list[Path], out: Path, root: Path, *, again: bool) -> None:
 
 def write(results: Path, docs: Path, data: str) -> None:
     """Draw figures of one data set, and write the page of claims of MNIST; from records alone."""
-    from mnist_arch.evaluation import claims, robustness
-    from mnist_arch.evaluation.figures.style import write_png
+    from mnist_arch.analysis import claims, robustness
+    from mnist_arch.reports.figures.style import write_png
 
     tested = robustness.averaged(robustness.read_all(results / "robustness"), data)
     if not tested:
@@ -81,8 +81,8 @@ def write(results: Path, docs: Path, data: str) -> None:
 
 def figures(tested: "Sequence[Averaged]") -> dict[str, "Figure"]:
     """Draw what was tested, for each name of a picture in docs/."""
-    from mnist_arch.evaluation.corruptions import MNIST_C_LIKE, SWEEPS
-    from mnist_arch.evaluation.figures.robustness import corruption_panels
+    from mnist_arch.analysis.corruptions import MNIST_C_LIKE, SWEEPS
+    from mnist_arch.reports.figures.robustness import corruption_panels
 
     kinds = {
         "robustness": (SWEEPS, "Corrupted test digits"),
@@ -95,10 +95,10 @@ def draw_sheet(name: str, root: Path, out: Path) -> None:
     """Corrupt the first training image of each digit, from the least strength to the greatest."""
     import torch
 
-    from mnist_arch.evaluation.corruptions import CORRUPTIONS
-    from mnist_arch.evaluation.figures.digits import digit_rows
-    from mnist_arch.evaluation.figures.style import write_png
+    from mnist_arch.analysis.corruptions import CORRUPTIONS
     from mnist_arch.randomness import generator
+    from mnist_arch.reports.figures.digits import digit_rows
+    from mnist_arch.reports.figures.style import write_png
 
     data = sources.load(name, root)
     firsts = [int((data.train.digits == digit).nonzero()[0]) for digit in range(10)]

@@ -5,7 +5,7 @@
 
 A run that was broken off goes on from its last whole epoch when the same command is typed again; a
 sweep (-m) leaves out what is finished, tries again what failed, and ends with a table.
-The folder holds record.json (mnist_arch/evaluation/records.py says what is in it), predictions.npz
+The folder holds record.json (mnist_arch/runs/records.py says what is in it), predictions.npz
 (test scores and digits, in file order), checkpoints/, figures/, TensorBoard's files, config.yaml.
 """
 
@@ -22,11 +22,11 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from conf import Config
 from experiments.command import run_command, typed
-from experiments.folders import finished, run_folder, run_name
 from experiments.sweeps import attempt
 from mnist_arch.errors import UserError
+from mnist_arch.runs.config import Config
+from mnist_arch.runs.folders import finished, run_folder, run_name
 
 
 @hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")
@@ -62,22 +62,20 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
     import numpy as np
     import torch
 
-    from experiments import build
-    from mnist_arch import checkpoint
-    from mnist_arch.evaluation import provenance
-    from mnist_arch.evaluation.records import Record
-    from mnist_arch.evaluation.report import summary
-    from mnist_arch.evaluation.scoring import counted, score
+    from mnist_arch.reports.results import summary
+    from mnist_arch.runs import assemble, checkpoint, provenance
+    from mnist_arch.runs.records import Record
+    from mnist_arch.runs.scoring import counted, score
     from mnist_arch.training.callbacks import Card, Progress
 
-    build.check_accelerator(config.trainer.accelerator)
+    assemble.check_accelerator(config.trainer.accelerator)
     if config.trainer.threads:
         torch.set_num_threads(config.trainer.threads)
     # Of a single pattern oneDNN's convolutions take four times as long as torch's own.
     torch.backends.mkldnn.enabled = config.recipe.batch_size > 1
     commit, dirty = provenance.commit()
-    classifier = build.classifier(config, build.network(config))
-    data = build.data_module(config)
+    classifier = assemble.classifier(config, assemble.network(config))
+    data = assemble.data_module(config)
     clock.append(time.perf_counter())
 
     data.setup()
@@ -104,7 +102,9 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
         if last.exists():
             card.go_on(checkpoint.read(last), last)
         progress = Progress(config.model.name, config.recipe.max_epochs)
-        trainer = build.trainer(config, folder, [progress, card], validate=bool(data.validation))
+        trainer = assemble.trainer(
+            config, folder, [progress, card], validate=bool(data.validation)
+        )
         trainer.fit(classifier, data, ckpt_path=last if last.exists() else None, weights_only=True)
         clock.append(time.perf_counter())
 
@@ -158,10 +158,10 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
         trainer.logger.log_hyperparams(hyperparameters(record), final, step=record.epochs)
         trainer.logger.finalize("success")
         if config.figures and test:
-            from mnist_arch.evaluation import board
+            from mnist_arch.reports import tensorboard
 
             probabilities = net.head.probabilities(test.scores.double())
-            board.show(folder, net.cpu(), record, data.test, probabilities)
+            tensorboard.show(folder, net.cpu(), record, data.test, probabilities)
     print(f"{summary(record)} -> {folder}")
     return folder
 

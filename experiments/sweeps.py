@@ -22,7 +22,7 @@ from omegaconf import DictConfig
 
 from experiments.command import explanation, run_command
 from mnist_arch.errors import UserError
-from mnist_arch.evaluation import records
+from mnist_arch.runs import records
 
 VERSION = 1  # of the files in a sweep's folder
 OUTCOME = {"version", "words", "status", "run", "error", "log"}
@@ -126,18 +126,18 @@ def end(folder: Path) -> bool:
 
 def _show(runs: list[Path], folder: Path) -> None:
     """Print the table of some runs, and keep it; their means go beside them."""
-    from mnist_arch.evaluation import board, report
+    from mnist_arch.reports import results, tensorboard
 
     found = [records.read(run) for run in runs]
     try:
-        table, values = report.results(found), report.results_csv(found)
+        table, values = results.results(found), results.results_csv(found)
     except UserError:  # they differ in what tells no experiments apart, such as threads
-        print("\n" + "\n".join(f"{report.summary(each)}, {each.device}" for each in found))
+        print("\n" + "\n".join(f"{results.summary(each)}, {each.device}" for each in found))
         return
-    (folder / "table.md").write_text(report.markdown(table) + "\n")
+    (folder / "table.md").write_text(results.markdown(table) + "\n")
     (folder / "table.csv").write_text(values)
-    print(f"\n{report.aligned(table)}\n\n{folder}/table.md, {folder}/table.csv")
-    for mean in board.write_means(report.groups(found), runs[0].parent):
+    print(f"\n{results.aligned(table)}\n\n{folder}/table.md, {folder}/table.csv")
+    for mean in tensorboard.write_means(results.groups(found), runs[0].parent):
         print(f"{mean} (for TensorBoard)")
 
 

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor, nn
 
 import mnist_arch
-from experiments import build
 from mnist_arch.data.batches import Batches
 from mnist_arch.data.splits import Split
 from mnist_arch.models.heads import Head, KerasSigmoid, Softmax
+from mnist_arch.runs import assemble
 from mnist_arch.training.classifier import Classifier
 from mnist_arch.training.optimizers import parameter_groups
-from tests.experiments.test_conf import composed
+from tests.runs.test_conf import composed
 from tests.training.test_classifier import digits, trainer
 
 with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as environment:
@@ -115,7 +115,7 @@ def keras_net(name: str) -> keras.Sequential:
 def both(name: str) -> tuple[Classifier, keras.Sequential]:
     """Our net, under its own recipe, and Keras's with the same weights."""
     config = composed(f"model={name}")
-    ours, model = build.classifier(config, build.network(config).double()), keras_net(name)
+    ours, model = assemble.classifier(config, assemble.network(config).double()), keras_net(name)
     for parameter in ours.net.parameters():
         if parameter.ndim == 1:  # biases of zero would hide what is done to them
             nn.init.normal_(parameter, std=0.1)
@@ -232,7 +232,7 @@ def test_an_epoch_of_ten_steps_is_an_epoch_of_keras_fit(name: str) -> None:
 
 def test_augmented_cnn_slows_down_as_keras_scheduler_says() -> None:
     config = composed("model=dense", "recipe=augmented_cnn")
-    ours, split = build.classifier(config, build.network(config)), shuffled(8)
+    ours, split = assemble.classifier(config, assemble.network(config)), shuffled(8)
     trainer(20).fit(ours, Batches(split, 8))
     schedule = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3 * 0.95**epoch)
     model = keras_net("dense")

@@ -15,8 +15,8 @@ from mnist_arch.errors import UserError, suggestion
 
 PACKAGE = Path(mnist_arch.__file__).parent
 # Data flows one way; each room may use those before it.
-ROOMS = ["errors", "files", "randomness", "data", "models", "checkpoint", "training"]
-ROOMS += ["evaluation", "inference"]
+ROOMS = ["errors", "files", "randomness", "data", "models", "training", "runs", "inference"]
+ROOMS += ["analysis", "reports", "page"]
 
 
 def imports(path: Path) -> set[str]:

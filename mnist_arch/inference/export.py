@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from mnist_arch import checkpoint, files
+from mnist_arch import files
 from mnist_arch.data.sources import Dataset
 from mnist_arch.errors import UserError, suggestion
-from mnist_arch.evaluation import records
-from mnist_arch.inference.card import Exported, model_card, words
 from mnist_arch.models import ARCHITECTURES, Network
+from mnist_arch.reports.card import Exported, model_card, words
+from mnist_arch.runs import checkpoint, records
 
 TOLERANCE = 1e-5  # a file that differs from its network by as much is not kept
 DIGITS = 1_000  # that it is verified on

@@ -8,7 +8,7 @@ import pytest
 
 from experiments.compare import paths
 from mnist_arch.errors import UserError
-from tests.evaluation.test_comparison import run, seeds
+from tests.analysis.test_comparison import run, seeds
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -9,11 +9,11 @@ from matplotlib.image import imread
 from PIL import Image
 
 from experiments.curves import curves, figure
-from mnist_arch.evaluation.figures.style import curves_digest
-from mnist_arch.evaluation.figures.training import training_curves
-from mnist_arch.evaluation.report import groups
-from tests.evaluation.test_records import record
-from tests.evaluation.test_report import RESULTS
+from mnist_arch.reports.figures.style import curves_digest
+from mnist_arch.reports.figures.training import training_curves
+from mnist_arch.reports.results import groups
+from tests.reports.test_results import RESULTS
+from tests.runs.test_records import record
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 LEARNT = {"train/accuracy": [90.0, 99.0], "validation/accuracy": [80.0, 98.0]}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.image import imread
 
-from mnist_arch.evaluation.figures.digits import GAP, SCALE, TITLE
+from mnist_arch.reports.figures.digits import GAP, SCALE, TITLE
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

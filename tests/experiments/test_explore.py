@@ -9,7 +9,7 @@ from matplotlib.image import imread
 
 from experiments.explore import distorted, pictures
 from mnist_arch.data.splits import Split
-from tests.evaluation.test_exploration import PICTURES
+from tests.data.test_exploration import PICTURES
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -17,7 +17,7 @@ import mnist_arch
 from experiments import page as command
 from experiments.page import first_seeds, listening, train
 from mnist_arch.errors import UserError
-from mnist_arch.inference.page.app import Step
+from mnist_arch.page.app import Step
 
 ROOT = Path(mnist_arch.__file__).parent.parent
 
@@ -123,7 +123,7 @@ def test_without_its_extra_the_command_says_how_to_get_it(
                 raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
     for name in [*sys.modules]:
-        if name.startswith(("mnist_arch.inference.page", "starlette", "uvicorn")):
+        if name.startswith(("mnist_arch.page", "starlette", "uvicorn")):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr("sys.meta_path", [Finder(), *sys.meta_path])
     monkeypatch.setattr("sys.argv", ["experiments.page"])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mnist_arch.evaluation.report import BEGIN, END
-from tests.evaluation.test_records import record
+from mnist_arch.reports.results import BEGIN, END
+from tests.runs.test_records import record
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -63,7 +63,7 @@ def test_benchmark_of_an_unknown_network_is_named(command: Command) -> None:
 
 
 def test_ensemble_prints_each_member_and_writes_a_record(command: Command, tmp_path: Path) -> None:
-    from tests.evaluation.test_ensembles import run
+    from tests.analysis.test_ensembles import run
 
     run(tmp_path / "a", "mlp", [[9.0, 0.0, 0.0], [9.0, 0.0, 0.0], [0.0, 0.0, 9.0]])
     run(tmp_path / "b", "mlp", [[5.0, 0.0, 0.0], [0.0, 9.9, 0.0], [0.0, 0.0, 5.0]])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments import reproduce
-from mnist_arch.evaluation.records import read
+from mnist_arch.runs.records import read
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 WORDS = ["data=mnist_5k", "recipe.max_epochs=1", "figures=false"]
@@ -54,7 +54,7 @@ def test_every_network_is_run_once_before_any_is_twice_and_its_record_kept(
 def test_the_time_left_is_told_by_the_committed_records(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.evaluation.test_records import record
+    from tests.runs.test_records import record
 
     for seed, seconds in enumerate((3600, 7200)):
         one = results / f"{seed}"

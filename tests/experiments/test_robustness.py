@@ -8,10 +8,10 @@ import pytest
 from matplotlib.image import imread
 
 from experiments.robustness import main
+from mnist_arch.analysis.corruptions import CORRUPTIONS
 from mnist_arch.errors import UserError
-from mnist_arch.evaluation.corruptions import CORRUPTIONS
-from mnist_arch.evaluation.figures.digits import GAP, SCALE, TITLE
-from tests.evaluation.test_robustness import run
+from mnist_arch.reports.figures.digits import GAP, SCALE, TITLE
+from tests.analysis.test_robustness import run
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -17,7 +17,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 import mnist_arch
 from mnist_arch.data import sources
-from mnist_arch.evaluation.records import read
+from mnist_arch.runs.records import read
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ["model=mlp", "data=mnist_5k", "recipe.max_epochs=2"]

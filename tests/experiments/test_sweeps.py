@@ -15,8 +15,8 @@ from omegaconf import OmegaConf
 
 from experiments import sweeps
 from mnist_arch.errors import UserError
-from mnist_arch.evaluation.records import read
-from tests.evaluation.test_records import record
+from mnist_arch.runs.records import read
+from tests.runs.test_records import record
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -23,10 +23,10 @@ from mnist_arch.data import sources
 from mnist_arch.data.sources import Dataset
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
-from mnist_arch.inference import card
 from mnist_arch.inference import export as exporting
 from mnist_arch.inference.export import differences, export, sample, torch_file
-from tests.evaluation.test_records import record
+from mnist_arch.reports import card
+from tests.runs.test_records import record
 
 # torch.export itself still uses what a later Python or torch will take away.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")

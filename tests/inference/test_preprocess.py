@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from mnist_arch.analysis import challenges
 from mnist_arch.data import sources
 from mnist_arch.errors import UserError
-from mnist_arch.inference import challenges
 from mnist_arch.inference.preprocess import ALL_STEPS, BLANK, SEVERAL, prepare, prepare_each
 
 Picture = NDArray[np.uint8]

@@ -13,9 +13,9 @@ from mnist_arch.data.batches import Batches, Shuffle
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
-from mnist_arch.evaluation.scoring import score
 from mnist_arch.models import ARCHITECTURES
 from mnist_arch.randomness import generator
+from mnist_arch.runs.scoring import score
 from mnist_arch.training.callbacks import Card, checkpoints
 from mnist_arch.training.classifier import SIGNS, Classifier
 from mnist_arch.training.curvature import diagonal

@@ -1,0 +1,1 @@
+"""What records say together: statistics, comparisons, judgements. Rows, never sentences."""

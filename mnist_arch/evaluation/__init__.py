@@ -1,1 +1,0 @@
-"""Evidence: what a run scored, its record, and the tables made from records."""

@@ -1,0 +1,1 @@
+"""Rows in, text and pictures out: tables, pages, figures and TensorBoard."""

@@ -1,0 +1,68 @@
+"""Pictures of robustness."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+import mnist_arch
+from mnist_arch.analysis.corruptions import Corruption
+from mnist_arch.analysis.robustness import Averaged
+from mnist_arch.reports.figures.style import COLORS, DPI, MARKERS, plain
+
+TRAINED = {  # a column of panels each
+    "trained on digits as they are": lambda net: not net.augmented,
+    "on distorted digits, else the same": lambda net: net.augmented and net.recipe != "modern",
+    "by the modern recipe, distorted too": lambda net: net.augmented and net.recipe == "modern",
+}
+
+
+def corruption_panels(
+    tested: Sequence[Averaged], corruptions: Mapping[str, Corruption], title: str
+) -> Figure:
+    """Draw accuracy (percent) against strength: a row of panels for each corruption.
+
+    Networks are told apart by colour and marker, how they were trained by the column.
+    """
+    figure = Figure(figsize=(9, 1.2 + 1.45 * len(corruptions)), dpi=DPI, layout="constrained")
+    panels = figure.subplots(
+        len(corruptions), len(TRAINED), sharex="row", sharey=True, squeeze=False
+    )
+    for row, (name, corruption) in zip(panels, corruptions.items(), strict=True):
+        for axes, belongs in zip(row, TRAINED.values(), strict=True):
+            for each in filter(belongs, tested):
+                axes.add_line(_line(each.architecture, each.accuracies.get(name, {})))
+            axes.autoscale_view()
+            axes.set_ylim(0, 103)
+            axes.set_yticks([0, 50, 100])
+            axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 3, 5, 10]))
+            plain(axes, "", "", "")
+        row[len(row) // 2].set_xlabel(corruption.title, fontsize=11)
+    for axes, column in zip(panels[0], TRAINED, strict=True):
+        axes.set_title(column, fontsize=11)
+    figure.supylabel("test accuracy, percent", fontsize=11)
+    figure.suptitle(title, fontsize=12)
+    shown = {each.architecture for each in tested}
+    figure.legend(
+        handles=[_line(name, {}) for name in mnist_arch.architectures() if name in shown],
+        loc="outside lower center",
+        ncols=4,
+        fontsize=10,
+        handlelength=3.5,
+        frameon=False,
+    )
+    return figure
+
+
+def _line(architecture: str, points: Mapping[float, float]) -> Line2D:
+    place = mnist_arch.architectures().index(architecture)
+    return Line2D(
+        [*points],
+        [*points.values()],
+        label=architecture,
+        color=COLORS[place],
+        marker=MARKERS[place],
+        linewidth=1.4,
+        markersize=4,
+    )

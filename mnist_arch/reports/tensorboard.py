@@ -1,0 +1,124 @@
+"""What TensorBoard shows of finished runs beside their curves; the same figures as PNG."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from statistics import mean, stdev
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from mnist_arch.data.splits import Split
+from mnist_arch.errors import UserError
+from mnist_arch.models import Network
+from mnist_arch.reports.figures import network
+from mnist_arch.reports.figures.style import write_png
+from mnist_arch.reports.figures.training import training_curves
+from mnist_arch.reports.results import Group
+from mnist_arch.runs.records import Record
+
+EMBEDDED = 1_000  # images in the projector: some 2 MB
+MARK = "mean_of.txt"  # says that a folder is one of `write_mean`
+
+
+def figures(net: Network, record: Record, test: Split, probabilities: Tensor) -> dict[str, Figure]:
+    """Draw a finished run: its errors by epoch, what it misreads, what its layers do.
+
+    ``probabilities`` are (N, 10), the network's of the test split.
+    """
+    name = f"{record.architecture} (recipe {record.recipe}, seed {record.seed})"
+    drawn = {
+        split: [[100 - value for value in record.history[f"{split}/accuracy"]]]
+        for split in ("train", "validation")
+        if f"{split}/accuracy" in record.history
+    }
+    image = test.images[:1]
+    return {
+        "errors_by_epoch": training_curves(drawn, name),
+        "confusion": network.confusion(record.test_confusion or [], f"{name}: test digits"),
+        "misread": network.misread(test.images, test.digits, probabilities, name),
+        "filters": network.filters(net, name),
+        "feature_maps": network.feature_maps(
+            net, image, f"{name}: a {test.digits[0]} through the layers"
+        ),
+    }
+
+
+def show(folder: Path, net: Network, record: Record, test: Split, probabilities: Tensor) -> None:
+    """Give a run's folder the figures, and TensorBoard the figures and an embedding.
+
+    The projector shows what the output layer reads (of LeNet-5: F6) of the first test images; a
+    network whose output layer reads the pixels themselves has nothing to show there.
+    """
+    (folder / "figures").mkdir(exist_ok=True)
+    with SummaryWriter(folder) as writer:
+        for name, figure in figures(net, record, test, probabilities).items():
+            path = folder / "figures" / f"{name}.png"
+            write_png(figure, path)
+            pixels = np.asarray(Image.open(path).convert("RGB"))
+            writer.add_image(name, pixels, record.epochs, dataformats="HWC")
+        images, digits = test.images[:EMBEDDED], test.digits[:EMBEDDED]
+        features = last_features(net, images)
+        if features.shape[1] < images[0].numel():
+            looks = 1 - images.expand(-1, 3, -1, -1) / 255  # ink black, as in the figures
+            writer.add_embedding(features, digits.tolist(), looks, tag="features")
+
+
+def last_features(net: Network, images: Tensor) -> Tensor:
+    """(N, 1, 28, 28) raw pixels -> (N, J) what the output layer reads of them."""
+    read: list[Tensor] = []
+    output = net.get_submodule("output")
+    hook = output.register_forward_pre_hook(lambda _, given: read.append(given[0]))
+    try:
+        with torch.inference_mode():
+            net.eval()(images)
+    finally:
+        hook.remove()
+    return read[0]
+
+
+def write_means(groups: Iterable[Group], runs: Path) -> list[Path]:
+    """Write for each group of several runs one folder: their mean by epoch, with its spread.
+
+    In TensorBoard it stands among the runs, under the same tags; the custom scalars show it with a
+    band of one standard deviation to either side. Written again, it replaces itself.
+
+    Raises:
+        UserError: There is a folder of that name that this did not write.
+    """
+    return [_write_mean(group, runs) for group in groups if len(group.records) > 1]
+
+
+def _write_mean(group: Group, runs: Path) -> Path:
+    title = f"{group.architecture}, {group.title}"
+    name = re.sub(r"[^A-Za-z0-9._=-]+", "_", title.replace(", ", "-"))
+    folder = runs / f"{name}{'' if group.tested else '-test=false'}-mean"
+    if folder.exists() and not (folder / MARK).exists():
+        raise UserError(f"{folder}: in the way of the mean of {title}; move it")
+    folder.mkdir(parents=True, exist_ok=True)
+    seeds = ", ".join(str(record.seed) for record in group.records)
+    (folder / MARK).write_text(f"{title}: the mean of seeds {seeds}\n")
+    for earlier in folder.glob("events.out.tfevents.*"):
+        earlier.unlink()
+    with SummaryWriter(folder) as writer:
+        bands = {}
+        for tag in sorted(tag for tag in group.records[0].history if tag != "learning_rate"):
+            for epoch, values in enumerate(_by_epoch(group, tag), start=1):
+                middle, spread = mean(values), stdev(values)
+                writer.add_scalar(tag, middle, epoch)
+                writer.add_scalar(f"{tag}/mean-sd", middle - spread, epoch)
+                writer.add_scalar(f"{tag}/mean+sd", middle + spread, epoch)
+            bands[tag] = ["Margin", [tag, f"{tag}/mean-sd", f"{tag}/mean+sd"]]
+        for figure in group.records[0].figures("test"):
+            tested = mean(record.figures("test")[figure] for record in group.records)
+            writer.add_scalar(f"test/{figure}", tested, group.records[0].epochs)
+        writer.add_custom_scalars({title: bands})
+    return folder
+
+
+def _by_epoch(group: Group, tag: str) -> Iterable[tuple[float, ...]]:
+    return zip(*(record.history[tag] for record in group.records), strict=True)

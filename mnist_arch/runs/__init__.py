@@ -1,0 +1,1 @@
+"""A run as a thing: assembled from settings, trained, scored, recorded, found again."""

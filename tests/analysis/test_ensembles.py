@@ -1,0 +1,89 @@
+"""Averaged probabilities, by hand."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_arch.analysis.ensembles import Ensemble, average
+from mnist_arch.errors import UserError
+from mnist_arch.runs.records import read_as
+from tests.runs.test_records import record
+
+DIGITS = np.array([0, 1, 2])
+
+
+def run(folder: Path, architecture: str, scores: list[list[float]], **changes: object) -> Path:
+    """A finished run that scored three digits; scores not given are -100."""
+    folder.mkdir()
+    whole = np.full((3, 10), -100.0, dtype=np.float32)
+    whole[:, : len(scores[0])] = scores
+    errors = int((whole.argmax(1) != DIGITS).sum())
+    tested = {"data_sha256": {"t10k": "a"}, "test_images": 3, "test_errors": errors} | changes
+    record(architecture=architecture, recipe=architecture, **tested).write(folder)
+    np.savez_compressed(folder / "predictions.npz", scores=whole, digits=DIGITS)
+    return folder
+
+
+def test_softmax_probabilities_are_averaged(tmp_path: Path) -> None:
+    """Log-probabilities in, so that the averages are plain: .55 .45, .6 .4, and .5 of nothing."""
+    log = math.log
+    one = run(
+        tmp_path / "one",
+        "lenet5",
+        [[log(0.9), log(0.1), -100], [log(0.8), log(0.2), -100], [-100, log(0.5), log(0.5)]],
+    )
+    two = run(
+        tmp_path / "two",
+        "tanh_cnn",
+        [[log(0.2), log(0.8), -100], [log(0.4), log(0.6), -100], [-100, log(0.1), log(0.9)]],
+    )
+    ensemble = average([one, two], "a command")
+    assert ensemble.test_errors == 1  # the 1, read as 0 by .6 against .4
+    assert ensemble.test_errors_by_digit == [0, 1] + [0] * 8
+    assert ensemble.test_images == 3
+    expected = -(log(0.55) + log(0.4) + log(0.7)) / 3
+    assert ensemble.test_loss == pytest.approx(expected, rel=1e-6)
+    assert [member["architecture"] for member in ensemble.members] == ["lenet5", "tanh_cnn"]
+
+
+def test_sigmoids_count_no_more_than_a_softmax(tmp_path: Path) -> None:
+    """Ten sigmoids of .9, .9 and .9 are a third each beside a softmax."""
+    logit, log = math.log(0.9 / 0.1), math.log
+    sigmoid = run(tmp_path / "s", "mlp", [[logit] * 3] * 3)
+    softmax = run(tmp_path / "t", "lenet5", [[log(0.1), log(0.1), log(0.8)]] * 3)
+    ensemble = average([sigmoid, softmax], "")
+    shares = [(1 / 3 + p) / 2 for p in (0.1, 0.1, 0.8)]
+    assert ensemble.test_loss == pytest.approx(-sum(map(log, shares)) / 3, rel=1e-6)
+
+
+def test_a_member_far_from_every_digit_has_no_say(tmp_path: Path) -> None:
+    """RBF penalties of 900: exp(-900) is 0 in any floating point."""
+    far = run(tmp_path / "far", "lenet5_1998", [[-900.0] * 10] * 3)
+    near = run(tmp_path / "near", "lenet5", [[0.0, 0, 0]] * 3)
+    ensemble = average([far, near], "")
+    assert ensemble.test_loss == pytest.approx(math.log(6), rel=1e-6)
+
+
+def test_what_was_written_is_read(tmp_path: Path) -> None:
+    runs = [run(tmp_path / name, "mlp", [[1.0, 2.0, 3.0]] * 3) for name in "ab"]
+    ensemble = average(runs, "a command")
+    ensemble.write(tmp_path / "ensemble.json")
+    assert read_as(Ensemble, tmp_path / "ensemble.json") == ensemble
+
+
+def test_what_cannot_be_averaged_is_named(tmp_path: Path) -> None:
+    one = run(tmp_path / "one", "mlp", [[1.0]] * 3)
+    other = run(tmp_path / "other", "mlp", [[1.0]] * 3, data_sha256={"t10k": "b"})
+    broken = run(tmp_path / "broken", "mlp", [[1.0]] * 3)
+    (broken / "predictions.npz").write_bytes(b"PK")
+    for folders, message in (
+        ([one], "needs two or more runs, each of them once"),
+        ([one, one], "needs two or more runs, each of them once"),
+        ([one, tmp_path / "nowhere"], "nowhere.*: not a readable record"),
+        ([one, other], "other: not tested on the digits of .*one"),
+        ([one, broken], "broken/predictions.npz: no readable test scores"),
+    ):
+        with pytest.raises(UserError, match=message):
+            average(folders, "")

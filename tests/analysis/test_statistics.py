@@ -1,0 +1,195 @@
+"""Intervals and verdicts against published values and hand computations."""
+
+import numpy as np
+import pytest
+
+from mnist_arch.analysis import statistics
+from mnist_arch.analysis.statistics import (
+    Array,
+    _crossed,
+    calibration_error,
+    holm,
+    interval,
+    mcnemar,
+    over_seeds,
+    paired_bootstrap,
+    reliability,
+    verdict,
+    wilson,
+)
+
+FOR_ONE = "not ruled out for a single run"
+
+
+def test_the_interval_is_students() -> None:
+    """98, 99, 100: mean 99, sd 1, t(0.975, 2) = 4.3027 as every table prints it."""
+    low, high = interval([98.0, 99.0, 100.0]) or (0, 0)
+    assert (low, high) == pytest.approx((99 - 4.3027 / 3**0.5, 99 + 4.3027 / 3**0.5), abs=1e-4)
+    assert interval([99.0]) is None
+    assert interval([]) is None
+
+
+@pytest.mark.parametrize(
+    ("claimed", "accuracy", "loss"),
+    [
+        (94.0, "exceeded", "not reached"),
+        (94.1, f"exceeded; {FOR_ONE}", f"not reached; {FOR_ONE}"),
+        (96.6, "reproduced", "reproduced"),
+        (101.4, "reproduced", "reproduced"),
+        (101.5, f"not reached; {FOR_ONE}", f"exceeded; {FOR_ONE}"),
+        (104.0, "not reached", "exceeded"),
+    ],
+)
+def test_a_claim_is_judged_by_the_interval_of_the_mean(
+    claimed: float, accuracy: str, loss: str
+) -> None:
+    """98, 99, 100 has the interval 96.52 to 101.48; single runs 99 +- 4.3027 sqrt(4/3)."""
+    values = [98.0, 99.0, 100.0]
+    assert verdict(values, claimed) == accuracy
+    assert verdict(values, claimed, greater_is_better=False) == loss
+
+
+def test_one_run_judges_nothing() -> None:
+    assert verdict([99.0], 98.0) == "one run judges nothing"
+
+
+@pytest.mark.parametrize(
+    ("errors", "images", "low", "high"),
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilsons_interval_is_as_published(
+    errors: int, images: int, low: float, high: float
+) -> None:
+    """Newcombe, Statist. Med. 17, 1998, table I, method 3."""
+    assert wilson(errors, images) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_mcnemars_mid_p_is_as_published() -> None:
+    """Fagerland, Lydersen, Laake 2013, airway hyper-responsiveness: 1 and 7 of 21 pairs.
+
+    By hand: p is twice (C(8,0) + C(8,1)) / 2^8 = 0.0703, less the C(8,1) / 2^8 of mid-p: 0.0391.
+    """
+    found = mcnemar(1, 7, 21)
+    assert found.p == pytest.approx(10 / 256, rel=1e-12)
+    assert found.value == pytest.approx(-6 / 21)
+    # Bonett and Price by hand: shares 2/23 and 8/23, spread sqrt((10/23 - (6/23)^2) / 23).
+    half = 1.959964 * ((10 / 23 - (6 / 23) ** 2) / 23) ** 0.5
+    assert (found.low, found.high) == pytest.approx((-6 / 23 - half, -6 / 23 + half), abs=1e-7)
+    assert mcnemar(7, 1, 21) == pytest.approx((6 / 21, -found.high, -found.low, found.p))
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_as_many_misread_by_either_alone_is_no_evidence(count: int) -> None:
+    assert mcnemar(count, count, 100).p == pytest.approx(1)
+
+
+def test_means_over_seeds_are_compared_by_welch() -> None:
+    """Means 99 and 97, variances 1: t = 2 / sqrt(2/3) with 4 degrees, t(0.975, 4) = 2.7764."""
+    found = over_seeds([98.0, 99.0, 100.0], [96.0, 97.0, 98.0])
+    half = 2.7764 * (2 / 3) ** 0.5
+    assert found == pytest.approx((2, 2 - half, 2 + half, 0.0705), abs=1e-4)
+    # Variances 1 and 0: Welch's degrees of freedom are those of the first, 2.
+    found = over_seeds([98.0, 99.0, 100.0], [97.0, 97.0])
+    half = 4.3027 / 3**0.5
+    assert found[:3] == pytest.approx((2, 2 - half, 2 + half), abs=1e-4)
+
+
+def test_one_run_against_several_is_judged_by_their_spread() -> None:
+    """90 against 98, 99, 100: t = 9 / sqrt(4/3), and p = 1 - t / sqrt(t^2 + 2) at 2 degrees."""
+    t = 9 / (4 / 3) ** 0.5
+    found = over_seeds([90.0], [98.0, 99.0, 100.0])
+    assert found is not None
+    assert (found.value, found.p) == pytest.approx((-9, 1 - t / (t * t + 2) ** 0.5))
+
+
+def test_values_that_do_not_spread_compare_nothing() -> None:
+    assert over_seeds([99.0], [98.0]) is None
+    assert over_seeds([99.0, 99.0], [98.0, 98.0]) is None
+
+
+def test_a_resamples_mean_and_error_are_those_of_its_table_written_out() -> None:
+    """Cells drawn twice stand twice; the error is that of a two-way table, term by term."""
+    cells = np.array([[0, 1, -1, 1], [1, 1, 0, 0], [0, 1, 1, -1]])
+    rows, columns = np.array([[1, 2, 0], [1, 1, 1]]), np.array([[3, 1, 0, 2], [0, 2, 2, 2]])
+    means, errors = _crossed(cells, rows, columns)
+    for place in range(2):
+        table = np.repeat(np.repeat(cells, rows[place], 0), columns[place], 1).astype(float)
+        s, n = table.shape
+        grand = sum(sum(row) for row in table) / (s * n)
+        by_row, by_column = [sum(row) / n for row in table], [sum(col) / s for col in table.T]
+        of_rows = n * sum((each - grand) ** 2 for each in by_row) / (s - 1)
+        of_columns = s * sum((each - grand) ** 2 for each in by_column) / (n - 1)
+        rest = sum(
+            (table[i, j] - by_row[i] - by_column[j] + grand) ** 2
+            for i in range(s)
+            for j in range(n)
+        ) / ((s - 1) * (n - 1))
+        variance = max(of_rows, rest) + max(of_columns, rest) - rest
+        assert (means[place], errors[place]) == pytest.approx((grand, (variance / s / n) ** 0.5))
+
+
+def wrong(
+    draw: np.random.Generator, seeds: int, spread: float = 0.1, *, easier: float = 0
+) -> list[Array]:
+    """Misread images of two recipes, each (seeds, 600); seeds spread, and digits are less or more
+    hard, for both and for each."""
+    hard, shared = draw.normal(-1.5, 1, 600), draw.normal(0, spread, (seeds, 1))
+    made = []
+    for shift in (0, easier):
+        own = draw.normal(shift, spread, (seeds, 1)) + draw.normal(0, 0.7, 600)
+        made.append(hard + shared + own + draw.normal(0, 1, (seeds, 600)) > 0)
+    return made
+
+
+def test_the_bootstrap_mirrors_and_holds_the_difference_found() -> None:
+    first, second = wrong(np.random.default_rng(0), 5, easier=0.3)
+    found, mirrored = paired_bootstrap(first, second), paired_bootstrap(second, first)
+    assert found.value == pytest.approx(first.mean() - second.mean())
+    assert (found.low + found.high) / 2 == pytest.approx(found.value)
+    assert mirrored == pytest.approx((-found.value, -found.high, -found.low, found.p))
+    assert paired_bootstrap(first, second) == found  # its draws are always the same
+    assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
+    assert found.value < 0
+    assert found.p < 0.05
+
+
+def test_the_bootstrap_finds_nothing_between_equals() -> None:
+    same = wrong(np.random.default_rng(0), 3)[0]
+    assert paired_bootstrap(same, same) == pytest.approx((0, 0, 0, 1), abs=1e-3)
+
+
+@pytest.mark.parametrize(("seeds", "spread"), [(8, 0.02), (5, 0.1), (3, 0.4)])
+def test_the_bootstrap_says_different_of_equals_once_in_twenty_times(
+    seeds: int, spread: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both recipes are drawn by one law. Of 200 comparisons 10 +- 3 should be below 0.05.
+
+    Resampling seeds alone has more where they spread little beside the digits, and distances that
+    are not divided have more where they spread much and are few.
+    """
+    monkeypatch.setattr(statistics, "RESAMPLES", 199)
+    draw = np.random.default_rng(1)
+    p_values = [paired_bootstrap(*wrong(draw, seeds, spread)).p for _ in range(200)]
+    assert sum(p < 0.05 for p in p_values) <= 10 + 3 * 3
+
+
+def test_holms_p_values_are_those_of_the_steps() -> None:
+    """0.005 times 4, 0.01 times 3, then 0.03 times 2, which 0.04 times 1 may not undercut."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, 0.6]) == pytest.approx([1, 1])
+    assert holm([]) == []
+
+
+def test_the_calibration_error_is_that_of_the_bins() -> None:
+    """Fifteenths: .95, .95 and 1 share the last, 2 of 3 right; .35 is in the sixth, right."""
+    confidence, right = np.array([0.95, 0.35, 0.95, 1.0]), np.array([True, True, False, True])
+    bins = reliability(confidence, right)
+    assert [each.images for each in bins] == [0] * 5 + [1] + [0] * 8 + [3]
+    assert bins[14] == pytest.approx((3, 2.9 / 3, 2 / 3))
+    assert bins[5] == pytest.approx((1, 0.35, 1))
+    assert calibration_error(bins) == pytest.approx((3 * (2.9 / 3 - 2 / 3) + 0.65) / 4)

@@ -1,0 +1,305 @@
+"""The page in Chromium: ten digits written by hand, pictures, keys, and the offer to train."""
+
+import asyncio
+import math
+import re
+import shutil
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import uvicorn
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+import mnist_arch
+from experiments.page import listening
+from mnist_arch.data import sources
+from mnist_arch.errors import UserError
+from mnist_arch.page.app import Step, application
+from mnist_arch.page.nets import Net, load_nets
+from tests.inference.test_preprocess import SEVEN, drawn
+
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+expect.set_options(timeout=20_000)
+NOTHING = "\N{EN DASH}"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+SIZES: dict[str, dict[str, Any]] = {
+    "desk": {"viewport": {"width": 1280, "height": 800}},
+    "phone": {
+        "viewport": {"width": 390, "height": 844},
+        "device_scale_factor": 2,
+        "is_mobile": True,
+        "has_touch": True,
+    },
+}
+
+
+def arc(x: float, y: float, rx: float, ry: float, start: int, end: int) -> list[Any]:
+    """Points of an ellipse, by degrees clockwise from the right."""
+    turns = [math.radians(start + (end - start) * step / 16) for step in range(17)]
+    return [(x + rx * math.cos(turn), y + ry * math.sin(turn)) for turn in turns]
+
+
+DIGITS = [  # strokes, in sides of the pad
+    [arc(0.5, 0.5, 0.2, 0.3, -80, 290)],
+    [[(0.55, 0.2), (0.5, 0.5), (0.46, 0.8)]],
+    [[*arc(0.5, 0.36, 0.19, 0.16, 190, 395), (0.55, 0.6), (0.3, 0.79), (0.72, 0.78)]],
+    [arc(0.47, 0.35, 0.18, 0.15, 200, 440) + arc(0.47, 0.65, 0.2, 0.16, -80, 155)],
+    [[(0.36, 0.2), (0.3, 0.52), (0.7, 0.5)], [(0.64, 0.22), (0.62, 0.5), (0.58, 0.82)]],
+    [[(0.66, 0.2), (0.38, 0.21), (0.35, 0.46), *arc(0.47, 0.62, 0.19, 0.18, -115, 150)]],
+    [[(0.62, 0.18), (0.46, 0.32), (0.37, 0.52), *arc(0.49, 0.64, 0.14, 0.16, 180, 540)]],
+    [[(0.28, 0.24), (0.7, 0.22), (0.58, 0.5), (0.48, 0.82)]],
+    [arc(0.5, 0.35, 0.14, 0.15, 90, -270) + arc(0.5, 0.66, 0.17, 0.16, -90, 270)],
+    [[*arc(0.5, 0.36, 0.16, 0.16, 0, -360), (0.65, 0.5), (0.6, 0.82)]],
+]
+
+
+@pytest.fixture(scope="module")
+def nets(tmp_path_factory: pytest.TempPathFactory) -> list[Net]:
+    """LeNet-5, trained for some seconds on MNIST-5k, and an MLP that knows nothing."""
+    torch.manual_seed(0)
+    data, epochs, size = sources.load("mnist_5k", Path("unused")).train, 8, 50
+    folder = tmp_path_factory.mktemp("nets")
+    for name in ("lenet5", "mlp"):
+        net = mnist_arch.build(name)
+        optimizer = torch.optim.AdamW(net.parameters())
+        steps = epochs * len(data.images) // size if name == "lenet5" else 0
+        rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=max(1, steps))
+        for step in range(steps):
+            if step % (steps // epochs) == 0:
+                order = torch.randperm(len(data.images)).split(size)
+            batch = order[step % (steps // epochs)]
+            optimizer.zero_grad()
+            net.head.loss(net(data.images[batch]), data.digits[batch]).backward()
+            optimizer.step()
+            rate.step()
+        weights = {f"net.{key}": value for key, value in net.state_dict().items()}
+        card = {"architecture": name, "recipe": name, "seed": 0}
+        torch.save({"mnist_arch": card, "state_dict": weights}, folder / f"{name}.ckpt")
+    return load_nets(sorted(folder.iterdir()))
+
+
+@contextmanager
+def served(app: Any) -> Iterator[str]:
+    """Serve an application from a thread; gives its address."""
+    bound = listening("127.0.0.1", 0)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, ws="none"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        thread.join()
+        bound.close()
+
+
+@pytest.fixture(scope="module")
+def address(nets: list[Net]) -> Iterator[str]:
+    with served(application(nets)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium to see the page in: apt install chromium")
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, address: str, size: str) -> Iterator[Page]:
+    """Open the page; no request may leave this machine, and no error reach the console."""
+    context = browser.new_context(**SIZES[size])
+    asked, errors = [], []
+    page = context.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(address)
+    expect(page.locator(".net, #offer:not([hidden])").first).to_be_visible()
+    yield page
+    context.close()
+    assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
+    # That an upload was refused is no error of the page's.
+    assert [text for text in errors if "status of 400" not in text] == []
+
+
+def write(page: Page, strokes: list[list[Any]]) -> None:
+    """Draw with the mouse on an empty pad."""
+    page.keyboard.press("Escape")
+    box = page.locator("#pad").bounding_box()
+    assert box
+    for stroke in strokes:
+        for place, (x, y) in enumerate(stroke):
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=3)
+            if place == 0:
+                page.mouse.down()
+        page.mouse.up()
+
+
+def of_lenet5(page: Page) -> Any:
+    return page.locator(".net", has_text="LeNet-5")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_ten_written_digits_are_read(browser: Browser, address: str, size: str) -> None:
+    with opened(browser, address, size) as page:
+        for digit, strokes in enumerate(DIGITS):
+            write(page, strokes)
+            expect(of_lenet5(page).locator(".digit")).to_have_text(str(digit))
+            who_reads = re.compile(rf"(LeNet-5|Both nets) reads? {digit}\b")
+            expect(page.locator("#said")).to_contain_text(who_reads)
+            winner = of_lenet5(page).locator(".winner")
+            expect(winner).to_have_text(
+                str(digit) + of_lenet5(page).locator(".chance").inner_text()
+            )
+        wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(wider) == 0
+        if size == "phone":  # the pad, the buttons and the first answers at one glance
+            for seen in ("#pad", "#undo", "#upload", "#said", ".net .digit"):
+                expect(page.locator(seen).first).to_be_in_viewport(ratio=1)
+        for control in page.locator("button:visible, label:visible, summary:visible").all():
+            box = control.bounding_box()
+            assert box is None or box["height"] >= 44, control.inner_text()
+
+
+def test_a_finger_writes_too(browser: Browser, address: str) -> None:
+    with opened(browser, address, "phone") as page:
+        box = page.locator("#pad").bounding_box()
+        assert box
+        touch = page.context.new_cdp_session(page)
+        for place, (x, y) in enumerate(DIGITS[7][0]):
+            point = {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]}
+            kind = "touchMove" if place else "touchStart"
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        expect(of_lenet5(page).locator(".digit")).to_have_text("7")
+        assert page.evaluate("scrollY") == 0
+
+
+def test_keys_write_undo_and_clear(browser: Browser, address: str) -> None:
+    with opened(browser, address, "desk") as page:
+        page.keyboard.press("Tab")
+        expect(page.locator("#pad")).to_be_focused()
+        for key, times in (("ArrowUp", 3), (" ", 1), ("ArrowDown", 6), (" ", 1)):
+            for _ in range(times):
+                page.keyboard.press(f"Shift+{key}" if key.startswith("Arrow") else key)
+        expect(of_lenet5(page).locator(".digit")).to_have_text("1")
+        page.keyboard.press("Control+z")
+        expect(page.locator("#said")).to_have_text("Nothing written yet.")
+        write(page, DIGITS[3])
+        expect(of_lenet5(page).locator(".digit")).to_have_text("3")
+        page.keyboard.press("Delete")
+        expect(of_lenet5(page).locator(".digit")).to_have_text(NOTHING)
+        page.click("#undo")
+        expect(of_lenet5(page).locator(".digit")).to_have_text("3")
+
+
+def test_pictures_are_read_and_what_is_none_is_said(
+    browser: Browser, address: str, tmp_path: Path
+) -> None:
+    Image.fromarray(drawn(SEVEN)).save(tmp_path / "seven.png")
+    Image.fromarray(np.full((99, 99), 255, np.uint8)).save(tmp_path / "white.png")
+    (tmp_path / "none.png").write_bytes(b"no picture")
+    (tmp_path / "huge.png").write_bytes(bytes(10_000_001))
+    with opened(browser, address, "desk") as page:
+        page.set_input_files("#upload", tmp_path / "seven.png")
+        expect(of_lenet5(page).locator(".digit")).to_have_text("7")
+        expect(page.locator("#photo i")).to_be_visible()  # where the digit is
+        page.set_input_files("#upload", tmp_path / "white.png")
+        expect(page.locator("#said")).to_have_text("Nothing written.")
+        expect(of_lenet5(page).locator(".digit")).to_have_text(NOTHING)
+        expect(page.locator(".winner")).to_have_count(0)
+        expect(page.locator(".layers canvas, #seen canvas")).to_have_count(0)
+        page.set_input_files("#upload", tmp_path / "none.png")
+        expect(page.get_by_role("alert")).to_contain_text("no picture of the formats PNG")
+        page.set_input_files("#upload", tmp_path / "huge.png")
+        expect(page.get_by_role("alert")).to_contain_text("larger than 10 MB")
+        write(page, DIGITS[2])
+        expect(of_lenet5(page).locator(".digit")).to_have_text("2")
+        expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_picture_may_be_dropped_or_pasted(browser: Browser, address: str) -> None:
+    file = BytesIO()
+    Image.fromarray(drawn(SEVEN)).save(file, "PNG")
+    with opened(browser, address, "desk") as page:
+        held = page.evaluate_handle(
+            """(bytes) => {
+                const held = new DataTransfer();
+                held.items.add(new File([new Uint8Array(bytes)], "7.png", {type: "image/png"}));
+                return held;
+            }""",
+            [*file.getvalue()],
+        )
+        words = page.evaluate_handle(
+            "() => { const held = new DataTransfer(); held.setData('text/plain', '7');"
+            " return held; }"
+        )
+        page.dispatch_event("#pad", "dragover", {"dataTransfer": held})
+        expect(page.locator(".pad")).to_have_class(re.compile("dropping"))
+        page.dispatch_event("#pad", "drop", {"dataTransfer": held})
+        expect(page.locator(".pad")).not_to_have_class(re.compile("dropping"))
+        expect(of_lenet5(page).locator(".digit")).to_have_text("7")
+        write(page, DIGITS[2])
+        expect(of_lenet5(page).locator(".digit")).to_have_text("2")
+        page.dispatch_event("#pad", "drop", {"dataTransfer": words})  # no picture: nothing changes
+        paste = (
+            "held => document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: held}))"
+        )
+        page.evaluate(paste, words)
+        expect(of_lenet5(page).locator(".digit")).to_have_text("2")
+        page.evaluate(paste, held)
+        expect(of_lenet5(page).locator(".digit")).to_have_text("7")
+        page.click("#undo")
+        expect(of_lenet5(page).locator(".digit")).to_have_text("2")
+
+
+def test_a_number_and_the_feature_maps_of_a_digit_of_it(browser: Browser, address: str) -> None:
+    with opened(browser, address, "desk") as page:
+        page.check("#number")
+        narrow = [
+            [(0.4 * x + 0.6 * place, y) for x, y in DIGITS[digit][0]]
+            for place, digit in enumerate((2, 3))
+        ]
+        write(page, narrow)
+        expect(of_lenet5(page).locator(".digit")).to_have_text("23")
+        page.get_by_label("Digit 2").click()
+        expect(of_lenet5(page).locator(".winner")).to_contain_text("3")
+        of_lenet5(page).get_by_text("Feature maps").click()
+        expect(page.get_by_role("img", name="C3: 16 by 10 by 10").locator("canvas")).to_have_count(
+            16
+        )
+        expect(page.locator(".layers h3")).to_have_count(8)
+
+
+def test_without_a_net_the_page_offers_to_train(browser: Browser, nets: list[Net]) -> None:
+    go_on = threading.Event()
+
+    async def stand_in() -> AsyncIterator[Step]:
+        yield Step("lenet5", 1, 3)
+        await asyncio.to_thread(go_on.wait, 20)
+        raise UserError("no data on this machine")
+
+    with served(application([], stand_in)) as address, opened(browser, address, "phone") as page:
+        page.get_by_role("button", name="Train mlp and lenet5").click()
+        expect(page.locator("#steps")).to_contain_text("epoch 1 of 3, 33 %")
+        expect(page.locator("#train")).to_be_disabled()
+        go_on.set()
+        expect(page.get_by_role("alert")).to_have_text("No data on this machine")
+        expect(page.locator("#train")).to_be_enabled()
+    assert nets  # the other server goes on

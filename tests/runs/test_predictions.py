@@ -1,0 +1,54 @@
+"""What a run's file of predictions must be."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_arch.errors import UserError
+from mnist_arch.runs.predictions import read
+from tests.runs.test_records import record
+
+SCORES = np.array([[5.0] + [0.0] * 9, [0.0] * 9 + [5.0]], dtype=np.float32)
+TESTED = record(architecture="lenet5", test_images=2, test_errors=1)
+
+
+def test_readings_are_the_greatest_scores_and_probabilities_the_heads(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "predictions.npz", scores=SCORES, digits=np.array([0, 1]))
+    found = read(tmp_path, TESTED)
+    assert found.readings.tolist() == [0, 9]
+    assert found.digits.tolist() == [0, 1]
+    assert found.probabilities[0, 0].item() == pytest.approx(np.exp(5) / (np.exp(5) + 9))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"scores": SCORES}, "no readable test scores"),
+        ({"scores": SCORES, "digits": np.array([0, 1, 2])}, "not the 2 images of its record"),
+        ({"scores": SCORES[:, :9], "digits": np.array([0, 1])}, "not the 2 images of its record"),
+        ({"scores": SCORES, "digits": np.array([1, 0])}, "2 errors, but 1 in its record"),
+        ({"scores": SCORES, "digits": np.array(["0", "1"])}, "no readable test scores"),
+    ],
+)
+def test_predictions_that_are_not_the_records_are_refused(
+    arrays: dict[str, np.ndarray], message: str, tmp_path: Path
+) -> None:
+    np.savez_compressed(tmp_path / "predictions.npz", **arrays)
+    with pytest.raises(UserError, match=rf"predictions\.npz: {message}"):
+        read(tmp_path, TESTED)
+
+
+def test_a_broken_file_is_refused_in_one_line_wherever_it_broke(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.npz"
+    np.savez_compressed(path, scores=SCORES, digits=np.array([0, 1]))
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 7):
+        path.write_bytes(whole[:length])
+        with pytest.raises(UserError, match="no readable test scores"):
+            read(tmp_path, TESTED)
+    for place in range(len(whole)):  # One bit turned: harmless, or refused.
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with suppress(UserError):
+            assert read(tmp_path, TESTED).readings.tolist() == [0, 9]
