@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
 
 from mnist_arch.analysis import statistics
 from mnist_arch.analysis.statistics import (
@@ -183,6 +186,13 @@ def test_holms_p_values_are_those_of_the_steps() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.5, 0.6]) == pytest.approx([1, 1])
     assert holm([]) == []
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 0.001, 0.02, 0.02 / 3, 0.5, 1.0]) | st.floats(0, 1), min_size=1)
+)
+def test_holms_p_values_are_those_of_statsmodels(p_values: list[float]) -> None:
+    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist())
 
 
 def test_the_calibration_error_is_that_of_the_bins() -> None:

@@ -1,6 +1,5 @@
 """What `prepare` makes of a picture: MNIST's own geometry, wherever and however it was drawn."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +9,10 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from mnist_arch.analysis import challenges
+from mnist_arch.analysis.ablation import ABLATIONS
 from mnist_arch.data import sources
 from mnist_arch.errors import UserError
-from mnist_arch.inference.preprocess import ALL_STEPS, BLANK, SEVERAL, prepare, prepare_each
+from mnist_arch.inference.preprocess import BLANK, SEVERAL, Preprocessor, prepare, prepare_each
 
 Picture = NDArray[np.uint8]
 SEVEN = [(20, 20), (90, 20), (50, 140)]
@@ -111,10 +111,10 @@ def test_an_enlarged_digit_comes_back(digits: Picture) -> None:
     enlarged = [challenges.enlarged(digit, draws) for digit in digits]
     restored, blurred = (
         [
-            far(one, prepare(other, steps).image)
+            far(one, preprocessor.prepare(other).image)
             for one, other in zip(digits, enlarged, strict=True)
         ]
-        for steps in (ALL_STEPS, replace(ALL_STEPS, sharpness=False))
+        for preprocessor in (Preprocessor(), ABLATIONS["sharpness"].preprocessor)
     )
     assert np.median(restored) < np.median(blurred) < 0.35
 
