@@ -121,7 +121,7 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
         seconds = [later - earlier for earlier, later in itertools.pairwise(clock)]
 
         if test:
-            np.savez_compressed(folder / "predictions.npz", scores=test.scores, digits=test.digits)
+            np.savez_compressed(folder / "predictions.npz", scores=test.scores, labels=test.labels)
         record = Record(
             status="finished",
             data_title=data.title,
@@ -138,7 +138,7 @@ def run(config: Config, recipe: str, overrides: list[str]) -> Path:
             seconds_data=seconds[1],
             seconds_training=card.seconds,
             seconds_evaluation=seconds[3],
-            images_per_second=(data.size or len(train.digits))
+            images_per_second=(data.size or len(train.labels))
             * config.recipe.max_epochs
             / card.seconds,
             device=provenance.device(trainer.strategy.root_device),

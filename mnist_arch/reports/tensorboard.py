@@ -40,10 +40,10 @@ def figures(net: Network, record: Record, test: Split, probabilities: Tensor) ->
     return {
         "errors_by_epoch": training_curves(drawn, name),
         "confusion": network.confusion(record.test_confusion or [], f"{name}: test digits"),
-        "misread": network.misread(test.images, test.digits, probabilities, name),
+        "misread": network.misread(test.images, test.labels, probabilities, name),
         "filters": network.filters(net, name),
         "feature_maps": network.feature_maps(
-            net, image, f"{name}: a {test.digits[0]} through the layers"
+            net, image, f"{name}: a {test.labels[0]} through the layers"
         ),
     }
 
@@ -61,7 +61,7 @@ def show(folder: Path, net: Network, record: Record, test: Split, probabilities:
             write_png(figure, path)
             pixels = np.asarray(Image.open(path).convert("RGB"))
             writer.add_image(name, pixels, record.epochs, dataformats="HWC")
-        images, digits = test.images[:EMBEDDED], test.digits[:EMBEDDED]
+        images, digits = test.images[:EMBEDDED], test.labels[:EMBEDDED]
         features = last_features(net, images)
         if features.shape[1] < images[0].numel():
             looks = 1 - images.expand(-1, 3, -1, -1) / 255  # ink black, as in the figures

@@ -22,12 +22,12 @@ class Predictions:
         probabilities: (N, 10) float64, as the network reports them: ten sigmoids sum to
             anything, what RBF units lack to 1 is rejection.
         readings: (N,) int64, the digits of the greatest scores.
-        digits: (N,) int64, the truth.
+        labels: (N,) int64, the truth.
     """
 
     probabilities: Tensor
     readings: Tensor
-    digits: Tensor
+    labels: Tensor
 
 
 def read(folder: Path, record: Record) -> Predictions:
@@ -39,7 +39,7 @@ def read(folder: Path, record: Record) -> Predictions:
     path = folder / "predictions.npz"
     try:
         with path.open("rb") as file, np.load(file) as saved:
-            scores, digits = torch.from_numpy(saved["scores"]), torch.from_numpy(saved["digits"])
+            scores, digits = torch.from_numpy(saved["scores"]), torch.from_numpy(saved["labels"])
     except (
         OSError,
         ValueError,

@@ -16,13 +16,13 @@ class Scored:
 
     Attributes:
         scores: (N, 10) float32, the greatest wins.
-        digits: (N,) int64, the truth.
+        labels: (N,) int64, the truth.
         loss: Mean loss, reckoned in float64.
         confusion: 10 rows of truth with 10 columns of prediction, images.
     """
 
     scores: Tensor
-    digits: Tensor
+    labels: Tensor
     loss: float
     confusion: list[list[int]]
 
@@ -59,7 +59,7 @@ def score(
 def counted(split: str, scored: Scored | None) -> dict[str, float | None]:
     """Name what a record holds of a split: None for one that was not scored."""
     return {
-        f"{split}_images": len(scored.digits) if scored else None,
+        f"{split}_images": len(scored.labels) if scored else None,
         f"{split}_errors": scored.errors if scored else None,
         f"{split}_loss": scored.loss if scored else None,
     }
