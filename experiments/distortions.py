@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--out", type=target, default="docs/distortions.png", metavar="PNG")
     asked = parser.parse_args()
     data = sources.load(asked.data, asked.root)
-    chosen = [int((data.train.digits == digit).nonzero()[0]) for digit in range(10)]
+    chosen = [int((data.train.labels == digit).nonzero()[0]) for digit in range(10)]
     digits = data.train.images[chosen]
     rows = {"as they are": digits.float()}
     for name, distortion in distortions().items():

@@ -72,7 +72,7 @@ def main() -> None:
 def pictures(title: str, splits: dict[str, Split]) -> dict[str, Figure]:
     """Draw the counts of all splits, and what the training images look like."""
     train = splits["training"]
-    images = {int(d): train.images[train.digits == d] for d in train.digits.unique()}
+    images = {int(d): train.images[train.labels == d] for d in train.labels.unique()}
     order = {d: exploration.by_distance_to_mean(of) for d, of in images.items()}
     moments = [exploration.mean_and_spread(of) for of in images.values()]
     extremes = {}
@@ -113,8 +113,8 @@ def pairs(title: str, splits: dict[str, Split], chosen: Tensor, distances: Tenso
     """Draw for each digit the test image that is nearest to a training image, and that one."""
     train, test = splits["training"], splits["test"]
     closest = [
-        int(torch.where(test.digits == digit, distances, math.inf).argmin())
-        for digit in test.digits.unique()
+        int(torch.where(test.labels == digit, distances, math.inf).argmin())
+        for digit in test.labels.unique()
     ]
     rows = {"test": test.images[closest], "training": train.images[chosen[closest]]}
     names = [f"{distances[index]:.0f}" for index in closest]

@@ -100,7 +100,7 @@ def least_scores(runs: list[Path]) -> None:
         if not record.validation_images or record.data != "mnist":
             raise UserError(f"{folder}: holds out no digits of MNIST; set recipe.validation=0.1")
         share = record.config["recipe.validation"]
-        held_out = stratified(train.digits, share, record.config["data.split_seed"])[1]
+        held_out = stratified(train.labels, share, record.config["data.split_seed"])[1]
         score = least_score(checkpoint.load(folder), train.images[held_out])
         found[f"{record.architecture}, {record.recipe}"] = round(score, 3)
     records.write_values(LEAST_SCORES, dict(sorted(found.items())))

@@ -101,7 +101,7 @@ def draw_sheet(name: str, root: Path, out: Path) -> None:
     from mnist_arch.reports.figures.style import write_png
 
     data = sources.load(name, root)
-    firsts = [int((data.train.digits == digit).nonzero()[0]) for digit in range(10)]
+    firsts = [int((data.train.labels == digit).nonzero()[0]) for digit in range(10)]
     digits = data.train.images[firsts]
     rows = {"as they are": digits.float()}
     for each in CORRUPTIONS.values():

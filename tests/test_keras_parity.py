@@ -150,7 +150,7 @@ def shuffled(count: int) -> Split:
 def for_keras(split: Split, name: str) -> tuple[np.ndarray, np.ndarray]:
     """(N, 28, 28, 1) levels and (N,) digits."""
     levels = split.images.permute(0, 2, 3, 1).double()
-    return (levels if name == "tanh_cnn" else levels / 255).numpy(), split.digits.numpy()
+    return (levels if name == "tanh_cnn" else levels / 255).numpy(), split.labels.numpy()
 
 
 def assert_equal_in_keras(
@@ -188,7 +188,7 @@ def test_probabilities_and_loss_are_those_of_keras(name: str) -> None:
     probabilities = torch.from_numpy(model.predict_on_batch(levels))
     torch.testing.assert_close(net.probabilities(split.images), probabilities, rtol=1e-9, atol=0)
     figures = model.test_on_batch(levels, truth, return_dict=True)
-    loss = net.head.loss(net(split.images), split.digits).item()
+    loss = net.head.loss(net(split.images), split.labels).item()
     penalty = sum(ours.l2 * p.square().sum().item() for p in net.parameters() if p.ndim > 1)
     assert loss == pytest.approx(float(figures["without_penalty"]), rel=1e-9)
     assert loss + penalty == pytest.approx(float(figures["loss"]), rel=1e-9)
@@ -218,7 +218,7 @@ def test_an_epoch_of_ten_steps_is_an_epoch_of_keras_fit(name: str) -> None:
     ours, model = both(name)
     full = shuffled(77)
     # At full ink tanh_cnn multiplies a rounding error by up to ten in each step.
-    split = Split(full.images // 8, full.digits)
+    split = Split(full.images // 8, full.labels)
     trainer(1).fit(ours, Batches(split, 8))
     levels, truth = for_keras(split, name)
     seen = model.fit(levels, truth, batch_size=8, shuffle=False, verbose=0).history

@@ -219,7 +219,7 @@ class Comparison:
         """(N,) true digits; None where no run left predictions."""
         return next(
             (
-                _found(run).digits.numpy()
+                _found(run).labels.numpy()
                 for net in self.nets
                 for run in net.with_predictions.values()
             ),
@@ -290,8 +290,8 @@ def _runs(files: Iterable[Path]) -> Iterator[Run]:
         first = first or (file, record)
         same = record.data_sha256 == first[1].data_sha256
         if found:
-            digits = found.digits if digits is None else digits
-            same = same and torch.equal(found.digits, digits)
+            digits = found.labels if digits is None else digits
+            same = same and torch.equal(found.labels, digits)
         if not same:
             raise UserError(f"{file}: not tested on the digits of {first[0]}")
         yield Run(record, found)
@@ -339,7 +339,7 @@ def _found(run: Run) -> Predictions:
 
 def _wrong(run: Run) -> Array:
     found = _found(run)
-    return (found.readings != found.digits).numpy()
+    return (found.readings != found.labels).numpy()
 
 
 def _reliability(runs: Sequence[Run]) -> list[Bin]:

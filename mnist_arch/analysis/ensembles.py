@@ -60,7 +60,7 @@ def average(folders: Sequence[Path], command: str) -> Ensemble:
         if member.data_sha256 != first.data_sha256:
             raise UserError(f"{folder}: not tested on the digits of {folders[0]}")
         found = predictions.read(folder, member)
-        probabilities, truth = found.probabilities, found.digits
+        probabilities, truth = found.probabilities, found.labels
         # Far from all RBF units every probability is 0: such a member has no say.
         sums = probabilities.sum(1, keepdim=True).clamp_min(torch.finfo(torch.double).tiny)
         total = total + probabilities / sums / len(members)

@@ -150,7 +150,7 @@ def challenge(test: Split, no_digits: int = OTHERS) -> Challenge:
         "enlarged": [challenges.enlarged(image, draws) for image in originals],
         "photographed": [challenges.photographed(image, draws) for image in originals],
     }
-    truth = dict.fromkeys(pictures, test.digits)
+    truth = dict.fromkeys(pictures, test.labels)
     pictures["uci"], truth["uci"] = uci()
     others = {name: [draw(draws) for _ in range(no_digits)] for name, draw in NO_DIGITS.items()}
     others["two digits"] = [
@@ -183,7 +183,7 @@ def measure(folder: Path, data: Dataset, given: Challenge, *, ablation_digits: i
         raise UserError(f"{folder}: not a run on {data.title}")
     with torch.inference_mode():
         scores = torch.cat([predictor(batch) for batch in data.test.images.split(1000)])
-    wrong, doubted = scores.argmax(1) != data.test.digits, predictor.doubts(scores)
+    wrong, doubted = scores.argmax(1) != data.test.labels, predictor.doubts(scores)
     ablation: dict[str, dict[str, int]] = {}
     for step in ("", *STEPS) if ablation_digits else ():
         steps = replace(ALL_STEPS, **({step: False} if step else {}))

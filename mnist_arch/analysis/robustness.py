@@ -130,7 +130,7 @@ def measure(folders: Sequence[Path], out: Path, root: Path, *, again: bool = Fal
                 bar.set_description(f"{name} {strength:g}")
                 draws = generator(SEED, "corruption")
                 images = corruption(dataset.test.images, strength, draws).to(device)
-                batches = Batches(Split(images, dataset.test.digits), EVALUATION_BATCH)
+                batches = Batches(Split(images, dataset.test.labels), EVALUATION_BATCH)
                 for place in places:
                     errors = score(nets[place].to(device), batches).errors
                     tested[place].append([strength, errors])

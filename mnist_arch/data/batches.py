@@ -48,7 +48,7 @@ class Batches:
     ) -> None:
         self.split, self.batch_size = split, batch_size
         self.sampler, self.augmentation = sampler, augmentation
-        self.size = size or len(split.digits)
+        self.size = size or len(split.labels)
 
     def __len__(self) -> int:
         return -(-self.size // self.batch_size)
@@ -81,4 +81,4 @@ class Batches:
     @property
     def grown(self) -> bool:
         """Whether there are distorted copies beside the images as they are."""
-        return self.size > len(self.split.digits)
+        return self.size > len(self.split.labels)

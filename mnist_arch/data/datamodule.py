@@ -60,20 +60,20 @@ class MNISTDataModule(pl.LightningDataModule):
         self.title, self.sha256 = dataset.title, dataset.sha256
         self.train, self.validation, self.test = dataset.train, dataset.validation, dataset.test
         if self.validation is None and self.share:
-            kept, held_out = stratified(self.train.digits, self.share, self.split_seed)
+            kept, held_out = stratified(self.train.labels, self.share, self.split_seed)
             self.train, self.validation = (
-                Split(self.train.images[part], self.train.digits[part])
+                Split(self.train.images[part], self.train.labels[part])
                 for part in (kept, held_out)
             )
-        count = len(self.train.digits)
+        count = len(self.train.labels)
         if self.size and self.size > count and self.augmentation is None:
             raise UserError(
                 f"data.size={self.size}: there are {count} images; "
                 "more need recipe.augmentation for distorted copies"
             )
         if self.size and self.size < count:
-            kept, _ = stratified(self.train.digits, 1 - self.size / count, self.split_seed)
-            self.train = Split(self.train.images[kept], self.train.digits[kept])
+            kept, _ = stratified(self.train.labels, 1 - self.size / count, self.split_seed)
+            self.train = Split(self.train.images[kept], self.train.labels[kept])
         self.loaded = True
 
     def split_digest(self) -> str:
@@ -100,4 +100,4 @@ class MNISTDataModule(pl.LightningDataModule):
     def _on_device(self, split: Split) -> Split:
         """Put a whole split, 47 MB for MNIST, where the network is."""
         device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-        return Split(split.images.to(device), split.digits.to(device))
+        return Split(split.images.to(device), split.labels.to(device))

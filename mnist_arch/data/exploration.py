@@ -80,7 +80,7 @@ class Duplicates(NamedTuple):
 
 def counts(split: Split) -> list[int]:
     """Count the images of each digit: ten numbers."""
-    return torch.bincount(split.digits, minlength=10).tolist()
+    return torch.bincount(split.labels, minlength=10).tolist()
 
 
 def measure(
@@ -96,7 +96,7 @@ def measure(
         data_sha256=sha256,
         counts={name: counts(split) for name, split in splits.items()},
         levels=torch.bincount(train.images.flatten(), minlength=256).tolist(),
-        ink=[int(sums[train.digits == digit].sum()) for digit in range(10)],
+        ink=[int(sums[train.labels == digit].sum()) for digit in range(10)],
         repeated={name: repeated.within(name) for name in splits},
         shared=[[*two, repeated.between(*two)] for two in combinations(splits, 2)],
         conflicting=repeated.conflicting,
@@ -136,7 +136,7 @@ def duplicates(splits: Mapping[str, Split]) -> Duplicates:
         for index, image in enumerate(split.images.numpy()):
             found[image.tobytes()].append((name, index))
     groups = [members for members in found.values() if len(members) > 1]
-    labels = [{int(splits[name].digits[index]) for name, index in group} for group in groups]
+    labels = [{int(splits[name].labels[index]) for name, index in group} for group in groups]
     return Duplicates(groups, sum(len(digits) > 1 for digits in labels))
 
 

@@ -13,7 +13,7 @@ class Split(NamedTuple):
     """Some images in order, and what they show."""
 
     images: Tensor  # (N, 1, 28, 28) uint8, 0 background to 255 ink
-    digits: Tensor  # (N,) int64, 0 to 9
+    labels: Tensor  # (N,) int64, 0 to 9
 
 
 def stratified(digits: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -41,5 +41,5 @@ def digest(*splits: Split) -> str:
     sha256 = hashlib.sha256()
     for split in splits:
         sha256.update(split.images.numpy().tobytes())
-        sha256.update(split.digits.numpy().tobytes())
+        sha256.update(split.labels.numpy().tobytes())
     return sha256.hexdigest()

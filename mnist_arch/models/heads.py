@@ -21,6 +21,9 @@ class Head(Protocol):
     def probabilities(self, scores: Tensor) -> Tensor:
         """(N, 10) scores -> (N, 10) probabilities."""
 
+    def log_probabilities(self, scores: Tensor) -> Tensor:
+        """(N, 10) scores -> (N, 10) logarithms of ten probabilities that sum to 1."""
+
 
 @dataclass(frozen=True)
 class Softmax:
@@ -33,6 +36,10 @@ class Softmax:
     def probabilities(self, scores: Tensor) -> Tensor:
         """Return the softmax of the scores."""
         return scores.softmax(1)
+
+    def log_probabilities(self, scores: Tensor) -> Tensor:
+        """Return the logarithm of the softmax."""
+        return scores.log_softmax(1)
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,10 @@ class KerasSigmoid:
         """Return the ten sigmoids."""
         return scores.sigmoid()
 
+    def log_probabilities(self, scores: Tensor) -> Tensor:
+        """Return the logarithm of each sigmoid's share in their sum, which the loss means."""
+        return F.logsigmoid(scores).log_softmax(1)
+
 
 @dataclass(frozen=True)
 class RadialBasis:
@@ -73,6 +84,10 @@ class RadialBasis:
     def probabilities(self, scores: Tensor) -> Tensor:
         """Return exp(-y_i) / (exp(-j) + sum_i exp(-y_i)); what is missing to 1 is rejection."""
         return self._with_rejection(scores).softmax(1)[:, :10]
+
+    def log_probabilities(self, scores: Tensor) -> Tensor:
+        """Return the logarithms given that the image is a digit at all."""
+        return scores.log_softmax(1)
 
     def _with_rejection(self, scores: Tensor) -> Tensor:
         """(N, 10) scores -> (N, 11), the score of "none of them" last."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-import mnist_arch
 from mnist_arch.errors import UserError
-from mnist_arch.models import Network
+from mnist_arch.models import ARCHITECTURES
+from mnist_arch.models.network import Network
 
 PREFIX = "net."  # the name that Classifier gives to its network
 
@@ -30,8 +30,11 @@ def network(checkpoint: dict[str, Any], path: Path) -> Network:
     Raises:
         UserError: The weights are not its own.
     """
+    name = checkpoint["mnist_arch"]["architecture"]
+    if name not in ARCHITECTURES:
+        raise UserError(f"{path}: of an unknown network, {name!r}")
     with torch.random.fork_rng():  # building draws starting weights
-        net = mnist_arch.build(checkpoint["mnist_arch"]["architecture"])
+        net = ARCHITECTURES[name]()
     weights = {
         name.removeprefix(PREFIX): value
         for name, value in checkpoint["state_dict"].items()
@@ -69,8 +72,9 @@ def read(path: Path) -> dict[str, Any]:
         zipfile.BadZipFile,
     ) as error:
         raise UserError(f"{path}: not a readable checkpoint ({_line(error)})") from error
-    card = checkpoint.get("mnist_arch") if isinstance(checkpoint, dict) else None
-    if not isinstance(card, dict) or "architecture" not in card or "state_dict" not in checkpoint:
+    metadata = checkpoint.get("mnist_arch") if isinstance(checkpoint, dict) else None
+    whole = isinstance(metadata, dict) and "architecture" in metadata
+    if not whole or "state_dict" not in checkpoint:
         raise UserError(f"{path}: a checkpoint, but not one that mnist_arch wrote")
     return checkpoint
 

@@ -22,7 +22,7 @@ def run(folder: Path, architecture: str, scores: list[list[float]], **changes: o
     errors = int((whole.argmax(1) != DIGITS).sum())
     tested = {"data_sha256": {"t10k": "a"}, "test_images": 3, "test_errors": errors} | changes
     record(architecture=architecture, recipe=architecture, **tested).write(folder)
-    np.savez_compressed(folder / "predictions.npz", scores=whole, digits=DIGITS)
+    np.savez_compressed(folder / "predictions.npz", scores=whole, labels=DIGITS)
     return folder
 
 

@@ -29,7 +29,7 @@ ROOT = Path(mnist_arch.__file__).parent.parent
 def data() -> sources.Dataset:
     """MNIST-5k with twenty test digits."""
     whole = sources.load("mnist_5k", Path("unused"))
-    return replace(whole, test=Split(whole.test.images[::25], whole.test.digits[::25]))
+    return replace(whole, test=Split(whole.test.images[::25], whole.test.labels[::25]))
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_the_counts_are_those_of_reading_one_picture_after_the_other(
         read = torch.tensor([net.predict(each).digit for each in pictures])
         assert found.errors[name] == int((read != given.truth[name]).sum())
     scores = net.net(data.test.images)
-    wrong, doubted = scores.argmax(1) != data.test.digits, net.doubts(scores)
+    wrong, doubted = scores.argmax(1) != data.test.labels, net.doubts(scores)
     assert (found.originals, found.doubted) == (int(wrong.sum()), int(doubted.sum()))
     assert found.doubted_errors == int((wrong & doubted).sum())
     assert found.accepted.keys() == {*NO_DIGITS, "two digits"}

@@ -70,8 +70,8 @@ def test_local_files_are_found_in_each_layout(
     dataset = sources.load("mnist", tmp_path)
     assert dataset.train.images.shape == (30, 1, 28, 28)
     assert dataset.train.images.dtype == torch.uint8
-    assert dataset.test.digits.tolist() == [i % 10 for i in range(20)]
-    assert dataset.test.digits.dtype == torch.int64
+    assert dataset.test.labels.tolist() == [i % 10 for i in range(20)]
+    assert dataset.test.labels.dtype == torch.int64
     assert dataset.test.images.numpy().tobytes() == small_mnist[NAMES[2]][16:]
     assert dataset.sha256 == sources.PUBLISHED["mnist"].sha256
 
@@ -82,7 +82,7 @@ def test_torchvision_reads_the_same_images(tmp_path: Path, small_mnist: dict[str
     for train, split in ((True, ours.train), (False, ours.test)):
         theirs = datasets.MNIST(tmp_path, train=train)
         assert split.images[:, 0].equal(theirs.data)
-        assert split.digits.equal(theirs.targets)
+        assert split.labels.equal(theirs.targets)
 
 
 def test_one_changed_pixel_is_noticed(tmp_path: Path, small_mnist: dict[str, bytes]) -> None:
@@ -114,7 +114,7 @@ def test_a_source_that_delivers_rubbish_is_passed_over(
 ) -> None:
     monkeypatch.setattr(sources, "_from_mirrors", lambda _, to: write(to, contents(train=40)))
     monkeypatch.setattr(sources, "_from_hub", lambda to: write(to, small_mnist))
-    assert len(sources.load("mnist", tmp_path).train.digits) == 30
+    assert len(sources.load("mnist", tmp_path).train.labels) == 30
     assert sorted(path.name for path in (tmp_path / "mnist").iterdir()) == sorted(NAMES)
 
 
@@ -135,7 +135,7 @@ def _load_and_note(root: Path, sums: dict[str, str], notes: Path) -> None:
 
     sources.PUBLISHED["mnist"] = sources.Published("MNIST", "MNIST", sums)
     sources._from_mirrors = fetch
-    assert len(sources.load("mnist", root).test.digits) == 20
+    assert len(sources.load("mnist", root).test.labels) == 20
 
 
 def test_eight_processes_that_start_together_fetch_once(
@@ -277,7 +277,7 @@ def test_mnist_5k_is_4000_500_500_and_stratified() -> None:
     dataset = sources.load("mnist_5k", Path("unused"))
     assert dataset.validation is not None
     for split, each in ((dataset.train, 400), (dataset.validation, 50), (dataset.test, 50)):
-        assert split.digits.bincount().tolist() == [each] * 10
+        assert split.labels.bincount().tolist() == [each] * 10
         assert split.images.shape == (10 * each, 1, 28, 28)
         assert split.images.dtype == torch.uint8
     together = torch.cat([dataset.train.images, dataset.validation.images, dataset.test.images])

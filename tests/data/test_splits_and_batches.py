@@ -69,7 +69,7 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
 
 def test_without_a_sampler_the_order_is_the_files() -> None:
     batches = Batches(numbered(25), 10)
-    assert torch.cat([digits for _, digits in batches]).equal(numbered(25).digits)
+    assert torch.cat([digits for _, digits in batches]).equal(numbered(25).labels)
 
 
 def test_a_sample_holds_different_images_with_their_digits() -> None:
@@ -117,7 +117,7 @@ def test_the_data_module_takes_a_stratified_part_of_the_training_digits() -> Non
     )
     whole.setup()
     part.setup()
-    assert torch.bincount(part.train.digits).tolist() == [100] * 10
+    assert torch.bincount(part.train.labels).tolist() == [100] * 10
     assert len(part.train_dataloader()) == 100
     images = {image.numpy().tobytes() for image in whole.train.images}
     assert {image.numpy().tobytes() for image in part.train.images} <= images
@@ -136,7 +136,7 @@ def test_the_data_module_cuts_validation_from_the_training_set_only() -> None:
     data = MNISTDataModule(name="mnist_5k", batch_size=64, validation=0.2)
     data.setup()
     assert data.validation is not None
-    sizes = [len(split.digits) for split in (data.train, data.validation, data.test)]
+    sizes = [len(split.labels) for split in (data.train, data.validation, data.test)]
     assert sizes == [4_000, 500, 500]  # mnist_5k keeps its own
 
 
@@ -147,9 +147,9 @@ def test_the_data_module_holds_out_the_recipes_share(tmp_path: Path) -> None:
     data = MNISTDataModule(name="idx", root=tmp_path, batch_size=8, validation=0.2)
     data.setup()
     assert data.validation is not None
-    assert data.train.digits.bincount().tolist() == [8] * 10
-    assert data.validation.digits.bincount().tolist() == [2] * 10
-    assert len(data.test.digits) == 20
+    assert data.train.labels.bincount().tolist() == [8] * 10
+    assert data.validation.labels.bincount().tolist() == [2] * 10
+    assert len(data.test.labels) == 20
     shown = torch.cat([data.train.images, data.validation.images]).flatten(1)
     assert len(shown.unique(dim=0)) == 100
 
@@ -157,7 +157,7 @@ def test_the_data_module_holds_out_the_recipes_share(tmp_path: Path) -> None:
     without.setup()
     assert without.validation is None
     assert without.val_dataloader() == []
-    assert len(without.train.digits) == 100
+    assert len(without.train.labels) == 100
     assert data.split_digest() != without.split_digest()
 
     again = MNISTDataModule(name="idx", root=tmp_path, batch_size=32, validation=0.2, seed=5)

@@ -77,13 +77,13 @@ def test_the_record_follows_from_the_predictions(two_runs: tuple[Path, list[str]
     record, saved = read(folder), np.load(folder / "predictions.npz")
     test = sources.load("mnist_5k", Path("unused")).test
     assert saved["scores"].shape == (500, 10)
-    np.testing.assert_array_equal(saved["digits"], test.digits.numpy())
-    wrong = saved["scores"].argmax(1) != saved["digits"]
+    np.testing.assert_array_equal(saved["labels"], test.labels.numpy())
+    wrong = saved["scores"].argmax(1) != saved["labels"]
     assert record.test_errors == wrong.sum() == sum(record.test_errors_by_digit)
-    assert record.test_errors_by_digit[7] == wrong[saved["digits"] == 7].sum()
+    assert record.test_errors_by_digit[7] == wrong[saved["labels"] == 7].sum()
     assert np.trace(record.test_confusion) == 500 - record.test_errors
     scores = torch.from_numpy(saved["scores"]).double()
-    loss = mnist_arch.build("mlp").head.loss(scores, test.digits)
+    loss = mnist_arch.build("mlp").head.loss(scores, test.labels)
     assert record.test_loss == pytest.approx(loss.item())
 
 
@@ -96,7 +96,7 @@ def test_the_kept_weights_give_the_recorded_errors(two_runs: tuple[Path, list[st
         (dataset.test, record.test_errors),
     ):
         assert split is not None
-        assert int((net(split.images).argmax(1) != split.digits).sum()) == errors
+        assert int((net(split.images).argmax(1) != split.labels).sum()) == errors
 
 
 def test_the_record_says_what_was_run(two_runs: tuple[Path, list[str]]) -> None:

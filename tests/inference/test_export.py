@@ -74,7 +74,7 @@ def read_torch(path: Path, images: Tensor) -> tuple[list[Tensor], dict[str, str]
 @pytest.mark.parametrize("name", mnist_arch.architectures())
 def test_a_file_reads_as_the_network_does(tmp_path: Path, data: Dataset, name: str) -> None:
     run, out = finished_run(tmp_path / "run", name), tmp_path / "out"
-    few = replace(data, train=Split(data.train.images[::200], data.train.digits[::200]))
+    few = replace(data, train=Split(data.train.images[::200], data.train.labels[::200]))
     # ONNX takes seconds; these three, with mlp below, have all layers and heads that there are.
     also_onnx = name in ("lenet5_1998", "tanh_cnn", "augmented_cnn")
     formats = ["pt2", "onnx"] if also_onnx else ["pt2"]

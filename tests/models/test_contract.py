@@ -53,7 +53,7 @@ def test_a_wrong_dtype_is_named(name: str) -> None:
 
 def test_eight_images_can_be_memorised(name: str) -> None:
     split = sources.load("mnist_5k", Path("unused")).test
-    net, images, digits = mnist_arch.build(name).eval(), split.images[::63], split.digits[::63]
+    net, images, digits = mnist_arch.build(name).eval(), split.images[::63], split.labels[::63]
     assert len(digits.unique()) == 8
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-4)
     for _ in range(300):

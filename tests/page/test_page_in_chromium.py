@@ -80,7 +80,7 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> list[Net]:
                 order = torch.randperm(len(data.images)).split(size)
             batch = order[step % (steps // epochs)]
             optimizer.zero_grad()
-            net.head.loss(net(data.images[batch]), data.digits[batch]).backward()
+            net.head.loss(net(data.images[batch]), data.labels[batch]).backward()
             optimizer.step()
             rate.step()
         weights = {f"net.{key}": value for key, value in net.state_dict().items()}

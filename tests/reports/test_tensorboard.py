@@ -41,7 +41,7 @@ def test_a_run_gets_every_figure_as_png_and_in_tensorboard(tmp_path: Path, name:
     if name == "dense":  # its output layer reads the pixels: nothing of its own to show
         assert not embedded
     else:
-        assert embedded[0].read_text().split() == [str(digit) for digit in test.digits.tolist()]
+        assert embedded[0].read_text().split() == [str(digit) for digit in test.labels.tolist()]
         rows = embedded[0].with_name("tensors.tsv").read_text().splitlines()
         found = [[float(value) for value in row.split("\t")] for row in rows]
         assert torch.allclose(torch.tensor(found), tensorboard.last_features(net, test.images))
@@ -95,7 +95,7 @@ def test_misread_digits_stand_by_confidence_with_truth_and_reading() -> None:
     probabilities = torch.zeros(4, 10)
     for image, (read, confidence) in enumerate(((5, 0.5), (1, 0.99), (2, 0.9), (4, 0.7))):
         probabilities[image, read] = confidence
-    figure = network.misread(test.images, test.digits, probabilities, "some")
+    figure = network.misread(test.images, test.labels, probabilities, "some")
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["7 as 2\n90 %", "9 as 4\n70 %", "3 as 5\n50 %"]
     shown = torch.from_numpy(figure.axes[0].images[0].get_array().data)

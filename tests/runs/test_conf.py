@@ -7,11 +7,11 @@ import pytest
 import torch
 from hydra import compose, initialize_config_module
 
-from mnist_arch.runs import config as conf
 import mnist_arch
 from experiments.command import typed
 from mnist_arch.errors import UserError
 from mnist_arch.runs import assemble
+from mnist_arch.runs import config as conf
 from mnist_arch.training.curvature import diagonal
 from mnist_arch.training.optimizers import SDLM
 

@@ -15,10 +15,10 @@ TESTED = record(architecture="lenet5", test_images=2, test_errors=1)
 
 
 def test_readings_are_the_greatest_scores_and_probabilities_the_heads(tmp_path: Path) -> None:
-    np.savez_compressed(tmp_path / "predictions.npz", scores=SCORES, digits=np.array([0, 1]))
+    np.savez_compressed(tmp_path / "predictions.npz", scores=SCORES, labels=np.array([0, 1]))
     found = read(tmp_path, TESTED)
     assert found.readings.tolist() == [0, 9]
-    assert found.digits.tolist() == [0, 1]
+    assert found.labels.tolist() == [0, 1]
     assert found.probabilities[0, 0].item() == pytest.approx(np.exp(5) / (np.exp(5) + 9))
 
 
@@ -26,10 +26,10 @@ def test_readings_are_the_greatest_scores_and_probabilities_the_heads(tmp_path: 
     ("arrays", "message"),
     [
         ({"scores": SCORES}, "no readable test scores"),
-        ({"scores": SCORES, "digits": np.array([0, 1, 2])}, "not the 2 images of its record"),
-        ({"scores": SCORES[:, :9], "digits": np.array([0, 1])}, "not the 2 images of its record"),
-        ({"scores": SCORES, "digits": np.array([1, 0])}, "2 errors, but 1 in its record"),
-        ({"scores": SCORES, "digits": np.array(["0", "1"])}, "no readable test scores"),
+        ({"scores": SCORES, "labels": np.array([0, 1, 2])}, "not the 2 images of its record"),
+        ({"scores": SCORES[:, :9], "labels": np.array([0, 1])}, "not the 2 images of its record"),
+        ({"scores": SCORES, "labels": np.array([1, 0])}, "2 errors, but 1 in its record"),
+        ({"scores": SCORES, "labels": np.array(["0", "1"])}, "no readable test scores"),
     ],
 )
 def test_predictions_that_are_not_the_records_are_refused(
@@ -42,7 +42,7 @@ def test_predictions_that_are_not_the_records_are_refused(
 
 def test_a_broken_file_is_refused_in_one_line_wherever_it_broke(tmp_path: Path) -> None:
     path = tmp_path / "predictions.npz"
-    np.savez_compressed(path, scores=SCORES, digits=np.array([0, 1]))
+    np.savez_compressed(path, scores=SCORES, labels=np.array([0, 1]))
     whole = path.read_bytes()
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])

@@ -117,6 +117,6 @@ def test_scores_are_counted_by_digit() -> None:
     assert scored.errors == 4
     assert scored.errors_by_digit == [0, 1, 0, 0, 0, 0, 0, 0, 0, 3]
     assert scored.confusion[9] == [0, 0, 0, 3, 0, 0, 0, 0, 0, 0]
-    assert scored.digits.equal(digits)
+    assert scored.labels.equal(digits)
     expected = torch.nn.functional.cross_entropy(torch.eye(10)[3].repeat(6, 1).double(), digits)
     assert scored.loss == pytest.approx(expected.item(), rel=1e-12)

@@ -25,7 +25,7 @@ from mnist_arch.training.optimizers import SDLM, Staircase
 def digits(count: int) -> Split:
     data = MNISTDataModule(name="mnist_5k", batch_size=1, validation=0)
     data.setup()
-    return Split(data.train.images[:: 4000 // count], data.train.digits[:: 4000 // count])
+    return Split(data.train.images[:: 4000 // count], data.train.labels[:: 4000 // count])
 
 
 def trainer(epochs: int, callbacks: list[pl.Callback] | None = None) -> pl.Trainer:
@@ -77,12 +77,12 @@ def test_it_is_a_plain_loop_over_the_same_batches() -> None:
         errors.append(0)
         for chosen in shuffle.order(100).split(32):
             scores = net(split.images[chosen])
-            loss = net.head.loss(scores, split.digits[chosen])
+            loss = net.head.loss(scores, split.labels[chosen])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             losses[-1] += loss.item() * len(chosen) / 100
-            errors[-1] += int((scores.argmax(1) != split.digits[chosen]).sum())
+            errors[-1] += int((scores.argmax(1) != split.labels[chosen]).sum())
         optimizer.param_groups[0]["lr"] *= 0.5
     for name, value in net.state_dict().items():
         assert ours.net.state_dict()[name].equal(value), name
@@ -106,7 +106,7 @@ def test_sdlm_measures_the_curvature_before_each_pass_and_updates_by_single_patt
         batches.sampler.set_epoch(epoch)
         draws = generator(0, "curvature", epoch)
         patterns = batches.sample(7, draws)
-        assert len(patterns.digits) == 7
+        assert len(patterns.labels) == 7
         signs = torch.randint(2, (SIGNS, 7, 84), generator=draws) * 2 - 1
         h = diagonal(net, *patterns, signs)
         for images, truth in batches:
@@ -128,7 +128,7 @@ def test_another_loss_than_the_heads_is_minimised_and_counted() -> None:
     trainer(1).fit(ours, Batches(split, 20))
     torch.manual_seed(0)
     net = mnist_arch.build("mlp")
-    loss = cross_entropy(net(split.images), split.digits)
+    loss = cross_entropy(net(split.images), split.labels)
     loss.backward()
     assert ours.history["train/loss"] == pytest.approx([loss.item()], rel=1e-6)
     for parameter, found in zip(net.parameters(), ours.net.parameters(), strict=True):
@@ -142,8 +142,8 @@ def test_validation_is_counted_apart_and_weighs_the_short_batch_by_its_size() ->
     ours, split = classifier("mlp"), digits(50)
     trainer(1).fit(ours, Batches(split, 32, Shuffle(0)), Batches(split, 32))
     scores = ours.net.eval()(split.images)
-    assert ours.history["validation/errors"] == [int((scores.argmax(1) != split.digits).sum())]
-    loss = ours.net.head.loss(scores, split.digits).item()
+    assert ours.history["validation/errors"] == [int((scores.argmax(1) != split.labels).sum())]
+    loss = ours.net.head.loss(scores, split.labels).item()
     assert ours.history["validation/loss"] == pytest.approx([loss], rel=1e-6)
     assert {name.split("/")[0]: len(value) for name, value in ours.history.items()} == {
         "train": 1,
@@ -157,7 +157,7 @@ def test_lightnings_own_test_loop_works_with_the_data_module() -> None:
     ours = classifier("dense")
     (figures,) = trainer(1).test(ours, data, verbose=False)
     scores = ours.net.eval()(data.test.images)
-    assert figures["test/errors"] == int((scores.argmax(1) != data.test.digits).sum())
+    assert figures["test/errors"] == int((scores.argmax(1) != data.test.labels).sum())
     assert figures["test/accuracy"] == pytest.approx((500 - figures["test/errors"]) / 5)
 
 
@@ -216,7 +216,7 @@ def test_best_keeps_the_epoch_with_fewest_validation_errors(tmp_path: Path) -> N
     best, last = (torch.load(tmp_path / f"{kept}.ckpt") for kept in ("best", "last"))
     assert (best["epoch"], last["epoch"]) == (0, 2)
     net = mnist_arch.load(tmp_path / "best.ckpt").net
-    assert int((net(split.images).argmax(1) != split.digits).sum()) == errors[0]
+    assert int((net(split.images).argmax(1) != split.labels).sum()) == errors[0]
 
 
 def test_a_run_whose_folder_was_moved_still_knows_its_best_epoch(tmp_path: Path) -> None:
