@@ -8,6 +8,7 @@ from typing import Any
 from mnist_arch import files
 from mnist_arch.analysis.ensembles import Ensemble
 from mnist_arch.analysis.groups import Group
+from mnist_arch.analysis.judgements import Change, Judgement
 from mnist_arch.analysis.statistics import interval
 from mnist_arch.errors import UserError
 from mnist_arch.reports.table import Column, Table
@@ -17,6 +18,65 @@ BEGIN, END = "<!-- {}: written by `make pages` -->", "<!-- end of {} -->"
 SPLIT_TITLES = {"train": "training", "validation": "validation", "test": "test"}
 NETWORK = Column("network", "`{}`")
 INTERVAL = "{:.2f} to {:.2f}"
+
+
+def claims(judgements: Iterable[Judgement], sources: str) -> Table:
+    """A row for each published number that runs answer; ``sources`` leads to docs/sources.md."""
+    rows = []
+    for row in judgements:
+        claim, metric = row.claim, METRICS[row.claim.metric]
+        name = f"{SPLIT_TITLES[claim.split or 'test']} {metric.title}"
+        name += f", epoch {claim.epoch}" if claim.epoch and claim.split != "test" else ""
+        unit = f" {metric.unit}" if metric.unit else ""
+        middle, deviation = spread(row.values)
+        several, span = len(row.values) > 1, interval(row.values)
+        rows.append(
+            (
+                *(row.group.architecture, row.group.title, name, (claim.source, sources)),
+                *(f"{claim.value:.{claim.decimals}f}{unit}", len(row.values), (metric, middle)),
+                (metric, deviation) if several else None,
+                (metric, *span) if span else None,
+                (metric, min(row.values), max(row.values)) if several else None,
+                row.verdict,
+            )
+        )
+    columns = [
+        NETWORK,
+        *map(Column, ("recipe", "claim")),
+        Column("source", "[{0}]({1}#{0})", ("source", "page")),
+        *map(Column, ("claimed", "runs")),
+        *(Column(title, _numbers) for title in ("mean", "sd", "95 % interval", "range")),
+        Column("verdict"),
+    ]
+    return Table(columns, rows)
+
+
+def modern(changes: Iterable[Change]) -> Table:
+    """A row for each network: test accuracy by its own recipe and by the modern one, in percent.
+
+    The interval is that of the difference, see `statistics.over_seeds`.
+    """
+    rows = []
+    for change in changes:
+        row: list[Any] = [change.before.architecture, change.before.first.parameters]
+        for group in (change.before, change.after):
+            row += [spread(group.scores("test", "accuracy")), len(group.records)]
+        difference = change.difference
+        rows.append(
+            [*row, change.points, (difference.low, difference.high) if difference else None]
+        )
+    percent = spread_format(METRICS["accuracy"])
+    columns = [
+        NETWORK,
+        Column("parameters", "{:,}"),
+        Column("its own recipe", percent, ("own", "own_sd")),
+        Column("runs", key="own_runs"),
+        Column("modern recipe", percent, ("modern", "modern_sd")),
+        Column("runs", key="modern_runs"),
+        Column("difference", "{:+.2f}"),
+        Column("95 % interval", "{:+.2f} to {:+.2f}", ("low", "high")),
+    ]
+    return Table(columns, rows)
 
 
 def results(groups: Sequence[Group]) -> Table:
@@ -100,6 +160,12 @@ def spread_format(metric: Metric) -> Callable[[tuple[float, float | None]], str]
         return f"{middle:,.{decimals}f} ± {deviation:.{decimals}f} {metric.unit}"
 
     return write
+
+
+def _numbers(value: tuple[Any, ...]) -> str:
+    """Write numbers with the decimals of the metric that they follow."""
+    metric, *numbers = value
+    return " to ".join(f"{number:.{metric.decimals}f}" for number in numbers)
 
 
 def with_table(page: str, name: str, table: str) -> str:
