@@ -1,13 +1,14 @@
-"""Records of runs that never were: only what a test names differs from a plain run of mlp."""
+"""Runs that never were, for tests."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+import mnist_arch
 from mnist_arch.analysis.groups import Group
-from mnist_arch.models import ARCHITECTURES
 from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.records import Record
 
@@ -19,74 +20,88 @@ DISTORTED = {  # the variant of experiment=distorted
 }
 
 
-def scores(errors: int, images: int, loss: float = 0.25) -> dict[str, float]:
-    return {"accuracy": 100 * (images - errors) / images, "errors": errors, "loss": loss}
-
-
 def provenance(**changes: Any) -> Provenance:
-    values: dict[str, Any] = {"command": "python -m experiments.run model=mlp", "commit": "c0ffee"}
-    values |= {"dirty": False, "versions": {}, "data_sha256": {}}
+    """Where such a run comes from."""
+    values: dict[str, Any] = {
+        "command": "python -m experiments.run model=mlp",
+        "commit": "0123456789abcdef0123456789abcdef01234567",
+        "dirty": False,
+        "versions": {"python": "3.11.7", "torch": "2.15.0"},
+        "data_sha256": {"t10k": "a"},
+    }
     return Provenance(**values | changes)
 
 
-def record(
-    architecture: str = "mlp",
-    *,
-    errors: int | None = 241,
-    images: int = 10_000,
-    loss: float = 0.0769,
-    validation_errors: int | None = None,
-    validation_images: int = 6_000,
-    train_errors: int = 600,
-    **changes: Any,
-) -> Record:
-    """A finished run; ``errors`` are of the test split, None for a run that was not tested."""
-    counts = {
-        "train": (train_errors, 60_000),
-        "validation": (validation_errors, validation_images),
-    }
-    splits = {name: scores(each, n) for name, (each, n) in counts.items() if each is not None}
-    sizes = {name: counts[name][1] for name in splits}
-    if errors is not None:
-        splits["test"], sizes["test"] = scores(errors, images, loss), images
+def scores(errors: int, images: int, loss: float = 0.05) -> dict[str, float]:
+    """A split's scores, as records of old have them."""
+    return {"accuracy": 100 * (images - errors) / images, "errors": errors, "loss": loss}
+
+
+def confusion(errors: Sequence[int], images: int) -> list[list[int]]:
+    """Of so many images, as many of each class; errors by class are taken for the next class."""
+    share = images // 10
+    cells = np.diag([share - wrong for wrong in errors])
+    cells[range(10), [*range(1, 10), 0]] = errors
+    return cells.tolist()
+
+
+def record(errors: int | Sequence[int] = 241, of: int = 10_000, /, **changes: Any) -> Record:
+    """A record with so many test errors, or errors by class; changes are of its fields.
+
+    A change of ``provenance`` may be a dictionary of some of its fields.
+    """
+    by_class = [errors, *[0] * 9] if isinstance(errors, int) else list(errors)
     values: dict[str, Any] = {
         "status": "finished",
-        "architecture": architecture,
-        "recipe": architecture,
+        "architecture": "mlp",
+        "recipe": changes.get("architecture", "mlp"),
         "data": "mnist",
         "data_title": "MNIST",
         "seed": 0,
         "variant": {},
         "parameters": 79_510,
         "split_digest": "",
-        "images": sizes,
-        "scores": splits,
-        "confusion": None,
+        "images": {"train": 60_000, "test": of},
+        "scores": {"train": scores(600, 60_000), "test": scores(sum(by_class), of)},
+        "confusion": confusion(by_class, of),
         "epochs": 5,
         "kept_epoch": 5,
         "checkpoint": "checkpoints/last.ckpt",
         "history": {},
-        "seconds": {"training": 20.0},
+        "seconds": {"start_up": 5.0, "data": 0.1, "training": 20.0, "evaluation": 1.0},
         "device": "cpu, 2 threads",
         "precision": "32-true",
-        "started": "2026-01-01T00:00:00+00:00",
-        "provenance": provenance(),
-        "config": {"data.root": None},
+        "started": "2026-11-21T05:25:55+00:00",
+        "config": {},
     }
+    changes["provenance"] = provenance(**changes.get("provenance", {}))
     return Record(**values | changes)
 
 
-def group(errors: Sequence[int | None], **changes: Any) -> Group:
-    """Runs with so many test errors, of seeds 0, 1, ..."""
-    return Group([record(errors=each, seed=seed, **changes) for seed, each in enumerate(errors)])
+def untested(**changes: Any) -> Record:
+    """A record of a run that left the test images unread: 60 errors of 6,000 in validation."""
+    splits: dict[str, Any] = {
+        "images": {"train": 54_000, "validation": 6_000},
+        "scores": {"train": scores(600, 54_000), "validation": scores(60, 6_000)},
+    }
+    return record(**splits | {"confusion": None} | changes)
 
 
-def run(folder: Path, architecture: str = "dense", **changes: Any) -> Path:
-    """The folder of a finished run, its weights as they are drawn."""
+def finished_run(folder: Path, architecture: str = "mlp", **changes: Any) -> Path:
+    """The folder of a finished run whose weights are as they were drawn."""
+    weights = mnist_arch.build(architecture).state_dict()
     (folder / "checkpoints").mkdir(parents=True)
-    weights = ARCHITECTURES[architecture]().state_dict()
-    saved: dict[str, Any] = {"mnist_arch": {"architecture": architecture}}
-    saved["state_dict"] = {f"net.{name}": value for name, value in weights.items()}
-    torch.save(saved, folder / "checkpoints/last.ckpt")
-    record(architecture, **changes).write(folder)
+    torch.save(
+        {
+            "mnist_arch": {"architecture": architecture},
+            "state_dict": {f"net.{name}": value for name, value in weights.items()},
+        },
+        folder / "checkpoints/last.ckpt",
+    )
+    record(architecture=architecture, **changes).write(folder)
     return folder
+
+
+def group(errors: Sequence[int | Sequence[int]], **changes: Any) -> Group:
+    """Runs with so many test errors, or errors by class, of seeds 0, 1, ..."""
+    return Group([record(each, seed=seed, **changes) for seed, each in enumerate(errors)])

@@ -1,7 +1,7 @@
 """What TensorBoard is given, read back from its files, and the figures behind it."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -16,9 +16,10 @@ from mnist_arch.reports import tensorboard
 from mnist_arch.reports.figures import network
 from mnist_arch.runs import predictions
 from mnist_arch.runs.metrics import METRICS
+from mnist_arch.runs.records import Record
 from mnist_arch.runs.scoring import score
 from mnist_arch.runs.train import Run
-from tests.factories import group, record, run
+from tests.factories import finished_run, group, record, untested
 
 FIGURES = ("errors_by_epoch", "confusion", "misclassified", "filters", "feature_maps")
 HISTORY = {"train/accuracy": [90.0, 95.0], "train/loss": [1.0, 0.5]}
@@ -31,11 +32,12 @@ def digits_of(count: int) -> Split:
 
 def finished(folder: Path, name: str, test: Split) -> Run:
     """A run whose weights are as they are drawn, tested on some digits."""
-    run(folder, name)
+    finished_run(folder, name)
     scored = score(mnist_arch.load(folder).net, [test])
     predictions.write(folder, scored)
-    counts = {"errors": scored.errors, "images": len(test.labels), "confusion": scored.confusion}
-    return Run(folder, record(name, history=HISTORY, epochs=2, **counts))
+    errors = [sum(row) - row[label] for label, row in enumerate(scored.confusion)]
+    changes = {"architecture": name, "confusion": scored.confusion, "config": {"data.root": None}}
+    return Run(folder, record(errors, len(test.labels), history=HISTORY, epochs=2, **changes))
 
 
 @pytest.mark.parametrize("name", ["dense", "lenet5"])
@@ -144,17 +146,13 @@ def test_first_layers_are_shown_as_they_look_at_an_image() -> None:
     assert (figure.axes[39].images[0].get_array() == last).all()
 
 
-def two_runs(errors: tuple[int | None, int | None] = (100, 200), **changes: Any) -> Group:
+def two_runs(make: Callable[..., Record] = record) -> Group:
     histories = [
         {"train/accuracy": [90.0, 95.0], "train/loss": [1.0, 0.5]},
         {"train/accuracy": [92.0, 97.0], "train/loss": [2.0, 0.7]},
     ]
-    return Group(
-        [
-            record(seed=seed, history=history, errors=errors[seed], epochs=2, **changes)
-            for seed, history in enumerate(histories)
-        ]
-    )
+    runs = enumerate(histories)
+    return Group([make(seed=seed, history=history, epochs=2) for seed, history in runs])
 
 
 def test_the_mean_of_runs_has_their_tags_and_its_spread(tmp_path: Path) -> None:
@@ -172,24 +170,22 @@ def test_the_mean_of_runs_has_their_tags_and_its_spread(tmp_path: Path) -> None:
     # Two values two apart: sd is the square root of two.
     assert [value for _, value in low] == pytest.approx([91 - 2**0.5, 96 - 2**0.5])
     assert [value for _, value in high] == pytest.approx([91 + 2**0.5, 96 + 2**0.5])
-    assert values("test/errors") == [(2, 150)]
-    assert values("test/accuracy") == [(2, 98.5)]
     assert (folder / tensorboard.MARK).read_text() == "mlp, own: the mean of seeds 0, 1\n"
 
 
 def test_every_metric_that_runs_have_is_a_scalar_of_their_mean(tmp_path: Path) -> None:
     runs = two_runs()
     for each, value in zip(runs.records, (0.1, 0.3), strict=True):
-        each.scores["test"] |= dict.fromkeys(METRICS, value)
+        each.scores["test"] = dict.fromkeys(METRICS, value)
     (folder,) = tensorboard.write_means([runs], tmp_path)
     events = EventAccumulator(str(folder)).Reload()
     for name in METRICS:
-        assert [event.value for event in events.Scalars(f"test/{name}")] == pytest.approx([0.2])
+        (event,) = events.Scalars(f"test/{name}")
+        assert (event.step, event.value) == (2, pytest.approx(0.2))
 
 
 def test_the_mean_of_runs_that_were_not_tested_has_a_folder_of_its_own(tmp_path: Path) -> None:
-    untested = two_runs((None, None), validation_errors=60)
-    folders = tensorboard.write_means([two_runs(), untested], tmp_path)
+    folders = tensorboard.write_means([two_runs(), two_runs(untested)], tmp_path)
     assert [path.name for path in folders] == ["mlp-own-mean", "mlp-own-test=false-mean"]
 
 
