@@ -3,7 +3,7 @@
     python -m experiments.ensemble runs/augmented_cnn-seed*
     python -m experiments.ensemble runs/lenet5-seed0 runs/mlp-seed0 --out both.json
 
-The test digits are read by the averaged probabilities of all members.
+The test images are classified by the averaged probabilities of all members.
 """
 
 import argparse
@@ -16,27 +16,27 @@ from mnist_arch.files import target
 
 
 def main() -> None:
-    """Average, say the result, and write its record if asked to."""
+    """Average, print the result, and write its record where --out says."""
     parser = argparse.ArgumentParser(
         prog="experiments.ensemble", description=__doc__.split("\n")[0]
     )
     parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
     parser.add_argument("--out", type=target, metavar="FILE", help="write the record here")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     from mnist_arch.analysis.ensembles import average  # seconds of imports
 
     command = shlex.join(["python", "-m", "experiments.ensemble", *sys.argv[1:]])
-    ensemble = average(asked.runs, command)
-    for folder, member in zip(asked.runs, ensemble.members, strict=True):
+    ensemble = average(args.runs, command)
+    for folder, member in zip(args.runs, ensemble.members, strict=True):
         print(f"{member['test_errors']:>6,} errors, loss {member['test_loss']:.4f}  {folder}")
     best = min(member["test_errors"] for member in ensemble.members)
     print(
-        f"{ensemble.test_errors:>6,} errors, loss {ensemble.test_loss:.4f}  all {len(asked.runs)} "
+        f"{ensemble.test_errors:>6,} errors, loss {ensemble.test_loss:.4f}  all {len(args.runs)} "
         f"of them: {100 * (1 - ensemble.test_errors / ensemble.test_images):.2f} %, "
         f"the best member {100 * (1 - best / ensemble.test_images):.2f} %"
     )
-    if asked.out:
-        ensemble.write(asked.out)
+    if args.out:
+        ensemble.write(args.out)
 
 
 if __name__ == "__main__":

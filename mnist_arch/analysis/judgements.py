@@ -1,4 +1,4 @@
-"""Published numbers against ours, and recipes against each other: rows, made from groups of runs."""
+"""Published numbers against ours, and recipes against each other: rows from groups of runs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -27,41 +27,32 @@ def page(folder: Path) -> str:
     tested = [group for group in groups(records.read_all(folder)) if group.tested]
     nets = robustness.averaged(robustness.read_all(folder / "robustness"))
     by_digit = claims.by_digit(tested)
-    judged = {
-        "overfitting": claims.overfitting(tested),
-        "reorientation": claims.reorientation(nets),
-        "most_9": claims.extremes(tested, "dropout_cnn", (9,), most=True),
-        "fewest_0_1": claims.extremes(tested, "dropout_cnn", (0, 1), most=False),
-        "most_9_6": claims.extremes(tested, "regularized_cnn", (9, 6), most=True),
-    }
-    augmentation = claims.augmentation(nets)
+    overfitting = claims.overfitting(tested)
+    reorientation, augmentation = claims.reorientation(nets), claims.augmentation(nets)
+    most_9 = claims.extremes(tested, "dropout_cnn", (9,), most=True)
+    fewest_0_1 = claims.extremes(tested, "dropout_cnn", (0, 1), most=False)
+    most_9_6 = claims.extremes(tested, "regularized_cnn", (9, 6), most=True)
+    judged = [overfitting, reorientation, most_9, fewest_0_1, most_9_6]
     return render(
         "claims.md.j2",
-        **judged,
-        verdicts=Counter(
-            str(each.verdict) if each else "Not measured yet" for each in judged.values()
-        ),
-        augmentation=augmentation,
+        verdicts=Counter(each.verdict if each else "Not measured yet" for each in judged),
         statements=_statements(),
-        mean=mean,
-        interval=interval,
-        changed=claims.CHANGED,
-        reoriented=claims.REORIENTED,
-        unchanged=claims.UNCHANGED,
-        correct=claims.correct,
-        half=claims.HALF,
-        nets=_nets(judged["reorientation"]) if judged["reorientation"] else None,
+        overfitting=overfitting,
+        reorientation=reorientation,
+        most_9=most_9,
+        fewest_0_1=fewest_0_1,
+        most_9_6=most_9_6,
+        augmentation=augmentation,
+        nets=_nets(reorientation) if reorientation else None,
         effects=_effects(augmentation) if augmentation else None,
         by_digit=_by_digit(by_digit),
         rows=len(by_digit),
-        first={
-            name: sum(claims.are_extreme(group, digits, most=most) for group in by_digit)
-            for name, digits, most in (
-                ("9", (9,), True),
-                ("96", (9, 6), True),
-                ("01", (0, 1), False),
-            )
-        },
+        most_errors_on_9=sum(claims.are_extreme(row, (9,), most=True) for row in by_digit),
+        most_errors_on_9_6=sum(claims.are_extreme(row, (9, 6), most=True) for row in by_digit),
+        fewest_on_0_1=sum(claims.are_extreme(row, (0, 1), most=False) for row in by_digit),
+        claims=claims,
+        mean=mean,
+        interval=interval,
     )
 
 

@@ -11,11 +11,11 @@ from mnist_arch.analysis.groups import Group
 from mnist_arch.analysis.judgements import Change, Judgement
 from mnist_arch.analysis.statistics import interval
 from mnist_arch.errors import UserError
+from mnist_arch.reports.sources import SPLITS
 from mnist_arch.reports.table import Column, Table
 from mnist_arch.runs.metrics import METRICS, Metric
 
 BEGIN, END = "<!-- {}: written by `make pages` -->", "<!-- end of {} -->"
-SPLIT_TITLES = {"train": "training", "validation": "validation", "test": "test"}
 NETWORK = Column("network", "`{}`")
 INTERVAL = "{:.2f} to {:.2f}"
 
@@ -25,7 +25,7 @@ def claims(judgements: Iterable[Judgement], sources: str) -> Table:
     rows = []
     for row in judgements:
         claim, metric = row.claim, METRICS[row.claim.metric]
-        name = f"{SPLIT_TITLES[claim.split or 'test']} {metric.title}"
+        name = f"{SPLITS.get(claim.split, claim.split)} {metric.title}"
         name += f", epoch {claim.epoch}" if claim.epoch and claim.split != "test" else ""
         unit = f" {metric.unit}" if metric.unit else ""
         middle, deviation = spread(row.values)
@@ -95,7 +95,7 @@ def results(groups: Sequence[Group]) -> Table:
         words = " ".join(f"{key}={value}" for key, value in group.variant.items())
         row: list[Any] = [group.architecture, first.parameters]
         row += [(group.title, group.recipe, first.data, group.precision, words)]
-        row += [len(group.records), (first.images[split], SPLIT_TITLES[split])]
+        row += [len(group.records), (first.images[split], SPLITS.get(split, split))]
         for metric in metrics:
             scores = values[metric.name][place]
             row.append(spread(scores) if len(scores) == len(group.records) else None)

@@ -1,4 +1,4 @@
-"""Pictures of one trained network: what it confuses, what it has learned, what its layers do."""
+"""Figures of one trained network: what it confuses, what it has learned, what its layers do."""
 
 from collections.abc import Callable, Sequence
 
