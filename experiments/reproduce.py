@@ -5,8 +5,9 @@
     python -m experiments.reproduce trainer.precision=bf16-mixed     (a setting for every run)
     python -m experiments.reproduce --from-records     (train nothing; only pages and figures)
 
-Every network is trained by the recipe of its source. A run that is finished in runs/ is not repeated,
-one that was interrupted is resumed; the records go to results/, from which the pages are made.
+Every network is trained by the recipe of its source. A run that is finished in runs/ is not
+repeated, one that was interrupted is resumed; the records go to results/, from which the pages are
+made.
 """
 
 import argparse

@@ -14,7 +14,7 @@ WIDTH, HEIGHT = 230, 160  # screen pixels of one
 
 
 def sheet(panels: Sequence[tuple[NDArray[Any], NDArray[np.uint8], str]]) -> Figure:
-    """Draw (H, W) pixel values beside the (28, 28) made of them; a caption has two lines at most."""
+    """Draw (H, W) pixel values beside the (28, 28) made of them; captions have up to two lines."""
     rows = -(-len(panels) // ACROSS)
     size = (ACROSS * WIDTH / DPI, rows * HEIGHT / DPI)
     figure = Figure(figsize=size, dpi=DPI)
