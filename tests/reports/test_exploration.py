@@ -38,7 +38,7 @@ def test_a_row_is_a_digit_and_the_last_is_all_of_them() -> None:
 def test_the_facts_are_the_records() -> None:
     answer, pixels, ink, within, between, labels = report.facts(explored(**SMALL))
     assert answer.startswith("Mine has 3 training images and 1 test images")
-    assert "1 images occur more than once" in answer
+    assert "1 images repeat another" in answer
     assert "100.0 % of the training pixels" in answer
     values = np.array([9, 200, 30]) / 255
     for fact, numbers in (
