@@ -17,8 +17,7 @@ import mnist_arch
 from experiments.predict import files, main
 from mnist_arch.errors import UserError
 from mnist_arch.inference.pictures import FORMATS
-from tests.inference.test_pictures import png, written
-from tests.inference.test_preprocess import FIVE, SEVEN, drawn
+from tests.factories import FIVE, SEVEN, drawn, png, written
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
