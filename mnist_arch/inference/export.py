@@ -1,7 +1,7 @@
 """A trained network as one file that needs nothing of this library: ONNX, or torch.export's.
 
-Such a file holds the whole way from raw pixels to probabilities. It is kept only if, loaded again,
-it predicts what the network predicts.
+Such a file holds every step from raw pixels to probabilities. It is kept only if, loaded again, it
+predicts what the network predicts.
 """
 
 import copy

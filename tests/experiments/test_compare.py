@@ -30,7 +30,7 @@ def test_runs_named_by_a_glob_are_compared_and_both_pages_written(
     assert {path.name for path in tmp_path.iterdir()} == {"runs", "page.md", "page.html"}
 
 
-def test_what_is_wrong_is_said_in_one_line_before_anything_is_written(
+def test_a_mistake_is_one_line_before_anything_is_written(
     command: Command, tmp_path: Path
 ) -> None:
     run(tmp_path / "one", [1])

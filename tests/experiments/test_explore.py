@@ -30,7 +30,7 @@ def test_the_command_says_and_draws_what_there_is(command: Command, tmp_path: Pa
     assert len(list((tmp_path / "shown").iterdir())) == 9
 
 
-def test_what_is_wrong_is_said_in_one_line(command: Command, tmp_path: Path) -> None:
+def test_a_mistake_is_one_line(command: Command, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = command("experiments.explore", "--data", "mnist_5k", "--out", "file")
     expected = "error: --out file: is not a folder; name one for the pictures\n"

@@ -99,10 +99,10 @@ def test_the_sheet_shows_every_picture_beside_what_was_seen() -> None:
     picture, image = drawn(FIVE), np.full((28, 28), 7, np.uint8)
     figure = sheet([(picture, image, f"caption {number}") for number in range(5)])
     assert [text.get_text() for text in figure.texts] == [f"caption {n}" for n in range(5)]
-    shown = [axes.images[0].get_array() for axes in figure.axes]
-    assert len(shown) == 10
-    np.testing.assert_array_equal(shown[-2], picture)
-    np.testing.assert_array_equal(shown[-1], image)
+    drawn_images = [axes.images[0].get_array() for axes in figure.axes]
+    assert len(drawn_images) == 10
+    np.testing.assert_array_equal(drawn_images[-2], picture)
+    np.testing.assert_array_equal(drawn_images[-1], image)
 
 
 def test_a_loaded_network_doubts_as_was_measured_for_it(tmp_path: Path) -> None:
