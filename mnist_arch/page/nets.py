@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from mnist_arch.inference import pictures
+from mnist_arch.inference.metadata import MEANINGS
 from mnist_arch.inference.predictor import Answer, Predictor, from_checkpoint
 from mnist_arch.inference.preprocess import BLANK, Prepared, prepare, prepare_each
 from mnist_arch.models.heads import RadialBasis
-from mnist_arch.reports.card import MEANINGS
 from mnist_arch.reports.figures.network import layers
 from mnist_arch.runs import checkpoint, records
 
