@@ -14,9 +14,10 @@ imports only those named before it.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mnist_arch.models import ARCHITECTURES, build
+
 if TYPE_CHECKING:  # torch takes two seconds to import: only those who build a network wait for it
     from mnist_arch.inference.predictor import Predictor
-    from mnist_arch.models import Network
 
 __all__ = ["architectures", "build", "load"]
 __version__ = "0.1.0"
@@ -24,23 +25,7 @@ __version__ = "0.1.0"
 
 def architectures() -> tuple[str, ...]:
     """Return the names that `build` knows."""
-    from mnist_arch.models import ARCHITECTURES
-
     return tuple(ARCHITECTURES)
-
-
-def build(name: str) -> "Network":
-    """Build an untrained network; its starting weights come from torch's global generator.
-
-    Raises:
-        UserError: There is no architecture of that name.
-    """
-    from mnist_arch.errors import UserError, suggestion
-    from mnist_arch.models import ARCHITECTURES
-
-    if name not in ARCHITECTURES:
-        raise UserError(f"no architecture {name!r}; {suggestion(name, ARCHITECTURES)}")
-    return ARCHITECTURES[name]()
 
 
 def load(checkpoint: str | Path) -> "Predictor":

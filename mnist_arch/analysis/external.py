@@ -12,7 +12,6 @@ from numpy.random import Generator
 from torch import Tensor
 from tqdm import tqdm
 
-import mnist_arch
 from mnist_arch.analysis import challenges
 from mnist_arch.analysis.challenges import Picture
 from mnist_arch.data.sources import Dataset
@@ -20,6 +19,7 @@ from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
 from mnist_arch.inference.predictor import Predictor, load
 from mnist_arch.inference.preprocess import ALL_STEPS, Prepared, Steps, prepare
+from mnist_arch.models import blank
 from mnist_arch.reports.results import markdown
 from mnist_arch.runs import provenance, records
 from mnist_arch.runs.records import Record
@@ -235,8 +235,9 @@ def _errors(predictor: Predictor, found: Sequence[Prepared], truth: Tensor) -> i
 
 def page(found: Sequence[Reading]) -> str:
     """Write docs/reading.md from the records of some runs, at least one with an ablation."""
-    names = mnist_arch.architectures()
-    found = sorted(found, key=lambda each: (names.index(each.run["architecture"]), each.title))
+    found = sorted(
+        found, key=lambda each: (blank(each.run["architecture"]).parameter_count, each.title)
+    )
     first = found[0]
     kinds = [*first.accepted]
     restored: list[Sequence[str]] = [

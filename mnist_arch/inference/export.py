@@ -18,7 +18,8 @@ from torch.export import Dim, ExportedProgram
 from mnist_arch import files
 from mnist_arch.data.sources import Dataset
 from mnist_arch.errors import UserError, suggestion
-from mnist_arch.models import ARCHITECTURES, Network
+from mnist_arch.models import ARCHITECTURES
+from mnist_arch.models.network import Network
 from mnist_arch.reports.card import Exported, model_card, words
 from mnist_arch.runs import checkpoint, records
 

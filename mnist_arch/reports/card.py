@@ -168,7 +168,7 @@ def model_card(exported: Exported, record: Record, metadata: dict[str, str]) -> 
     network = ARCHITECTURES[record.architecture]
     contract = [(f"`{name}`", metadata[name]) for name in ("images", "scores", "probabilities")]
     return CARD.format(
-        summary=(network.__doc__ or "").partition(";")[0],
+        summary=network.summary(),
         record=record,
         exported=exported,
         meaning=MEANINGS[type(network.head)],

@@ -14,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
-from mnist_arch.models import Network
+from mnist_arch.models.network import Network
 from mnist_arch.reports.figures import network
 from mnist_arch.reports.figures.style import write_png
 from mnist_arch.reports.figures.training import training_curves

@@ -13,17 +13,20 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.accelerators import CUDAAccelerator, MPSAccelerator
 from pytorch_lightning.loggers import TensorBoardLogger
+from torch import nn
 
-import mnist_arch
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.errors import UserError, suggestion
-from mnist_arch.models import Network
+from mnist_arch.models import build
+from mnist_arch.models.layers import BatchNorm
+from mnist_arch.models.network import Network
 from mnist_arch.randomness import derived_seed
 from mnist_arch.runs.config import Config
 from mnist_arch.training.callbacks import checkpoints
 from mnist_arch.training.classifier import Classifier
 from mnist_arch.training.optimizers import parameter_groups
 
+NORMS = (BatchNorm, nn.BatchNorm1d, nn.BatchNorm2d)  # cannot train on single images
 SINGLE_PATTERNS = 100  # that Lightning is handed at once, where each is an update of its own
 
 
@@ -60,7 +63,7 @@ def network(config: Config) -> Network:
     begin = partial_of(config.recipe.initialization, "recipe.initialization")
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(config.seed, "initialization"))
-        net = mnist_arch.build(config.model.name)
+        net = build(config.model.name)
         if begin:
             _made(begin, "recipe.initialization", net)
     # On a CPU tanh_cnn trains half as fast again in this layout; the others do not mind.
@@ -79,6 +82,10 @@ def classifier(config: Config, net: Network) -> Classifier:
     if scheduler:
         _made(scheduler.step, "recipe.schedule")
     update = 1 if recipe.batch_size == 1 else None
+    if update and any(isinstance(module, NORMS) for module in net.modules()):
+        raise UserError(
+            f"recipe.batch_size=1: {config.model.name} normalises over a batch; set 2 or more"
+        )
     if update and config.trainer.precision == "16-mixed":
         raise UserError("recipe.batch_size=1: trainer.precision must be 32-true or bf16-mixed")
     loss = partial_of(recipe.loss, "recipe.loss")

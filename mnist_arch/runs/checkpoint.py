@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-import mnist_arch
 from mnist_arch.errors import UserError
-from mnist_arch.models import Network
+from mnist_arch.models import blank
+from mnist_arch.models.network import Network
 
 PREFIX = "net."  # the name that Classifier gives to its network
 
@@ -30,8 +30,7 @@ def network(checkpoint: dict[str, Any], path: Path) -> Network:
     Raises:
         UserError: The weights are not its own.
     """
-    with torch.random.fork_rng():  # building draws starting weights
-        net = mnist_arch.build(checkpoint["mnist_arch"]["architecture"])
+    net = blank(checkpoint["mnist_arch"]["architecture"])
     weights = {
         name.removeprefix(PREFIX): value
         for name, value in checkpoint["state_dict"].items()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hydra.core.config_store import ConfigStore
 
 from mnist_arch.errors import UserError, suggestion
+from mnist_arch.models import ARCHITECTURES
 from mnist_arch.training.recipe import Recipe
 
 ACCELERATORS = ("auto", "cpu", "gpu", "mps")
@@ -16,7 +17,7 @@ PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 @dataclass
 class Model:
-    """Attributes: name: A name of `mnist_arch.architectures`."""
+    """Attributes: name: A module of `mnist_arch.models`: a choice of the group ``model``."""
 
     name: str
 
@@ -99,3 +100,5 @@ class Config:
 
 
 ConfigStore.instance().store(name="schema", node=Config)
+for name in ARCHITECTURES:
+    ConfigStore.instance().store(group="model", name=name, node={"name": name})

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from mnist_arch.data.splits import Split
-from mnist_arch.models import Network
+from mnist_arch.models.network import Network
 
 
 @dataclass(frozen=True)

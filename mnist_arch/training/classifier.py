@@ -10,12 +10,10 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from mnist_arch.data.splits import Split
-from mnist_arch.models import Network
+from mnist_arch.models.network import Network
 from mnist_arch.randomness import derived_seed, generator
 from mnist_arch.training import curvature
 from mnist_arch.training.optimizers import SDLM, parameter_groups
-
-SIGNS = 8  # draws for each pattern on which curvature is measured: with 500 patterns 2 % of noise
 
 Phase = Literal["train", "validation", "test"]
 
@@ -131,12 +129,8 @@ class Classifier(pl.LightningModule):
         batches: Any = self.trainer.train_dataloader
         draws = generator(self.seed, "curvature", self.current_epoch)
         images, digits = batches.sample(optimizer.patterns, draws)
-        with torch.no_grad():
-            count = self.net.features(images[:1]).shape[1]
-        signs = torch.randint(2, (SIGNS, len(digits), count), generator=draws) * 2 - 1
-        optimizer.set_curvature(
-            curvature.diagonal(self.net, images, digits, signs.to(images.device), self.loss)
-        )
+        signs = curvature.random_signs(self.net, images, draws)
+        optimizer.set_curvature(curvature.diagonal(self.net, images, digits, signs, self.loss))
 
     def _step(self, batch: Split) -> Tensor:
         images, digits = batch

@@ -17,8 +17,8 @@ from mnist_arch.models import ARCHITECTURES
 from mnist_arch.randomness import generator
 from mnist_arch.runs.scoring import score
 from mnist_arch.training.callbacks import Card, checkpoints
-from mnist_arch.training.classifier import SIGNS, Classifier
-from mnist_arch.training.curvature import diagonal
+from mnist_arch.training.classifier import Classifier
+from mnist_arch.training.curvature import SIGNS, diagonal
 from mnist_arch.training.optimizers import SDLM, Staircase
 
 
@@ -161,9 +161,9 @@ def test_lightnings_own_test_loop_works_with_the_data_module() -> None:
     assert figures["test/accuracy"] == pytest.approx((500 - figures["test/errors"]) / 5)
 
 
-@pytest.mark.parametrize("name", ["dropout_cnn", "lenet5_1998"])
+@pytest.mark.parametrize("name", ["dropout_cnn", "lenet5_1998", "batchnorm_cnn"])
 def test_a_run_resumed_at_an_epochs_end_is_bit_identical(tmp_path: Path, name: str) -> None:
-    """Dropout, order and optimiser state included."""
+    """Dropout, order, optimiser state and moving statistics included."""
     split = digits(80)
 
     def fit(epochs: int, folder: Path, resumed: Path | None = None) -> Classifier:

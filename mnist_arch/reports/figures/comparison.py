@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mnist_arch.analysis.statistics import Bin
-from mnist_arch.reports.figures.style import COLORS, DPI, MARKERS, plain
+from mnist_arch.reports.figures.style import DPI, color, marker, plain
 
 WIDTH = 4.6  # inches
 FEWEST = 10  # images in a bin that is drawn
@@ -23,7 +23,6 @@ def accuracies(
     figure = Figure(figsize=(WIDTH, 1.1 + 0.5 * len(runs)), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     for row, (name, found) in enumerate(runs.items()):
-        color = COLORS[row % len(COLORS)]
         for number, (value, low, high) in enumerate(found):
             place = row + 0.22 + 0.4 * (number - (len(found) - 1) / 2) / max(len(found), 4)
             place = row if name not in means else place
@@ -31,13 +30,13 @@ def accuracies(
             width, alpha = (1.2, 0.55) if name in means else (2.2, 1)
             dot = "." if name in means else "o"
             axes.errorbar(
-                value, place, xerr=bar, fmt=dot, color=color, elinewidth=width, alpha=alpha
+                value, place, xerr=bar, fmt=dot, color=color(row), elinewidth=width, alpha=alpha
             )
         if name in means:
             value, low, high = means[name]
             bar = [[value - low], [high - value]]
             axes.errorbar(
-                value, row - 0.25, xerr=bar, fmt="D", color=color, elinewidth=3, markersize=5
+                value, row - 0.25, xerr=bar, fmt="D", color=color(row), elinewidth=3, markersize=5
             )
     axes.set_yticks(range(len(runs)), list(runs))
     axes.set_ylim(len(runs) - 0.4, -0.6)
@@ -53,9 +52,8 @@ def errors_by_digit(errors: Mapping[str, Sequence[float]]) -> Figure:
     for number, (name, counts) in enumerate(errors.items()):
         shift = 0.7 * ((number + 0.5) / len(errors) - 0.5)
         places = [digit + shift for digit in range(10)]
-        color, marker = COLORS[number], MARKERS[number]
-        axes.vlines(places, 0, counts, color=color, linewidth=1.5)
-        axes.plot(places, counts, marker, color=color, markersize=5, label=name)
+        axes.vlines(places, 0, counts, color=color(number), linewidth=1.5)
+        axes.plot(places, counts, marker(number), color=color(number), markersize=5, label=name)
     axes.set_xticks(range(10))
     axes.set_ylim(bottom=0)
     plain(axes, "", "true digit", "images misread")
@@ -74,7 +72,7 @@ def reliability_curves(bins: Mapping[str, Sequence[Bin]]) -> Figure:
     figure = Figure(figsize=(WIDTH, 0.5 + 2.1 * rows), dpi=DPI, layout="constrained")
     panels = list(figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).flat)
     for number, ((name, found), axes) in enumerate(zip(bins.items(), panels, strict=False)):
-        _panel(axes, name, found, COLORS[number % len(COLORS)])
+        _panel(axes, name, found, color(number))
     for axes in panels[len(bins) :]:
         axes.set_axis_off()
     figure.supxlabel("probability reported", fontsize=11)
@@ -82,13 +80,13 @@ def reliability_curves(bins: Mapping[str, Sequence[Bin]]) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, name: str, bins: Sequence[Bin], color: str) -> None:
+def _panel(axes: Axes, name: str, bins: Sequence[Bin], ink: str) -> None:
     drawn = [each for each in bins if each.images >= FEWEST]
     total = sum(each.images for each in bins)
     across, up = [each.confidence for each in drawn], [each.accuracy for each in drawn]
     axes.plot([0, 1], [0, 1], "--", color="0.5", linewidth=1)
-    axes.plot(across, up, color=color, linewidth=1.4)
-    axes.scatter(across, up, [15 + 120 * each.images / total for each in drawn], color=color)
+    axes.plot(across, up, color=ink, linewidth=1.4)
+    axes.scatter(across, up, [15 + 120 * each.images / total for each in drawn], color=ink)
     plain(axes, name, "", "")
     axes.set_aspect("equal")
     axes.set_xlim(-0.05, 1.08)
