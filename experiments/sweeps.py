@@ -20,9 +20,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from experiments.command import explanation, run_command
+from experiments.command import run_command
 from mnist_arch.errors import UserError
 from mnist_arch.runs import records
+from mnist_arch.runs.config import Config, explanation
+from mnist_arch.runs.folders import finished
 
 VERSION = 1  # of the files in a sweep's folder
 OUTCOME = {"version", "words", "status", "run", "error", "log"}
@@ -69,15 +71,15 @@ def attempt(
     folder: Path,
     number: int,
     words: Sequence[str],
-    job: Callable[[], tuple[Path, bool]],
+    configure: Callable[[], Config],
+    command: str,
     *,
     fail_fast: bool = False,
-) -> None:
+) -> Path | None:
     """Do one job, and leave in the sweep's folder what became of it; what it raises ends here.
 
-    ``number`` counts the jobs from 0, ``words`` are the job's own. ``job`` returns the folder of
-    its run, and whether that was finished before. With ``fail_fast`` nothing is done once a job
-    has failed.
+    ``number`` counts the jobs from 0, ``words`` are the job's own, and ``command`` repeats it.
+    Returns the folder of the finished run. With ``fail_fast`` nothing is done once a job failed.
     """
     jobs = records.read_values(folder / "sweep.json", {"jobs"}, VERSION)["jobs"]
     title = shlex.join(words) or "no words"
@@ -88,7 +90,9 @@ def attempt(
     else:
         _say(f"job {number + 1}{f' of {jobs}' if jobs else ''}: {title}")
         try:
-            run, before = job()
+            config = configure()
+            before = finished(Path(config.runs), config)
+            run = before or _train(config, command)
         except Exception as error:  # noqa: BLE001 whatever it is, the next job is not to blame
             outcome["status"] = "failed"
             outcome["error"] = explanation(error) or f"{type(error).__name__}: {error}"
@@ -100,6 +104,16 @@ def attempt(
             if before:
                 _say(f"finished before -> {run}")
     records.write_values(folder / f"{number}.json", outcome)
+    return Path(outcome["run"]) if outcome["run"] else None
+
+
+def _train(config: Config, command: str) -> Path:
+    import mnist_arch  # only now torch, which a sweep of finished runs does without
+    from mnist_arch.reports.summary import summary
+
+    run = mnist_arch.train(config, command=command)
+    print(f"{summary(run.record)} -> {run.folder}")
+    return run.folder
 
 
 def end(folder: Path) -> bool:

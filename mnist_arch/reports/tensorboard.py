@@ -12,14 +12,16 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from mnist_arch.analysis.groups import Group
+from mnist_arch.data import sources
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
 from mnist_arch.models.network import Network
 from mnist_arch.reports.figures import network
 from mnist_arch.reports.figures.style import write_png
 from mnist_arch.reports.figures.training import training_curves
-from mnist_arch.reports.results import Group
 from mnist_arch.runs.records import Record
+from mnist_arch.runs.train import Run
 
 EMBEDDED = 1_000  # images in the projector: some 2 MB
 MARK = "mean_of.txt"  # says that a folder is one of `write_mean`
@@ -39,7 +41,7 @@ def figures(net: Network, record: Record, test: Split, probabilities: Tensor) ->
     image = test.images[:1]
     return {
         "errors_by_epoch": training_curves(drawn, name),
-        "confusion": network.confusion(record.test_confusion or [], f"{name}: test digits"),
+        "confusion": network.confusion(record.confusion or [], f"{name}: test digits"),
         "misread": network.misread(test.images, test.labels, probabilities, name),
         "filters": network.filters(net, name),
         "feature_maps": network.feature_maps(
@@ -48,15 +50,20 @@ def figures(net: Network, record: Record, test: Split, probabilities: Tensor) ->
     }
 
 
-def show(folder: Path, net: Network, record: Record, test: Split, probabilities: Tensor) -> None:
-    """Give a run's folder the figures, and TensorBoard the figures and an embedding.
+def show(run: Run, test: Split | None = None) -> None:
+    """Draw a tested run: PNG files in its folder, the same and an embedding for TensorBoard.
+
+    ``test`` is the test split, None to load it from where the run had it.
 
     The projector shows what the output layer reads (of LeNet-5: F6) of the first test images; a
     network whose output layer reads the pixels themselves has nothing to show there.
     """
+    folder, record, net = run.folder, run.record, run.network()
+    root = record.config["data.root"]
+    test = test or sources.load(record.data, Path(root) if root else sources.default_root()).test
     (folder / "figures").mkdir(exist_ok=True)
     with SummaryWriter(folder) as writer:
-        for name, figure in figures(net, record, test, probabilities).items():
+        for name, figure in figures(net, record, test, run.predictions().probabilities).items():
             path = folder / "figures" / f"{name}.png"
             write_png(figure, path)
             pixels = np.asarray(Image.open(path).convert("RGB"))
@@ -113,9 +120,10 @@ def _write_mean(group: Group, runs: Path) -> Path:
                 writer.add_scalar(f"{tag}/mean-sd", middle - spread, epoch)
                 writer.add_scalar(f"{tag}/mean+sd", middle + spread, epoch)
             bands[tag] = ["Margin", [tag, f"{tag}/mean-sd", f"{tag}/mean+sd"]]
-        for figure in group.records[0].figures("test"):
-            tested = mean(record.figures("test")[figure] for record in group.records)
-            writer.add_scalar(f"test/{figure}", tested, group.records[0].epochs)
+        for metric in group.first.scores.get("test", {}):
+            writer.add_scalar(
+                f"test/{metric}", mean(group.scores("test", metric)), group.first.epochs
+            )
         writer.add_custom_scalars({title: bands})
     return folder
 

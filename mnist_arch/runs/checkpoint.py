@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from mnist_arch.errors import UserError
-from mnist_arch.models import blank
+from mnist_arch.models import ARCHITECTURES, blank
 from mnist_arch.models.network import Network
 
 PREFIX = "net."  # the name that Classifier gives to its network
@@ -30,7 +30,10 @@ def network(checkpoint: dict[str, Any], path: Path) -> Network:
     Raises:
         UserError: The weights are not its own.
     """
-    net = blank(checkpoint["mnist_arch"]["architecture"])
+    name = checkpoint["mnist_arch"]["architecture"]
+    if name not in ARCHITECTURES:
+        raise UserError(f"{path}: of an unknown network, {name!r}")
+    net = blank(name)
     weights = {
         name.removeprefix(PREFIX): value
         for name, value in checkpoint["state_dict"].items()
@@ -68,8 +71,9 @@ def read(path: Path) -> dict[str, Any]:
         zipfile.BadZipFile,
     ) as error:
         raise UserError(f"{path}: not a readable checkpoint ({_line(error)})") from error
-    card = checkpoint.get("mnist_arch") if isinstance(checkpoint, dict) else None
-    if not isinstance(card, dict) or "architecture" not in card or "state_dict" not in checkpoint:
+    metadata = checkpoint.get("mnist_arch") if isinstance(checkpoint, dict) else None
+    whole = isinstance(metadata, dict) and "architecture" in metadata
+    if not whole or "state_dict" not in checkpoint:
         raise UserError(f"{path}: a checkpoint, but not one that mnist_arch wrote")
     return checkpoint
 

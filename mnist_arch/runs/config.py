@@ -1,18 +1,29 @@
-"""Every key of a run, with its type; the yaml files beside this give the values.
+"""The settings of a run: their keys and types, and how words become settings.
 
-A key that is not here, and a value of another type, is refused on the command line.
+The yaml files of conf/ give the values. A key that is not here, and a value of another type, is
+refused.
 """
 
-from dataclasses import dataclass
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any
 
+from hydra import compose as hydra_compose
+from hydra import initialize_config_module
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.models import ARCHITECTURES
 from mnist_arch.training.recipe import Recipe
 
-ACCELERATORS = ("auto", "cpu", "gpu", "mps")
+ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+EXTRAS = {"joblib": "joblib"}  # launchers, and the extra of this package that brings each
 
 
 @dataclass
@@ -29,7 +40,7 @@ class Data:
     Attributes:
         name: ``mnist``, ``mnist_5k``, ``fashion_mnist`` or ``idx``.
         root: The folder of the files; None for the cache that all runs share.
-        size: Images of one pass over the training split, None for all; see
+        size: Images of one epoch, None for the whole training split; see
             mnist_arch/data/datamodule.py.
         split_seed: Draws the validation split.
     """
@@ -40,33 +51,8 @@ class Data:
     split_seed: int
 
     def __post_init__(self) -> None:
-        """Refuse an empty training split."""
         if self.size is not None and self.size < 1:
             raise UserError(f"data.size={self.size}: must be 1 or more")
-
-
-@dataclass
-class Trainer:
-    """What trains; it changes the speed, never order, splits or distortions.
-
-    Attributes:
-        accelerator: Lightning's name of the kind of device.
-        precision: Lightning's name of the arithmetic.
-        threads: CPU threads, None for torch's choice.
-    """
-
-    accelerator: str
-    precision: str
-    threads: int | None
-
-    def __post_init__(self) -> None:
-        """Refuse what Lightning would refuse, in one line."""
-        for key, valid in (("accelerator", ACCELERATORS), ("precision", PRECISIONS)):
-            value = getattr(self, key)
-            if value not in valid:
-                raise UserError(f"trainer.{key}={value}: {suggestion(value, valid)}")
-        if self.threads is not None and self.threads < 1:
-            raise UserError(f"trainer.threads={self.threads}: must be 1 or more")
 
 
 @dataclass
@@ -74,12 +60,19 @@ class Config:
     """One run.
 
     Attributes:
-        seed: Draws starting weights, order, distortions and dropout; 0 or more.
+        seed: Draws starting weights, order, augmentation and dropout; 0 or more.
         runs: The folder in which the run's own folder is made.
-        test: Whether the test digits are read, once, at the end. A run that serves to choose
-            something leaves them unread.
+        test: Whether the test images are classified, once, at the end. A run that serves to
+            choose something leaves them unread.
         figures: Whether a tested run is drawn, in its folder and for TensorBoard.
         fail_fast: Whether a sweep ends with its first failed job; else it goes on, and lists all.
+        label: A short name for tables, given by an experiment file; "" for none.
+        trainer: Arguments of Lightning's Trainer, and ``threads`` of the CPU (None leaves them to
+            torch).
+        logger: By name, ``_target_`` of a Lightning logger and its arguments.
+        callbacks: By name, ``_target_`` of a Lightning callback and its arguments.
+        experiment: The name of the chosen file in conf/experiment, "" for none; filled in when
+            settings are composed.
     """
 
     seed: int
@@ -87,18 +80,156 @@ class Config:
     test: bool
     figures: bool
     fail_fast: bool
+    label: str
     model: Model
     recipe: Recipe
     data: Data
-    trainer: Trainer
+    trainer: dict[str, Any]
+    logger: dict[str, Any] = field(default_factory=dict)
+    callbacks: dict[str, Any] = field(default_factory=dict)
+    experiment: str = ""
 
     def __post_init__(self) -> None:
-        """Refuse a seed that numpy would refuse."""
         for key, seed in (("seed", self.seed), ("data.split_seed", self.data.split_seed)):
             if seed < 0:
                 raise UserError(f"{key}={seed}: must be 0 or more")
+        for key, valid in (("accelerator", ACCELERATORS), ("precision", PRECISIONS)):
+            if (value := self.trainer[key]) not in valid:
+                raise UserError(f"trainer.{key}={value}: {suggestion(str(value), valid)}")
+        for key in ("threads", "devices"):
+            value = self.trainer[key]
+            if isinstance(value, int) and value < 1:
+                raise UserError(f"trainer.{key}={value}: must be 1 or more")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every setting, nested keys joined by dots."""
+        return flat(asdict(self))
 
 
-ConfigStore.instance().store(name="schema", node=Config)
-for name in ARCHITECTURES:
-    ConfigStore.instance().store(group="model", name=name, node={"name": name})
+def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Join the keys of nested dictionaries by dots."""
+    joined: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            joined |= flat(value, f"{prefix}{key}.")
+        else:
+            joined[f"{prefix}{key}"] = value
+    return joined
+
+
+def compose(words: Sequence[str]) -> Config:
+    """Turn words, as typed behind `python -m experiments.run`, into the settings of a run.
+
+    Raises:
+        UserError: A word is no setting, or its value is impossible.
+    """
+    try:
+        return typed(_composed([*words]))
+    except (HydraException, OmegaConfBaseException, AttributeError, AssertionError) as error:
+        message = explanation(error)
+        if message is None:
+            raise
+        raise UserError(message) from error
+
+
+def reference(config: Config, experiment: str = "") -> DictConfig:
+    """Return the settings of a run's network, recipe and data as they stand in conf/.
+
+    With an experiment's name those of its file, too.
+    """
+    words = [f"model={config.model.name}", f"recipe={config.recipe.name}"]
+    words += [f"data={config.data.name}"] + ([f"experiment={experiment}"] if experiment else [])
+    return _composed(words)
+
+
+def _composed(words: list[str]) -> DictConfig:
+    if GlobalHydra.instance().is_initialized():  # a command's own, with its search path
+        return hydra_compose("config", words, return_hydra_config=True)
+    with initialize_config_module("conf", version_base="1.3"):
+        return hydra_compose("config", words, return_hydra_config=True)
+
+
+def typed(settings: DictConfig, choices: DictConfig | None = None) -> Config:
+    """Turn composed settings into a `Config`.
+
+    ``choices`` are Hydra's, None where the settings hold them.
+
+    Raises:
+        UserError: A key was added (``+key=value``) that the dataclass does not have, or a value
+            is impossible.
+    """
+    chosen = choices or settings.hydra.runtime.choices
+    own = settings.copy()
+    with open_dict(own):
+        own.pop("hydra", None)
+    _refuse_added_keys(own, "")
+    config: Any = OmegaConf.to_object(own)
+    config.recipe.name, config.experiment = str(chosen.recipe), str(chosen.experiment or "")
+    return config
+
+
+def explanation(error: BaseException) -> str | None:
+    """Say in one line what the user did wrong; None for what is no user's fault."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        if group == "hydra/launcher" and name in EXTRAS:
+            return f"launcher={name}: not installed; pip install 'mnist_arch[{EXTRAS[name]}]'"
+        return f"{group}={name}: no such choice; {suggestion(name, error.options or ())}"
+    if isinstance(error, ConfigCompositionException) and error.__cause__:
+        return explanation(error.__cause__)
+    if isinstance(error, OmegaConfBaseException):
+        # omegaconf raises either for a key that a structured config does not have.
+        if isinstance(error, (KeyError, AttributeError)) and error.parent_node is not None:
+            return f"no setting '{error.full_key}'; {_near(str(error.key), error.parent_node)}"
+        first_line = str(error).strip().partition("\n")[0]
+        return f"{error.full_key}: {first_line}" if error.full_key else first_line
+    if _sets_part_of_null(error):
+        return (
+            "a word sets a part of a setting that is null; choose the whole first, "
+            "as in recipe/schedule=cosine recipe.schedule.T_max=10"
+        )
+    if isinstance(error, (HydraException, OSError)):
+        return " ".join(str(error).split())
+    return None
+
+
+def _sets_part_of_null(error: BaseException) -> bool:
+    """Recognise what omegaconf 2.3 raises for a key below a typed null."""
+    if not isinstance(error, (AttributeError, AssertionError)) or "NoneType" not in str(error):
+        return False
+    return "omegaconf" in traceback.extract_tb(error.__traceback__)[-1].filename
+
+
+def _near(key: str, node: Any, known: Iterable[str] | None = None) -> str:
+    """Suggest a setting below the node that has this very name, or one in it with a like name."""
+
+    def below(values: Any, prefix: str) -> Iterator[str]:
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if name == key and prefix:
+                yield f"{prefix}{name}"
+            if name != "hydra":
+                yield from below(value, f"{prefix}{name}.")
+
+    same = next(below(OmegaConf.to_container(node), ""), None)
+    return f"did you mean {same}?" if same else suggestion(key, known or map(str, node))
+
+
+def _refuse_added_keys(settings: DictConfig, prefix: str) -> None:
+    schema = OmegaConf.get_type(settings)
+    if not is_dataclass(schema):
+        return
+    known = [each.name for each in fields(schema)]
+    for key in map(str, settings):
+        if key not in known:
+            raise UserError(f"no setting '{prefix}{key}'; {_near(key, settings, known)}")
+        if isinstance(settings[key], DictConfig):
+            _refuse_added_keys(settings[key], f"{prefix}{key}.")
+
+
+_STORE = ConfigStore.instance()
+_STORE.store(name="schema", node=Config)
+for _name in ARCHITECTURES:
+    _STORE.store(group="model", name=_name, node={"name": _name})

@@ -1,7 +1,8 @@
-"""Which code, libraries and machine made a result."""
+"""Which command, code, libraries and data made a result, and on what machine."""
 
 import platform
 import subprocess
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -10,22 +11,40 @@ import torch
 LIBRARIES = ("torch", "torchvision", "numpy", "pytorch-lightning", "hydra-core")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where a record comes from.
+
+    Attributes:
+        command: A command that makes it again.
+        commit: Of this project's checkout, None outside one.
+        dirty: Whether that checkout had uncommitted changes.
+        versions: Of Python and the libraries.
+        data_sha256: Of each file that the data was read from, uncompressed.
+    """
+
+    command: str
+    commit: str | None
+    dirty: bool | None
+    versions: dict[str, str]
+    data_sha256: dict[str, str]
+
+    @classmethod
+    def of(cls, command: str, data_sha256: dict[str, str], within: str = ":/") -> "Provenance":
+        """Gather what holds now; ``within`` is the git pathspec of the files that matter."""
+        commit, dirty = _commit(within)
+        return cls(
+            command=command,
+            commit=commit,
+            dirty=dirty,
+            versions=versions(),
+            data_sha256=data_sha256,
+        )
+
+
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that a result depends on."""
     return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
-
-
-def commit(within: str = ":/") -> tuple[str | None, bool | None]:
-    """Return this project's commit and whether files differ from it; None outside a checkout.
-
-    Files are those of a git pathspec, by default all.
-    """
-    here = Path(__file__).parent
-    head = _git(here, "rev-parse", "HEAD")
-    # An installed copy may lie inside somebody else's checkout; its files are not tracked there.
-    if head is None or not _git(here, "ls-files", "--error-unmatch", __file__):
-        return None, None
-    return head, bool(_git(here, "status", "--porcelain", "--", within))
 
 
 def device(place: torch.device) -> str:
@@ -34,6 +53,15 @@ def device(place: torch.device) -> str:
         return torch.cuda.get_device_name(place)
     threads = torch.get_num_threads()
     return f"{place.type}, {threads} thread{'s' * (threads > 1)}"
+
+
+def _commit(within: str) -> tuple[str | None, bool | None]:
+    here = Path(__file__).parent
+    head = _git(here, "rev-parse", "HEAD")
+    # An installed copy may lie inside somebody else's checkout; its files are not tracked there.
+    if head is None or not _git(here, "ls-files", "--error-unmatch", __file__):
+        return None, None
+    return head, bool(_git(here, "status", "--porcelain", "--", within))
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -1,38 +1,28 @@
-"""The record of a run: flat, versioned plain data, from which every table and figure is made."""
+"""Records: versioned plain data, from which every table and figure is made."""
 
 import json
-import re
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mnist_arch import files
 from mnist_arch.errors import UserError
+from mnist_arch.runs.provenance import Provenance
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Kind = TypeVar("Kind", bound="DataclassInstance")
 
-VERSION = 1
+VERSION = 2
 SPLITS = ("train", "validation", "test")
-# Overrides that change no experiment, or are told apart by a field of their own.
-_SAID = re.compile(
-    r"(model|recipe|data|seed|runs|test|figures|fail_fast|data\.root|(trainer|hydra)\..*)="
-)
-# Overrides that give a network's training distortions, or take them away, and change nothing else.
-DISTORTIONS_ALONE = {"experiment=distorted", "recipe.augmentation=null"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """One finished run.
 
-    Errors are images of a split that the kept weights misread, in evaluation mode and float32;
-    losses are means over a split of the recipe's loss. ``validation_*`` is None when nothing
-    was held out, ``test_*`` when the run was not to read the test digits. In the file stand also
-    ``train_accuracy``, ``validation_accuracy`` and ``test_accuracy`` (percent), derived from the
-    counts.
+    Scores are of the kept weights, in evaluation mode and float32.
 
     Attributes:
         version: Of this format.
@@ -41,35 +31,31 @@ class Record:
         recipe: A name in conf/recipe.
         data: A name in conf/data.
         data_title: The data set's own name.
-        seed: Draws starting weights, order, distortions and dropout.
-        overrides: What the command line changed, as Hydra writes it.
-        command: A command that repeats the run.
+        seed: Draws starting weights, order, augmentation and dropout.
+        variant: Settings in which the run differs from its recipe, keys joined by dots; see
+            `identity.variant`.
+        label: A short name for them, "" for none.
         parameters: Trainable parameters.
-        data_sha256: Of each file that the data was read from, uncompressed.
-        split_digest: Of the images and digits trained and validated on.
-        train_images: Size of the split; likewise for the others.
-        epochs: Passes over the training split.
+        split_digest: Of the images and labels trained and validated on.
+        images: Size of each split that was scored. ``test`` is missing from a run that left the
+            test images unread, ``validation`` where nothing was held out.
+        scores: For each of these splits the value of each of `metrics.METRICS`; the loss is the
+            recipe's.
+        confusion: Of the test split, rows truth, columns prediction; None where it was not scored.
+        epochs: Trained.
         kept_epoch: The epoch whose weights were kept, from 1.
         checkpoint: The kept weights, relative to the run's folder.
-        test_errors_by_digit: For each true digit.
-        test_confusion: Rows truth, columns prediction.
-        history: What each epoch logged, as the network learned (dropout on, weights moving).
-        seconds_start_up: Importing libraries and building; about 0 in later jobs of a sweep.
-        seconds_data: Reading, verifying (and, the first time, fetching) the data.
-        seconds_training: All epochs with their validation and checkpoints; of a run that was
-            broken off, those epochs that it did not have to repeat.
-        seconds_evaluation: Scoring the three splits with the kept weights.
-        images_per_second: Training images shown, over seconds_training.
+        history: What each epoch logged while the network learned (dropout on, weights moving).
+        seconds: ``start_up`` (importing and building; about 0 in later jobs of a sweep), ``data``
+            (reading, verifying and, the first time, fetching), ``training`` (all epochs with
+            their validation and checkpoints; of a run that was interrupted, those epochs that it
+            did not have to repeat) and ``evaluation`` (scoring the splits).
         device: What trained, with its number of CPU threads.
         precision: Lightning's name for the arithmetic of training.
-        versions: Of Python and the libraries.
-        commit: Of this project's checkout, None outside one.
-        dirty: Whether that checkout had uncommitted changes.
-        started: UTC, ISO 8601; of a run that was broken off, its last part.
-        interrupted: Where training was broken off and went on: for each time the whole ``epochs``
-            trained by then, and the ``commit`` that had trained them.
-        claim: What the recipe's source says it reached, see training.recipe.Claim.
-        note: What the recipe assumes or does differently from its source.
+        started: UTC, ISO 8601; of a run that was interrupted, its last part.
+        interrupted: Where training was interrupted and resumed: for each time the ``epochs``
+            finished by then, and the ``commit`` that had trained them.
+        provenance: What made it.
         config: The resolved configuration, keys joined by dots.
     """
 
@@ -80,68 +66,51 @@ class Record:
     data: str
     data_title: str
     seed: int
-    overrides: list[str]
-    command: str
+    variant: dict[str, Any]
+    label: str = ""
     parameters: int
-    data_sha256: dict[str, str]
     split_digest: str
-    train_images: int
-    validation_images: int | None
-    test_images: int | None
+    images: dict[str, int]
+    scores: dict[str, dict[str, float]]
+    confusion: list[list[int]] | None
     epochs: int
     kept_epoch: int
     checkpoint: str
-    train_errors: int
-    validation_errors: int | None
-    test_errors: int | None
-    train_loss: float
-    validation_loss: float | None
-    test_loss: float | None
-    test_errors_by_digit: list[int] | None
-    test_confusion: list[list[int]] | None
     history: dict[str, list[float]]
-    seconds_start_up: float
-    seconds_data: float
-    seconds_training: float
-    seconds_evaluation: float
-    images_per_second: float
+    seconds: dict[str, float]
     device: str
     precision: str
-    versions: dict[str, str]
-    commit: str | None
-    dirty: bool | None
     started: str
     interrupted: list[dict[str, Any]] = field(default_factory=list)
-    claim: dict[str, Any] | None
-    note: str
+    provenance: Provenance
     config: dict[str, Any]
 
     @property
-    def variant(self) -> tuple[str, ...]:
-        """The overrides that make this another experiment than its network, recipe and data."""
-        return tuple(word for word in self.overrides if not _SAID.match(word))
+    def tested(self) -> bool:
+        """Whether the test images were classified; a run that was not served to choose."""
+        return "test" in self.scores
 
-    def accuracy(self, split: str) -> float | None:
-        """Return the percentage of a split that is read right; None for an empty split."""
-        images, errors = getattr(self, f"{split}_images"), getattr(self, f"{split}_errors")
-        return None if images is None else 100 * (images - errors) / images
+    @property
+    def judging_split(self) -> str:
+        """The split that says most of the run: of those scored, the farthest from training."""
+        return next(split for split in ("test", "validation", "train") if split in self.scores)
 
-    def figures(self, split: str) -> dict[str, float]:
-        """Return accuracy (percent), errors and loss of a split; none if it was not scored."""
-        accuracy = self.accuracy(split)
-        if accuracy is None:
-            return {}
-        errors, loss = getattr(self, f"{split}_errors"), getattr(self, f"{split}_loss")
-        return {"accuracy": accuracy, "errors": errors, "loss": loss}
+    def score(self, split: str, metric: str) -> float | None:
+        """Return a metric of a split; None where it was not scored, or not by this metric."""
+        return self.scores.get(split, {}).get(metric)
+
+    @property
+    def errors_by_label(self) -> list[int]:
+        """Misclassified test images of each true class."""
+        return [sum(row) - row[label] for label, row in enumerate(self.confusion or [])]
 
     def write(self, folder: Path) -> None:
-        """Write record.json, one key a line, into a folder; it appears whole or not at all."""
-        accuracies = {f"{split}_accuracy": self.accuracy(split) for split in SPLITS}
-        write_values(folder / "record.json", asdict(self) | accuracies)
+        """Write record.json atomically into a folder, one key a line."""
+        write_values(folder / "record.json", asdict(self))
 
 
 def write_values(path: Path, values: dict[str, Any]) -> None:
-    """Write plain data as JSON, one key a line; the file appears whole or not at all."""
+    """Write plain data atomically as JSON, one key a line."""
     lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in values.items())
     files.write(path, "{\n" + ",\n".join(lines) + "\n}\n")
 
@@ -158,14 +127,26 @@ def read(path: Path) -> Record:
 def read_as(kind: type[Kind], path: Path) -> Kind:
     """Read a record of any kind: a dataclass whose field ``version`` has its version by default.
 
+    A field with a default may be missing from the file.
+
     Raises:
         UserError: There is none, or it is not of this version.
     """
     known = fields(kind)
     version: Any = next(each.default for each in known if each.name == "version")
-    needed = {each.name for each in known if each.default_factory is MISSING}
+    needed = {
+        each.name
+        for each in known
+        if each.name == "version" or (each.default is MISSING and each.default_factory is MISSING)
+    }
     values = read_values(path, needed, version)
-    return kind(**{each.name: values[each.name] for each in known if each.name in values})
+    present = {each.name: values[each.name] for each in known if each.name in values}
+    if "provenance" in present:
+        try:
+            present["provenance"] = Provenance(**present["provenance"])
+        except TypeError as error:
+            raise UserError(f"{path}: not a readable record (provenance: {error})") from error
+    return kind(**present)
 
 
 def read_values(path: Path, needed: set[str], version: int) -> dict[str, Any]:

@@ -17,24 +17,21 @@ class Scored:
     Attributes:
         scores: (N, 10) float32, the greatest wins.
         labels: (N,) int64, the truth.
-        loss: Mean loss, reckoned in float64.
+        log_probabilities: (N, 10) float64 of the ten classes, each row's exp summing to 1.
+        loss: Mean of the loss trained by, computed in float64.
         confusion: 10 rows of truth with 10 columns of prediction, images.
     """
 
     scores: Tensor
     labels: Tensor
+    log_probabilities: Tensor
     loss: float
     confusion: list[list[int]]
 
     @property
     def errors(self) -> int:
-        """Misread images."""
-        return sum(self.errors_by_digit)
-
-    @property
-    def errors_by_digit(self) -> list[int]:
-        """Misread images of each true digit."""
-        return [sum(row) - row[digit] for digit, row in enumerate(self.confusion)]
+        """Misclassified images."""
+        return sum(sum(row) - row[label] for label, row in enumerate(self.confusion))
 
 
 def score(
@@ -44,22 +41,18 @@ def score(
 ) -> Scored:
     """Score all batches in evaluation mode, in float32 whatever the training's precision was.
 
-    ``loss`` is a mean of scores and digits, None for that of the network's head. The network is
+    ``loss`` is a mean of scores and labels, None for that of the network's head. The network is
     left in evaluation mode; its parameters lie where the batches do.
     """
     net.eval()
     with torch.inference_mode():
-        parts = [(net(images).cpu(), digits.cpu()) for images, digits in batches]
-    scores, digits = (torch.cat(part) for part in zip(*parts, strict=True))
-    cells = torch.bincount(10 * digits + scores.argmax(1), minlength=100)
-    mean = (loss or net.head.loss)(scores.double(), digits).item()
-    return Scored(scores, digits, mean, cells.view(10, 10).tolist())
-
-
-def counted(split: str, scored: Scored | None) -> dict[str, float | None]:
-    """Name what a record holds of a split: None for one that was not scored."""
-    return {
-        f"{split}_images": len(scored.labels) if scored else None,
-        f"{split}_errors": scored.errors if scored else None,
-        f"{split}_loss": scored.loss if scored else None,
-    }
+        parts = [(net(images).cpu(), labels.cpu()) for images, labels in batches]
+    scores, labels = (torch.cat(part) for part in zip(*parts, strict=True))
+    cells = torch.bincount(10 * labels + scores.argmax(1), minlength=100)
+    return Scored(
+        scores,
+        labels,
+        net.head.log_probabilities(scores.double()),
+        (loss or net.head.loss)(scores.double(), labels).item(),
+        cells.view(10, 10).tolist(),
+    )

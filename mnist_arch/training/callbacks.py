@@ -1,16 +1,16 @@
-"""What happens beside training: progress for the reader, and checkpoints that suffice."""
+"""Callbacks: progress reporting and self-contained, atomically written checkpoints."""
 
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import Checkpoint
 from tqdm import tqdm
+from typing_extensions import override
 
-from mnist_arch.errors import UserError
+from mnist_arch import files
 
 REFRESH = 0.2  # seconds between two drawings of the bar
 
@@ -25,8 +25,8 @@ class Progress(pl.Callback):
         self.name, self.epochs = name, epochs
         self.bar: tqdm[Any] | None = None
 
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Draw the bar, or note the time."""
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.first_epoch, self.started = trainer.current_epoch, time.monotonic()
         if sys.stderr.isatty():
             steps = int(trainer.num_training_batches)
@@ -38,34 +38,32 @@ class Progress(pl.Callback):
                 dynamic_ncols=True,
             )
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Show the figures of the epoch before: they are complete by now."""
+    @override
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        # Only now are the metrics of the epoch before complete.
         self._report(trainer)
         if self.bar is not None:
             self.bar.set_description_str(self._epoch(trainer.current_epoch + 1))
 
+    @override
     def on_train_batch_end(self, *_: Any) -> None:
-        """Move the bar; tqdm draws it no more often than REFRESH says."""
         if self.bar is not None:
             self.bar.update()
 
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Show the last epoch's figures."""
+    @override
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self._report(trainer)
         self._close()
 
+    @override
     def on_exception(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,  # noqa: ARG002
-        exception: BaseException,
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        """Leave the terminal tidy."""
         self._close()
         if isinstance(exception, KeyboardInterrupt):
             sys.stderr.write(
-                f"{trainer.current_epoch} of {self.epochs} epochs are kept: "
-                "the same command goes on from there\n"
+                f"{trainer.current_epoch} of {self.epochs} epochs are saved: "
+                "the same command resumes from there\n"
             )
 
     def _close(self) -> None:
@@ -93,82 +91,58 @@ class Progress(pl.Callback):
         return f"{self.name} epoch {epoch:>{len(str(self.epochs))}}/{self.epochs}"
 
 
-class Card(pl.Callback):
-    """Writes into each checkpoint what it is, as plain data: the file needs none beside it.
+class Metadata(pl.Callback):
+    """Writes into each checkpoint what it is, as plain data, so that the file is self-contained.
 
     Args:
-        values: What the record and the checkpoints of a run share.
-
-    Attributes:
-        interrupted: Where an earlier part of the run was broken off; see records.Record.
+        values: What the checkpoint shall hold under the key ``mnist_arch``.
     """
 
     def __init__(self, values: dict[str, Any]) -> None:
         self.values = values
-        self.interrupted: list[dict[str, Any]] = []
-        self._earlier = 0.0
-        self._clock: float | None = None
 
-    @property
-    def seconds(self) -> float:
-        """Seconds of training, those of earlier parts of the run included."""
-        return self._earlier + (time.perf_counter() - self._clock if self._clock else 0.0)
-
-    def go_on(self, checkpoint: dict[str, Any], path: Path) -> None:
-        """Take over from the checkpoint of a run that was broken off.
-
-        Raises:
-            UserError: It was trained on other images or digits.
-        """
-        before = checkpoint["mnist_arch"]
-        if before["split_digest"] != self.values["split_digest"]:
-            raise UserError(f"{path}: cannot go on from it, for the data have changed; remove it")
-        parted = {"epochs": checkpoint["epoch"] + 1, "commit": before["commit"]}
-        self.interrupted = [*before["interrupted"], parted]
-        self._earlier = before["seconds_training"]
-        sys.stderr.write(f"{path}: going on after epoch {parted['epochs']}\n")
-
-    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Start the clock."""
-        self._clock = time.perf_counter()
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
-        """Stop the clock."""
-        self._earlier, self._clock = self.seconds, None
-
+    @override
     def on_save_checkpoint(
-        self,
-        trainer: pl.Trainer,  # noqa: ARG002
-        pl_module: pl.LightningModule,  # noqa: ARG002
-        checkpoint: dict[str, Any],
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Add the card."""
-        course = {"seconds_training": self.seconds, "interrupted": self.interrupted}
-        checkpoint["mnist_arch"] = self.values | course
+        checkpoint["mnist_arch"] = self.values
 
 
-class _Movable(ModelCheckpoint):
-    """Knows its files again after the run's folder was moved."""
+class Checkpoints(Checkpoint):
+    """Saves ``last.ckpt`` after each epoch, and ``best.ckpt`` where the best weights are kept.
 
+    Lightning's ModelCheckpoint writes elsewhere and copies, so that a kill can leave half a file,
+    and it writes the last file before the best one is known, so that a resumed run can keep other
+    weights than one that was never interrupted. Here the best comes first, each file replaces the
+    one before it in one step, and no path is remembered, so that a run's folder can be moved.
+
+    Args:
+        folder: Where the files go.
+        keep: ``last``, or ``best`` by the fewest validation errors, the earlier epoch of equals.
+    """
+
+    def __init__(self, folder: Path, keep: str) -> None:
+        self.folder, self.keep = folder, keep
+        self.fewest_errors = float("inf")
+
+    @override
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.keep == "best":
+            errors = float(trainer.callback_metrics["validation/errors"])
+            if errors < self.fewest_errors:
+                self.fewest_errors = errors
+                self._save(trainer, "best.ckpt")
+        self._save(trainer, "last.ckpt")
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return {"fewest_errors": self.fewest_errors}
+
+    @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the scores, with the paths of this folder."""
+        self.fewest_errors = state_dict["fewest_errors"]
 
-        def here(path: str) -> str:
-            return f"{self.dirpath}/{Path(path).name}" if path else path
-
-        moved = {key: here(value) for key, value in state_dict.items() if key.endswith("_path")}
-        best = {here(path): score for path, score in state_dict["best_k_models"].items()}
-        super().load_state_dict(
-            state_dict | moved | {"dirpath": self.dirpath, "best_k_models": best}
-        )
-
-
-def checkpoints(folder: Path, keep: str) -> list[pl.Callback]:
-    """Save ``last.ckpt`` after each epoch, and ``best.ckpt`` when the recipe keeps the best."""
-    after_each_epoch = partial(
-        _Movable, folder, save_on_train_epoch_end=True, enable_version_counter=False
-    )
-    saving: list[pl.Callback] = [after_each_epoch("last")]
-    if keep == "best":
-        saving.append(after_each_epoch("best", monitor="validation/errors"))
-    return saving
+    def _save(self, trainer: pl.Trainer, name: str) -> None:
+        self.folder.mkdir(exist_ok=True)
+        with files.whole(self.folder / name) as unfinished:
+            trainer.save_checkpoint(unfinished)

@@ -1,0 +1,252 @@
+"""The one way to train: settings in, a finished run out."""
+
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Timer
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from mnist_arch.data.datamodule import MNISTDataModule
+from mnist_arch.errors import UserError
+from mnist_arch.models.network import Network
+from mnist_arch.runs import assemble, checkpoint, predictions, provenance
+from mnist_arch.runs.config import Config
+from mnist_arch.runs.folders import run_folder
+from mnist_arch.runs.identity import described, label, run_name, variant
+from mnist_arch.runs.metrics import measure
+from mnist_arch.runs.predictions import Predictions
+from mnist_arch.runs.provenance import Provenance
+from mnist_arch.runs.records import Record
+from mnist_arch.runs.scoring import score
+from mnist_arch.training.callbacks import Metadata, Progress
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, and the record that lies there."""
+
+    folder: Path
+    record: Record
+
+    def network(self) -> Network:
+        """Load the network with the weights that the run kept, in evaluation mode."""
+        return checkpoint.load(self.folder)
+
+    def predictions(self) -> Predictions:
+        """Return what the network made of the test images.
+
+        Raises:
+            UserError: They were not read (``test=false``).
+        """
+        return predictions.read(self.folder, self.record)
+
+
+class Stopwatch:
+    """Seconds by name."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def measure(self, name: str) -> Iterator[None]:
+        """Add the time of the block to a name."""
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - started
+
+
+def train(config: Config, *, command: str = "", callbacks: Sequence[pl.Callback] = ()) -> Run:
+    """Train a network, score it once, and leave a folder with the evidence.
+
+    An equal run that was interrupted is resumed after its last finished epoch.
+
+    Args:
+        config: The settings.
+        command: What makes the run again, for its record.
+        callbacks: More of Lightning's callbacks, for progress say; they are no part of the run.
+
+    Raises:
+        UserError: The data cannot be had, or a setting is impossible. Nothing is left behind.
+    """
+    started, watch = datetime.now(UTC), Stopwatch()
+    if config.trainer.get("fast_dev_run"):
+        raise UserError("trainer.fast_dev_run: leaves no run; use experiments.run or `rehearse`")
+    with watch.measure("start_up"):
+        _prepare(config)
+        classifier = assemble.classifier(config, assemble.network(config))
+        data = assemble.data_module(config)
+    with watch.measure("data"):
+        _read(data, config)
+    with run_folder(Path(config.runs), run_name(config), config) as folder, _arithmetic(config):
+        last, kept = (folder / f"checkpoints/{name}.ckpt" for name in ("last", config.recipe.keep))
+        before = checkpoint.read(last) if last.exists() else None
+        source = Provenance.of(command, data.sha256)
+        metadata: dict[str, Any] = {
+            "architecture": config.model.name,
+            "recipe": config.recipe.name,
+            "data": config.data.name,
+            "seed": config.seed,
+            "split_digest": data.split_digest(),
+            "interrupted": _interruptions(before, last, data),
+            "provenance": asdict(source),
+            "config": config.settings,
+        }
+        progress = Progress(config.model.name, config.recipe.max_epochs)
+        own = [progress, Timer(), Metadata(metadata), *callbacks]
+        trainer = assemble.trainer(config, folder, own, validate=bool(data.validation))
+        if before and _stopped_early(before):
+            trainer.fit_loop.max_epochs = before["epoch"] + 1
+        resume = last if before else None
+        trainer.fit(classifier, data, ckpt_path=resume, weights_only=True)
+        final = checkpoint.read(last)
+        with watch.measure("evaluation"):
+            net = checkpoint.load(kept).to(trainer.strategy.root_device)
+            splits = {"train": data.train, "validation": data.validation}
+            splits |= {"test": data.test} if config.test else {}
+            scored = {
+                name: score(net, data.in_order(split), classifier.loss)
+                for name, split in splits.items()
+                if split
+            }
+        if config.test:
+            predictions.write(folder, scored["test"])
+        record = Record(
+            status="finished",
+            architecture=config.model.name,
+            recipe=config.recipe.name,
+            data=config.data.name,
+            data_title=data.title,
+            seed=config.seed,
+            variant=variant(config),
+            label=label(config),
+            parameters=sum(p.numel() for p in net.parameters() if p.requires_grad),
+            split_digest=data.split_digest(),
+            images={name: len(each.labels) for name, each in scored.items()},
+            scores={name: measure(each) for name, each in scored.items()},
+            confusion=scored["test"].confusion if config.test else None,
+            epochs=final["epoch"] + 1,
+            kept_epoch=checkpoint.read(kept)["epoch"] + 1,
+            checkpoint=str(kept.relative_to(folder)),
+            history=final["history"],
+            seconds=watch.seconds | _seconds_of_training(final),
+            device=provenance.device(trainer.strategy.root_device),
+            precision=config.trainer["precision"],
+            started=started.isoformat(timespec="seconds"),
+            interrupted=metadata["interrupted"],
+            provenance=source,
+            config=config.settings,
+        )
+        record.write(folder)
+        _log(trainer, record)
+    return Run(folder, record)
+
+
+def rehearse(config: Config) -> None:
+    """Run a few batches, as trainer.fast_dev_run says, and leave nothing.
+
+    Raises:
+        UserError: The data cannot be had, or a setting is impossible.
+    """
+    _prepare(config)
+    classifier = assemble.classifier(config, assemble.network(config))
+    data = assemble.data_module(config)
+    _read(data, config)
+    with tempfile.TemporaryDirectory() as folder, _arithmetic(config):
+        trainer = assemble.trainer(config, Path(folder), [], validate=bool(data.validation))
+        trainer.fit(classifier, data)
+
+
+def _prepare(config: Config) -> None:
+    assemble.check_accelerator(config.trainer["accelerator"])
+    if config.trainer["threads"]:
+        torch.set_num_threads(config.trainer["threads"])
+
+
+def _read(data: MNISTDataModule, config: Config) -> None:
+    data.setup()
+    if config.recipe.keep == "best" and not data.validation:
+        raise UserError("recipe.keep=best: nothing is held out; set recipe.validation, say to 0.1")
+
+
+@contextmanager
+def _arithmetic(config: Config) -> Iterator[None]:
+    """Leave oneDNN out for single images, whose convolutions take four times as long with it."""
+    if config.recipe.batch_size > 1:
+        yield
+        return
+    with torch.backends.mkldnn.flags(enabled=False):
+        yield
+
+
+def _interruptions(
+    before: dict[str, Any] | None, path: Path, data: MNISTDataModule
+) -> list[dict[str, Any]]:
+    """List where training was interrupted, the last time included.
+
+    Raises:
+        UserError: The checkpoint was trained on other images or labels.
+    """
+    if before is None:
+        return []
+    metadata = before["mnist_arch"]
+    if metadata["split_digest"] != data.split_digest():
+        raise UserError(f"{path}: cannot be resumed, because the data have changed; remove it")
+    epochs = before["epoch"] + 1
+    sys.stderr.write(f"{path}: resuming after epoch {epochs}\n")
+    last = {"epochs": epochs, "commit": metadata["provenance"]["commit"]}
+    return [*metadata["interrupted"], last]
+
+
+def _stopped_early(before: dict[str, Any]) -> bool:
+    """Tell whether Lightning's EarlyStopping had ended the training that a checkpoint is of."""
+    return any(
+        name.startswith("EarlyStopping") and state["stopped_epoch"]
+        for name, state in before["callbacks"].items()
+    )
+
+
+def _seconds_of_training(final: dict[str, Any]) -> dict[str, float]:
+    """Read the time of all epochs, those before an interruption included, from a checkpoint."""
+    return {"training": final["callbacks"]["Timer"]["time_elapsed"]["train"]}
+
+
+def _log(trainer: pl.Trainer, record: Record) -> None:
+    """Give the loggers what is known only at the end: settings beside test metrics."""
+    final = {f"test/{name}": value for name, value in record.scores.get("test", {}).items()}
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            logger.log_hyperparams(_hyperparameters(record), final, step=record.epochs)
+        else:
+            logger.log_hyperparams(_hyperparameters(record))
+            logger.log_metrics(final, step=record.epochs)
+        logger.finalize("success")
+
+
+def _hyperparameters(record: Record) -> dict[str, Any]:
+    """Choose what the HParams tab compares: the same keys for every run, none of them empty."""
+    config = record.config
+    augmentation = config.get("recipe.augmentation._target_", "none")
+    return {
+        "architecture": record.architecture,
+        "recipe": record.recipe,
+        "variant": record.label or ", ".join(described(record.variant)),
+        "data": record.data,
+        "seed": record.seed,
+        "parameters": record.parameters,
+        "max_epochs": record.epochs,
+        "batch_size": config["recipe.batch_size"],
+        "optimizer": config["recipe.optimizer._target_"].rpartition(".")[2],
+        "learning_rate": record.history["learning_rate"][0],
+        "l2": config["recipe.l2"],
+        "augmentation": augmentation.rpartition(".")[2],
+        "validation_images": record.images.get("validation", 0),
+    }
