@@ -25,7 +25,6 @@ if TYPE_CHECKING:  # torch takes two seconds to import: only those who build a n
     import pytorch_lightning as pl
 
     from mnist_arch.inference.predictor import Predictor
-    from mnist_arch.models.network import Network
     from mnist_arch.runs.config import Config
     from mnist_arch.runs.train import Run
 

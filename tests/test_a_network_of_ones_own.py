@@ -58,7 +58,6 @@ defaults:
 max_epochs: 1
 optimizer:
   lr: 0.01
-claim: null
 """
 PROGRAM = """
 import mnist_arch.models
