@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import torch
 from tqdm import tqdm
 
-import mnist_arch
 from mnist_arch.analysis.corruptions import CORRUPTIONS
 from mnist_arch.data import sources
 from mnist_arch.data.batches import Batches
 from mnist_arch.data.datamodule import EVALUATION_BATCH
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
+from mnist_arch.models import blank
 from mnist_arch.randomness import generator
 from mnist_arch.runs import checkpoint, provenance, records
 from mnist_arch.runs.records import DISTORTIONS_ALONE, Record
@@ -196,19 +196,18 @@ class Averaged(NamedTuple):
 
     @property
     def is_convolutional(self) -> bool:
-        """Whether the network sees neighbouring pixels together."""
-        return self.architecture not in ("dense", "mlp")
+        """Whether the network has a convolution."""
+        return blank(self.architecture).is_convolutional
 
 
 def averaged(found: Iterable[Robustness], data: str = "mnist") -> list[Averaged]:
-    """Average over seeds what was found on one data set; networks in their order, own first."""
+    """Average over seeds what was found on one data set; small networks and own recipes first."""
     by_group: dict[tuple[str, ...], list[Robustness]] = defaultdict(list)
     for each in found:
         if each.data != data:
             continue
         run = each.run
         by_group[run["architecture"], run["recipe"], *run["variant"]].append(each)
-    names = mnist_arch.architectures()
     made = []
     for (name, recipe, *variant), members in by_group.items():
         shared = set.intersection(*(set(each.errors) for each in members))
@@ -222,7 +221,8 @@ def averaged(found: Iterable[Robustness], data: str = "mnist") -> list[Averaged]
         }
         augmented = members[0].run["augmentation"] is not None
         made.append(Averaged(name, recipe, tuple(variant), augmented, len(members), accuracies))
-    return sorted(made, key=lambda each: (names.index(each.architecture), each.title))
+    sizes = {each.architecture: blank(each.architecture).parameter_count for each in made}
+    return sorted(made, key=lambda each: (sizes[each.architecture], each.architecture, each.title))
 
 
 def pairs(tested: Iterable[Averaged]) -> list[tuple[Averaged, Averaged]]:

@@ -8,11 +8,11 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import NamedTuple
 
-import mnist_arch
 from mnist_arch import files
 from mnist_arch.analysis.ensembles import Ensemble
 from mnist_arch.analysis.statistics import interval, over_seeds, verdict
 from mnist_arch.errors import UserError
+from mnist_arch.models import ARCHITECTURES
 from mnist_arch.runs.records import DISTORTIONS_ALONE, Record
 
 BEGIN, END = "<!-- {}: written by `make pages` -->", "<!-- end of {} -->"
@@ -91,7 +91,7 @@ class Group(NamedTuple):
     @property
     def is_tried(self) -> bool:
         """Whether it is another way to what a source claims of this network."""
-        others = {*mnist_arch.architectures()} - {self.architecture}
+        others = {*ARCHITECTURES} - {self.architecture}
         claimed = self.records[0].claim is not None and self.recipe not in others
         other_question = DISTORTIONS_ALONE & {*self.variant}
         return claimed and self.data == "mnist" and not (self.is_own or other_question)
@@ -106,7 +106,7 @@ class Group(NamedTuple):
 
 
 def groups(records: Iterable[Record]) -> list[Group]:
-    """Gather the runs that differ in their seed only; networks in their order, own recipe first.
+    """Gather the runs that differ in their seed only; small networks and own recipes first.
 
     Raises:
         UserError: Two of them are the same run.
@@ -122,7 +122,6 @@ def groups(records: Iterable[Record]) -> list[Group]:
         if record.seed in found[key]:
             raise UserError(f"two records of the same run: {record.command}")
         found[key][record.seed] = record
-    names = mnist_arch.architectures()
     made = [
         Group(*key, [record for _, record in sorted(by_seed.items())])
         for key, by_seed in found.items()
@@ -130,7 +129,8 @@ def groups(records: Iterable[Record]) -> list[Group]:
     return sorted(
         made,
         key=lambda group: (
-            names.index(group.architecture),
+            group.records[0].parameters,
+            group.architecture,
             group.recipe != group.architecture,
             group[1:5],
             not group.tested,

@@ -28,7 +28,7 @@ EXTRAS = {"joblib": "joblib"}  # launchers, and the extra of this package that b
 
 @dataclass
 class Model:
-    """Attributes: name: A name of `mnist_arch.architectures`."""
+    """Attributes: name: A module of `mnist_arch.models`: a choice of the group ``model``."""
 
     name: str
 

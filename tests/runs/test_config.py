@@ -13,8 +13,8 @@ from mnist_arch.data.augment import RandomAffine
 from mnist_arch.errors import UserError
 from mnist_arch.runs import assemble
 from mnist_arch.runs.config import compose
-from mnist_arch.training.classifier import SIGNS, Classifier, PatternByPattern
-from mnist_arch.training.curvature import diagonal
+from mnist_arch.training.classifier import Classifier, PatternByPattern
+from mnist_arch.training.curvature import diagonal, random_signs
 from mnist_arch.training.optimizers import SDLM
 
 FOLDER = Path(__file__).parents[2] / "conf"
@@ -107,8 +107,7 @@ def test_every_recipe_trains_a_step(name: str, model: str) -> None:
     before = [parameter.detach().clone() for parameter in net.parameters()]
     net.head.loss(net(shown), torch.arange(4)).backward()
     if isinstance(optimizer, SDLM):
-        count = 84 if model == "lenet5_1998" else 10
-        signs = torch.ones(SIGNS, 4, count)
+        signs = random_signs(net, shown, torch.Generator())
         optimizer.set_curvature(diagonal(net, shown, torch.arange(4), signs))
     optimizer.step()
     assert not all(p.equal(q) for p, q in zip(net.parameters(), before, strict=True))

@@ -16,13 +16,8 @@ from mnist_arch.models import ARCHITECTURES
 from mnist_arch.randomness import generator
 from mnist_arch.runs.scoring import score
 from mnist_arch.training.callbacks import Checkpoints, Metadata
-from mnist_arch.training.classifier import (
-    SIGNS,
-    Classifier,
-    MeasureCurvature,
-    PatternByPattern,
-)
-from mnist_arch.training.curvature import diagonal
+from mnist_arch.training.classifier import Classifier, MeasureCurvature, PatternByPattern
+from mnist_arch.training.curvature import SIGNS, diagonal
 from mnist_arch.training.optimizers import SDLM, Staircase
 
 

@@ -1,5 +1,6 @@
 """Pictures of one trained network: what it confuses, what it has learned, what it sees."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -7,8 +8,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from mnist_arch.models import Network
-from mnist_arch.models.layers import ScaledTanh
+from mnist_arch.models.layers import BatchNorm, ScaledTanh
+from mnist_arch.models.network import Network
 from mnist_arch.reports.figures.style import DPI
 
 ACROSS, DOWN = 10, 4  # misread digits in a row, and rows of them
@@ -16,7 +17,7 @@ MAPS = 16  # of one layer that are shown, at the most
 UNITS = 40  # whose weights are shown, at the most
 DIVERGING = "RdBu_r"  # red above nought, blue below, white at it
 # What has no maps of its own: its input, changed, is what the layer before hands on.
-PASSING = (ScaledTanh, nn.Dropout)
+PASSING = (BatchNorm, ScaledTanh, nn.Dropout)
 
 
 def confusion(counts: Sequence[Sequence[int]], title: str) -> Figure:
@@ -70,11 +71,14 @@ def misread(images: Tensor, digits: Tensor, probabilities: Tensor, title: str) -
 
 
 def filters(net: Network, title: str) -> Figure:
-    """Draw the weights that the first layer looks at an image with, of its first units."""
+    """Draw the weights of the first layer's first units, as squares where they can be."""
     name, weights = next(
         (name, weights.detach()) for name, weights in net.named_parameters() if weights.dim() > 1
     )
-    kernels = weights[:, 0] if weights.dim() == 4 else weights.view(-1, 28, 28)
+    kernels = weights[:, 0] if weights.dim() == 4 else weights.flatten(1)
+    if kernels.dim() == 2:
+        side = math.isqrt(kernels.shape[1])
+        kernels = kernels.view(len(kernels), side if side**2 == kernels.shape[1] else 1, -1)
     shown = kernels[:UNITS].float().numpy(force=True)
     reach = float(abs(shown).max())
     across = min(ACROSS, len(shown))
