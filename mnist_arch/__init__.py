@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # torch takes two seconds to import: only those who build a n
     from mnist_arch.models import Network
 
 __all__ = ["architectures", "build", "load"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def architectures() -> tuple[str, ...]:
