@@ -1,6 +1,6 @@
 """Print every lower bound of pyproject.toml as a pin: pip's constraints of the oldest versions.
 
-    python -m tests.lower_bounds > constraints.txt
+python -m tests.lower_bounds > constraints.txt
 """
 
 import tomllib
