@@ -16,7 +16,7 @@ run: .venv/ready-to-run
 	$(BIN)/python -m experiments.run $(ARGS)
 
 test: .venv/ready-to-test
-	$(BIN)/python -m pytest --cov $(ARGS)
+	$(BIN)/python -m pytest $(ARGS) --cov
 
 test-oldest: .venv-oldest/ready-to-test
 	$(OLDEST)/python -m pytest $(ARGS)
@@ -35,7 +35,7 @@ docs: .venv/ready-for-docs
 
 clean:
 	rm -rf .venv .venv-oldest build docs/reference *.egg-info
-	rm -rf .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The stamps: a second call installs nothing, a changed pyproject.toml does.
 .venv/ready-to-run: pyproject.toml setup.cfg | .venv/bin/python
