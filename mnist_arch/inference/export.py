@@ -8,7 +8,6 @@ import copy
 import hashlib
 import io
 import json
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -159,10 +158,7 @@ def torch_file(program: ExportedProgram, metadata: dict[str, str]) -> bytes:
 
 def read_torch(content: bytes) -> Reader:
     """Return what reads images as a file of torch.export does."""
-    with warnings.catch_warnings():
-        # torch before 2.13 makes tensors of bytes, which it says cannot be written to.
-        warnings.filterwarnings("ignore", "The given buffer is not writable")
-        return torch.export.load(io.BytesIO(content)).module()
+    return torch.export.load(io.BytesIO(content)).module()
 
 
 FORMATS = {"onnx": (onnx_file, read_onnx), "pt2": (torch_file, read_torch)}  # by a file's ending
