@@ -149,18 +149,21 @@ def end(folder: Path) -> bool:
 
 def _show(runs: list[Path], folder: Path) -> None:
     """Print the table of some runs, and keep it; their means go beside them."""
+    from mnist_arch.analysis.groups import groups
     from mnist_arch.reports import results, tensorboard
+    from mnist_arch.reports.summary import summary
 
-    found = [records.read(run) for run in runs]
+    run_records = [records.read(run) for run in runs]
     try:
-        table, values = results.results(found), results.results_csv(found)
+        gathered = groups(run_records)
     except UserError:  # they differ in what tells no experiments apart, such as threads
-        print("\n" + "\n".join(f"{results.summary(each)}, {each.device}" for each in found))
+        print("\n" + "\n".join(f"{summary(each)}, {each.device}" for each in run_records))
         return
-    (folder / "table.md").write_text(results.markdown(table) + "\n")
-    (folder / "table.csv").write_text(values)
-    print(f"\n{results.aligned(table)}\n\n{folder}/table.md, {folder}/table.csv")
-    for mean in tensorboard.write_means(results.groups(found), runs[0].parent):
+    table = results.results(gathered)
+    (folder / "table.md").write_text(table.markdown() + "\n")
+    (folder / "table.csv").write_text(table.csv())
+    print(f"\n{table.text()}\n\n{folder}/table.md, {folder}/table.csv")
+    for mean in tensorboard.write_means(gathered, runs[0].parent):
         print(f"{mean} (for TensorBoard)")
 
 
