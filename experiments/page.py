@@ -95,8 +95,10 @@ def first_seeds(runs: Path) -> list[Path]:
             continue
         known = record.architecture in ARCHITECTURES and record.data != "fashion_mnist"
         if known and (path.parent / record.checkpoint).is_file():
-            order = [*ARCHITECTURES].index(record.architecture)
-            kind = (order, record.recipe, record.data, record.variant)
+            kind = (
+                *(record.parameters, record.architecture),
+                *(record.recipe, record.data, record.variant),
+            )
             kinds.setdefault(kind, []).append((record.seed, path.parent))
     chosen = [min(kinds[kind]) for kind in sorted(kinds)]
     for kind, (_, path) in zip(sorted(kinds), chosen, strict=True):

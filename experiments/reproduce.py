@@ -100,7 +100,8 @@ def measure(models: list[str], seeds: int, settings: list[str]) -> bool:
         if seconds := round(sum(map(expected, left))):
             sys.stderr.write(f"about {timedelta(seconds=seconds)} left, as the last runs took\n")
         command = shlex.join(["python", "-m", "experiments.run", *words])
-        if run := sweeps.attempt(folder, number, words, partial(compose, words), command):
+        job = sweeps.once(partial(compose, words), command)
+        if run := sweeps.attempt(folder, number, words, job):
             record = (run / "record.json").read_bytes()
             files.write(RESULTS / f"{run_name(config)}.json", record)
     return sweeps.end(folder)

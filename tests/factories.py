@@ -1,11 +1,16 @@
-"""Runs that never were, for tests."""
+"""Runs that never were, and pictures, for tests."""
 
+import struct
+import zlib
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
 
 import mnist_arch
 from mnist_arch.analysis.groups import Group
@@ -18,6 +23,8 @@ DISTORTED = {  # the variant of experiment=distorted
     "recipe.augmentation.shift": 0.1,
     "recipe.augmentation.zoom": 0.1,
 }
+SEVEN = [(20, 20), (90, 20), (50, 140)]
+FIVE = [(90, 40), (30, 40), (30, 90), (80, 90), (90, 130), (60, 160), (20, 150)]
 
 
 def provenance(**changes: Any) -> Provenance:
@@ -100,6 +107,39 @@ def finished_run(folder: Path, architecture: str = "mlp", **changes: Any) -> Pat
     )
     record(architecture=architecture, **changes).write(folder)
     return folder
+
+
+def drawn(
+    *strokes: list[tuple[int, int]],
+    at: tuple[int, int] = (40, 30),
+    times: float = 1,
+    pen: int = 14,
+) -> NDArray[np.uint8]:
+    """Lines on a page of 320 x 320, light on dark."""
+    page = Image.new("L", (320, 320))
+    for stroke in strokes:
+        points = [(at[0] + times * x, at[1] + times * y) for x, y in stroke]
+        ImageDraw.Draw(page).line(points, 255, round(pen * times), joint="curve")
+    return np.asarray(page)
+
+
+def written(picture: Image.Image, kind: str, **options: object) -> bytes:
+    """The bytes of a picture file."""
+    file = BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def png(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that says it is so large."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        whole = name + content
+        return struct.pack(">I", len(content)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    packed = zlib.compress(b"\0" * 1000)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed)
 
 
 def group(errors: Sequence[int | Sequence[int]], **changes: Any) -> Group:

@@ -11,8 +11,6 @@ from mnist_arch.errors import UserError
 from mnist_arch.runs import predictions, records
 from mnist_arch.runs.provenance import Provenance
 
-VERSION = 2
-
 
 @dataclass(frozen=True, kw_only=True)
 class Ensemble:
@@ -26,11 +24,11 @@ class Ensemble:
         test_images: Size of the test split.
         test_errors: Test images that the averaged probabilities misclassify.
         test_loss: Mean of -log of the averaged probability of the true class, in nats.
-        test_errors_by_digit: For each true class.
-        provenance: What made it; a command that repeats it from the same runs.
+        test_errors_by_digit: For each true digit.
+        provenance: What made it.
     """
 
-    version: int = VERSION
+    version: int = 2
     data: str
     members: list[dict[str, Any]]
     test_images: int
@@ -57,24 +55,27 @@ def average(folders: Sequence[Path], command: str) -> Ensemble:
     if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
         raise UserError("an ensemble needs two or more runs, each of them once")
     members = [records.read(folder) for folder in folders]
-    sha256 = members[0].provenance.data_sha256
-    total, truth = torch.zeros(()), torch.zeros(())
+    sha256, total, truth = members[0].provenance.data_sha256, torch.zeros(()), torch.zeros(())
     for folder, member in zip(folders, members, strict=True):
         if member.provenance.data_sha256 != sha256:
             raise UserError(f"{folder}: not tested on the images of {folders[0]}")
-        test = predictions.read(folder, member)
-        truth = test.labels
-        # Far from all RBF units every probability is 0: such a member has no say.
-        sums = test.probabilities.sum(1, keepdim=True).clamp_min(torch.finfo(torch.double).tiny)
-        total = total + test.probabilities / sums / len(members)
+        saved = predictions.read(folder, member)
+        probabilities, truth = saved.probabilities, saved.labels
+        # Far from all RBF units every probability is 0: such a member has no vote.
+        sums = probabilities.sum(1, keepdim=True).clamp_min(torch.finfo(torch.double).tiny)
+        total = total + probabilities / sums / len(members)
     wrong = total.argmax(1) != truth
     return Ensemble(
         data=members[0].data,
         members=[
             {
-                **{name: getattr(member.provenance, name) for name in ("command", "commit")},
-                **{name: getattr(member, name) for name in ("architecture", "recipe", "seed")},
-                **{f"test_{name}": member.scores["test"][name] for name in ("errors", "loss")},
+                "command": member.provenance.command,
+                "commit": member.provenance.commit,
+                "architecture": member.architecture,
+                "recipe": member.recipe,
+                "seed": member.seed,
+                "test_errors": member.scores["test"]["errors"],
+                "test_loss": member.scores["test"]["loss"],
             }
             for member in members
         ],
@@ -82,5 +83,5 @@ def average(folders: Sequence[Path], command: str) -> Ensemble:
         test_errors=int(wrong.sum()),
         test_loss=-total[torch.arange(len(truth)), truth].log().mean().item(),
         test_errors_by_digit=torch.bincount(truth[wrong], minlength=10).tolist(),
-        provenance=Provenance.of(command, sha256, within=":/mnist_arch"),
+        provenance=Provenance.of(command, sha256),
     )

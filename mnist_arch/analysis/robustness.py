@@ -4,13 +4,11 @@ import json
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 import torch
-from torch import nn
 from tqdm import tqdm
 
 from mnist_arch.analysis.corruptions import CORRUPTIONS
@@ -19,9 +17,7 @@ from mnist_arch.data.batches import Batches
 from mnist_arch.data.datamodule import EVALUATION_BATCH
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
-from mnist_arch.models import ARCHITECTURES
-from mnist_arch.models.layers import PartialConv2d
-from mnist_arch.models.network import Network
+from mnist_arch.models import blank
 from mnist_arch.randomness import generator
 from mnist_arch.runs import checkpoint, records
 from mnist_arch.runs.identity import Variant, described
@@ -203,15 +199,7 @@ class Averaged:
     @property
     def is_convolutional(self) -> bool:
         """Whether the network has a convolution."""
-        kinds = (nn.Conv2d, PartialConv2d)
-        return any(isinstance(module, kinds) for module in _blank(self.architecture).modules())
-
-
-@cache
-def _blank(architecture: str) -> Network:
-    """Build a network for what does not depend on its weights."""
-    with torch.random.fork_rng():
-        return ARCHITECTURES[architecture]()
+        return blank(self.architecture).is_convolutional
 
 
 def averaged(tests: Iterable[Robustness], data: str = "mnist") -> list[Averaged]:
@@ -233,10 +221,7 @@ def averaged(tests: Iterable[Robustness], data: str = "mnist") -> list[Averaged]
         }
         run = {key: members[0].run[key] for key in (*RUN, "augmentation") if key != "seed"}
         rows.append(Averaged(**run, runs=len(members), accuracies=accuracies))
-    sizes = {
-        row.architecture: sum(p.numel() for p in _blank(row.architecture).parameters())
-        for row in rows
-    }
+    sizes = {row.architecture: blank(row.architecture).parameter_count for row in rows}
     return sorted(
         rows,
         key=lambda row: (

@@ -1,7 +1,7 @@
 """A trained network as one file that needs nothing of this library: ONNX, or torch.export's.
 
-Such a file holds the whole way from raw pixels to probabilities. It is kept only if, loaded again,
-it predicts what the network predicts.
+Such a file holds every step from raw pixels to probabilities. It is kept only if, loaded again, it
+predicts what the network predicts.
 """
 
 import copy
@@ -20,7 +20,8 @@ from mnist_arch import files
 from mnist_arch.data.sources import Dataset
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.inference.metadata import metadata
-from mnist_arch.models import ARCHITECTURES, Network
+from mnist_arch.models import ARCHITECTURES
+from mnist_arch.models.network import Network
 from mnist_arch.runs import checkpoint, records
 
 TOLERANCE = 1e-5  # a file that differs from its network by this much is not kept

@@ -12,23 +12,13 @@ import torch
 from torch import Tensor
 
 from mnist_arch.inference import pictures
+from mnist_arch.inference.metadata import MEANINGS
 from mnist_arch.inference.predictor import Answer, Predictor, from_checkpoint
 from mnist_arch.inference.preprocess import BLANK, Prepared, prepare, prepare_each
 from mnist_arch.models.heads import RadialBasis
-from mnist_arch.inference.metadata import MEANINGS
 from mnist_arch.reports.figures.network import layers
 from mnist_arch.runs import checkpoint, records
 
-TITLES = {  # for people; the commands' own names stand beside them
-    "dense": "Dense",
-    "mlp": "MLP",
-    "dropout_cnn": "Dropout CNN",
-    "lenet5": "LeNet-5",
-    "lenet5_1998": "LeNet-5 of 1998",
-    "tanh_cnn": "Tanh CNN",
-    "regularized_cnn": "Regularized CNN",
-    "augmented_cnn": "Augmented CNN",
-}
 BITMAP = (12, 7)  # what the 84 units of F6 draw in the network of 1998 (section II-B)
 
 
@@ -75,7 +65,7 @@ def _loaded(path: Path) -> Net:
     if path.is_dir() and (accuracy := records.read(path).accuracy("test")) is not None:
         about.append(f"{accuracy:.2f} % of test digits")
     return Net(
-        title=TITLES.get(name, name) + ("" if own else f" ({way})"),
+        title=predictor.net.title + ("" if own else f" ({way})"),
         about=about,
         meaning=MEANINGS[type(predictor.net.head)].probabilities,
         predictor=predictor,

@@ -15,7 +15,7 @@ from mnist_arch.analysis.groups import Group
 from mnist_arch.data import sources
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
-from mnist_arch.models import Network
+from mnist_arch.models.network import Network
 from mnist_arch.reports.figures import network
 from mnist_arch.reports.figures.style import write_png
 from mnist_arch.reports.figures.training import training_curves

@@ -77,7 +77,7 @@ def test_a_card_says_of_the_file_and_its_source_what_is_known(tmp_path: Path) ->
     text = card.model_card(FILE, finished_run(tmp_path / "run", "lenet5"))
     for fact in ("12,345 bytes", "`abc`", "1, 1000", "2.0e-07", "3.0e-06", "79,510", FILE.name):
         assert fact in text
-    assert "0.95 % error (test\naccuracy)" in text  # as LeCun et al. 1998 print it
+    assert "reports 99.05 % accuracy on its test images\n(printed as 0.95 % error)" in text
     assert "https://doi.org/10.1109/5.726791" in text
     for key, word in metadata(tmp_path / "run").items():
         assert f"| {key} | {word} |" in text

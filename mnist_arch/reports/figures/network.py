@@ -1,5 +1,6 @@
 """Figures of one trained network: what it confuses, what it has learned, what its layers do."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -7,16 +8,16 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from mnist_arch.models import Network
-from mnist_arch.models.layers import ScaledTanh
+from mnist_arch.models.layers import BatchNorm, ScaledTanh
+from mnist_arch.models.network import Network
 from mnist_arch.reports.figures.style import DPI
 
-ACROSS, DOWN = 10, 4  # misclassified images in a row, and rows of them
-MAPS = 16  # of one layer that are drawn, at most
-UNITS = 40  # whose weights are drawn, at most
-DIVERGING = "RdBu_r"  # red above zero, blue below, white at it
-# Modules without maps of their own: they finish what the layer before them began.
-PASSING = (ScaledTanh, nn.Dropout)
+ACROSS, DOWN = 10, 4  # misread digits in a row, and rows of them
+MAPS = 16  # of one layer that are shown, at the most
+UNITS = 40  # whose weights are shown, at the most
+DIVERGING = "RdBu_r"  # red above nought, blue below, white at it
+# What has no maps of its own: its input, changed, is what the layer before hands on.
+PASSING = (BatchNorm, ScaledTanh, nn.Dropout)
 
 
 def confusion(counts: Sequence[Sequence[int]], title: str) -> Figure:
@@ -70,25 +71,26 @@ def misclassified(images: Tensor, labels: Tensor, probabilities: Tensor, title: 
 
 
 def filters(net: Network, title: str) -> Figure:
-    """Draw the weights that the first layer looks at an image with, of its first units."""
+    """Draw the weights of the first layer's first units, as squares where they can be."""
     name, weights = next(
         (name, weights.detach()) for name, weights in net.named_parameters() if weights.dim() > 1
     )
-    kernels = weights[:, 0] if weights.dim() == 4 else weights.view(-1, 28, 28)
-    weighted = kernels[:UNITS].float().numpy(force=True)
-    reach = float(abs(weighted).max())
-    across = min(ACROSS, len(weighted))
-    down = -(-len(weighted) // across)
+    kernels = weights[:, 0] if weights.dim() == 4 else weights.flatten(1)
+    if kernels.dim() == 2:
+        side = math.isqrt(kernels.shape[1])
+        kernels = kernels.view(len(kernels), side if side**2 == kernels.shape[1] else 1, -1)
+    shown = kernels[:UNITS].float().numpy(force=True)
+    reach = float(abs(shown).max())
+    across = min(ACROSS, len(shown))
+    down = -(-len(shown) // across)
     figure = Figure(figsize=(9.0, 0.9 * down + 1.0), dpi=DPI, layout="constrained")
     grid = figure.subplots(down, across, squeeze=False)
     for place, axes in enumerate(grid.flat):
         axes.set_axis_off()
-        if place < len(weighted):
-            axes.imshow(weighted[place], cmap=DIVERGING, vmin=-reach, vmax=reach)
+        if place < len(shown):
+            axes.imshow(shown[place], cmap=DIVERGING, vmin=-reach, vmax=reach)
             axes.set_title(str(place), fontsize=9, pad=2)
-    part = (
-        f"the first {UNITS} of {len(kernels)}" if len(kernels) > UNITS else f"all {len(weighted)}"
-    )
+    part = f"the first {UNITS} of {len(kernels)}" if len(kernels) > UNITS else f"all {len(shown)}"
     figure.suptitle(f"{title}: weights of {name.partition('.')[0]}, {part} units", fontsize=12)
     image = grid[0, 0].images[0]
     figure.colorbar(image, ax=grid, shrink=0.8, pad=0.02).set_label("weight", fontsize=10)

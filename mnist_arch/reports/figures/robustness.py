@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mnist_arch.analysis.corruptions import Corruption
 from mnist_arch.analysis.robustness import Averaged
-from mnist_arch.reports.figures.style import COLORS, DPI, MARKERS, plain
+from mnist_arch.reports.figures.style import DPI, color, marker, plain
 
 TRAINED = {  # a column of panels each
     "trained without augmentation": lambda net: not net.augmentation,
@@ -60,8 +60,8 @@ def _line(label: str, place: int, points: Mapping[float, float]) -> Line2D:
         [*points],
         [*points.values()],
         label=label,
-        color=COLORS[place % len(COLORS)],
-        marker=MARKERS[place % len(MARKERS)],
+        color=color(place),
+        marker=marker(place),
         linewidth=1.4,
         markersize=4,
     )

@@ -5,21 +5,22 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mnist_arch.reports.figures.style import COLORS, DPI, LINES, plain
+from mnist_arch.reports.figures.style import DPI, LINES, color, plain
 
 
 def training_curves(curves: Mapping[str, Sequence[Sequence[float]]], title: str) -> Figure:
     """Draw errors (percent) by epoch on a logarithmic axis; each key names some runs' curves."""
     figure = Figure(figsize=(7.2, 4.4), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    for (name, runs), color, line in zip(curves.items(), COLORS, LINES, strict=False):
+    for place, (name, runs) in enumerate(curves.items()):
+        line = LINES[place % len(LINES)]
         for number, run in enumerate(runs):
             label = name if number == 0 else None
             axes.plot(
                 range(1, len(run) + 1),
                 run,
                 line,
-                color=color,
+                color=color(place),
                 label=label,
                 linewidth=1.6,
                 markersize=4,
