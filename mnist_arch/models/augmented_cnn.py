@@ -1,4 +1,4 @@
-"""The net that its source trains on augmented digits (source 002, "Architecture used")."""
+"""The net that its source trains on augmented digits (stamkav-2022, "Architecture used")."""
 
 from torch import Tensor, nn
 

@@ -1,4 +1,4 @@
-"""One dense layer (source 004): the baseline of all baselines."""
+"""One dense layer (soorya-2021): the baseline of all baselines."""
 
 from torch import Tensor, nn
 

@@ -1,4 +1,4 @@
-"""Two convolutions, a pool and two dense layers with dropout (source 000).
+"""Two convolutions, a pool and two dense layers with dropout (ann-vs-cnn).
 
 Layers, filters, kernel sizes, pool and units are stated by the source. It is silent on the two
 dropout rates: 0.25 and 0.5 are assumed, those of the Keras example that it follows.

@@ -1,4 +1,4 @@
-"""LeNet-5 as it is usually rebuilt: average pooling, partial C3, softmax (source 002).
+"""LeNet-5 as it is usually rebuilt: average pooling, partial C3, softmax (stamkav-2022).
 
 The layers are those of LeCun, Bottou, Bengio, Haffner: Gradient-Based Learning Applied to Document
 Recognition, Proc. IEEE 86(11), 1998, section II-B, with parameter-free average pools for S2 and S4

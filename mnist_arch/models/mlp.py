@@ -1,4 +1,4 @@
-"""A multi-layer perceptron with one hidden layer (source 004)."""
+"""A multi-layer perceptron with one hidden layer (soorya-2021)."""
 
 from torch import Tensor, nn
 

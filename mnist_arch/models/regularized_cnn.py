@@ -1,4 +1,4 @@
-"""Five 5x5 convolutions, two pools and a regularised dense layer (source 001).
+"""Five 5x5 convolutions, two pools and a regularised dense layer (msbaoptim-10).
 
 The source states several convolution and max-pool layers, a fully connected layer, a softmax,
 regularisation in the dense layers and 453,908 parameters, but not the layers themselves. This is

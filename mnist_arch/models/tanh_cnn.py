@@ -1,4 +1,4 @@
-"""The net with 20 filters and a tanh layer before its softmax (source 003, README and code)."""
+"""The net with 20 filters and a tanh layer before its softmax (yadati-2017, README and code)."""
 
 from torch import Tensor, nn
 
