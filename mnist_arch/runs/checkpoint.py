@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from mnist_arch.errors import UserError
+from mnist_arch.errors import UserError, suggestion
 from mnist_arch.models import ARCHITECTURES, blank
 from mnist_arch.models.network import Network
 
@@ -32,7 +32,7 @@ def network(checkpoint: dict[str, Any], path: Path) -> Network:
     """
     name = checkpoint["mnist_arch"]["architecture"]
     if name not in ARCHITECTURES:
-        raise UserError(f"{path}: of an unknown network, {name!r}")
+        raise UserError(f"{path}: no architecture {name!r}; {suggestion(name, ARCHITECTURES)}")
     net = blank(name)
     weights = {
         name.removeprefix(PREFIX): value
