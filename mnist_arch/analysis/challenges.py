@@ -1,6 +1,6 @@
-"""Pictures to measure reading by: digits made hard to read, and things that are no digits.
+"""Pictures to test a predictor with: digits in unfamiliar forms, and things that are no digits.
 
-All are drawn from a numpy generator, so that a seed gives the same pictures again.
+All are drawn from a numpy generator, so the same seed gives the same pictures.
 """
 
 import numpy as np
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-Picture = NDArray[np.uint8]  # (H, W) grey levels
+Picture = NDArray[np.uint8]  # (H, W) pixel values
 LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZabdefhkmnpqrty"  # without those that look like a digit
 FONTS = ("DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono")  # they come with matplotlib
 SIDE = 224  # pixels of the pictures that are no digits
 
 
 def enlarged(image: Picture, draws: Generator) -> Picture:
-    """Enlarge a (28, 28) digit smoothly 4 to 10 times, put it anywhere, invert every other."""
+    """Enlarge a (28, 28) digit smoothly 4 to 10 times, put it anywhere, invert half of all."""
     times = draws.uniform(4, 10)
     side = round(28 * times)
     large = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
@@ -31,8 +31,9 @@ def enlarged(image: Picture, draws: Generator) -> Picture:
 def photographed(image: Picture, draws: Generator) -> Picture:
     """Enlarge a (28, 28) digit likewise, as ink on paper in uneven light, blurred and noisy.
 
-    The light falls off to 55 to 85 % towards one side, a shadow with a soft edge takes 0 to 30 %,
-    the ink reflects 10 to 40 % of what the paper does, the noise has 2 to 8 levels' deviation.
+    Towards one side the light falls to 55 to 85 %, a shadow with a soft edge takes 0 to 30 % of
+    it, the ink reflects 10 to 40 % as much as the paper, and the noise has a standard deviation of
+    2 to 8 pixel values.
     """
     ink = enlarged(image, draws).astype(np.float64) / 255
     ink = 1 - ink if np.median(ink) > 0.5 else ink
@@ -51,7 +52,7 @@ def photographed(image: Picture, draws: Generator) -> Picture:
 
 
 def coarsened(image: Picture) -> Picture:
-    """(28, 28) digit -> (8, 8) levels 0..16, the way UCI's optical digits were made.
+    """(28, 28) digit -> (8, 8) values 0..16, the way UCI's optical digits were made.
 
     Alpaydin and Kaynak 1998: the digit fills a bitmap of 32x32, whose blocks of 4x4 are counted.
     """
@@ -67,9 +68,9 @@ def coarsened(image: Picture) -> Picture:
     return bitmap.reshape(8, 4, 8, 4).sum((1, 3)).astype(np.uint8)
 
 
-def smoothly_enlarged(levels: NDArray[np.generic], times: int = 20) -> Picture:
-    """(8, 8) levels 0..16 -> a picture ``times`` as large, with a margin of one level's width."""
-    padded = np.pad(np.asarray(levels, dtype=np.float32), 1) * (255 / 16)
+def smoothly_enlarged(values: NDArray[np.generic], times: int = 20) -> Picture:
+    """(8, 8) values 0..16 -> a picture ``times`` as large, with a margin of one value's width."""
+    padded = np.pad(np.asarray(values, dtype=np.float32), 1) * (255 / 16)
     side = padded.shape[0] * times
     large = Image.fromarray(padded).resize((side, side), Image.Resampling.BICUBIC)
     return np.rint(np.asarray(large).clip(0, 255)).astype(np.uint8)
@@ -81,9 +82,9 @@ def blank(draws: Generator) -> Picture:
 
 
 def noise(draws: Generator) -> Picture:
-    """Levels that are independent of each other, or blurred a little."""
-    levels = ndimage.gaussian_filter(draws.normal(size=(SIDE, SIDE)), draws.uniform(0, 3))
-    return _stretched(levels)
+    """Pixel values that are independent of each other, or blurred a little."""
+    values = ndimage.gaussian_filter(draws.normal(size=(SIDE, SIDE)), draws.uniform(0, 3))
+    return _stretched(values)
 
 
 def letter(draws: Generator) -> Picture:
@@ -112,22 +113,22 @@ def scribble(draws: Generator) -> Picture:
 
 
 def photograph(draws: Generator) -> Picture:
-    """Make what resembles a photograph of things: 1/f noise, with edges between some surfaces."""
+    """Imitate a photograph of things: 1/f noise, with edges between some surfaces."""
     frequency = np.hypot(np.fft.fftfreq(SIDE)[:, None], np.fft.fftfreq(SIDE)[None])
     frequency[0, 0] = 1
     spectrum = np.fft.fft2(draws.normal(size=(SIDE, SIDE))) / frequency ** draws.uniform(1, 1.8)
-    levels = np.fft.ifft2(spectrum).real
-    levels /= levels.std()
+    values = np.fft.ifft2(spectrum).real
+    values /= values.std()
     y, x = np.mgrid[0:SIDE, 0:SIDE]
     for _ in range(int(draws.integers(1, 8))):
         angle, offset = draws.uniform(0, 2 * np.pi), draws.uniform(40, SIDE - 40, 2)
         side = (x - offset[0]) * np.cos(angle) + (y - offset[1]) * np.sin(angle)
-        levels += draws.normal() * (side > 0)
-    return _stretched(levels)
+        values += draws.normal() * (side > 0)
+    return _stretched(values)
 
 
 def several(digits: list[Picture], draws: Generator) -> Picture:
-    """Put enlarged (28, 28) digits side by side, light on dark, each at a height of its own."""
+    """Put enlarged (28, 28) digits side by side, light on dark, at different heights."""
     times = 4
     parts = []
     for digit in digits:
@@ -140,7 +141,7 @@ def several(digits: list[Picture], draws: Generator) -> Picture:
     return np.asarray(whole.resize(size, Image.Resampling.BICUBIC))
 
 
-def _stretched(levels: NDArray[np.float64]) -> Picture:
-    """Stretch levels over the whole range but the outermost of them."""
-    low, high = np.percentile(levels, [1, 99])
-    return np.rint(255 * ((levels - low) / (high - low)).clip(0, 1)).astype(np.uint8)
+def _stretched(values: NDArray[np.float64]) -> Picture:
+    """Stretch values over the whole range; 1 % at either end are clipped."""
+    low, high = np.percentile(values, [1, 99])
+    return np.rint(255 * ((values - low) / (high - low)).clip(0, 1)).astype(np.uint8)

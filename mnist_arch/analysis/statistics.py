@@ -16,7 +16,6 @@ from mnist_arch.randomness import derived_seed
 
 CONFIDENCE = 0.95
 RESAMPLES = 9_999  # of the bootstrap; its smallest p value is one part in 10,000
-BINS = 15  # of equal width, as in Guo et al. 2017
 
 Array = NDArray[Any]
 
@@ -37,17 +36,17 @@ def verdict(values: Sequence[float], claimed: float, *, greater_is_better: bool 
     often of one run: where 95 % of single runs would lie, sqrt(1 + n) times as far from the mean
     as the interval's ends, it is added that the claim is not ruled out for a single run.
     """
-    found = interval(values)
-    if found is None:
+    bounds = interval(values)
+    if bounds is None:
         return "one run judges nothing"
-    low, high = found
+    low, high = bounds
     if low <= claimed <= high:
         return "reproduced"
-    judged = "exceeded" if (claimed < low) == greater_is_better else "not reached"
+    word = "exceeded" if (claimed < low) == greater_is_better else "not reached"
     reach = (high - low) / 2 * (len(values) + 1) ** 0.5
-    if abs(claimed - mean(values)) <= reach:
-        judged += "; not ruled out for a single run"
-    return judged
+    return (
+        f"{word}; not ruled out for a single run" if abs(claimed - mean(values)) <= reach else word
+    )
 
 
 class Difference(NamedTuple):
@@ -59,30 +58,22 @@ class Difference(NamedTuple):
     p: float
 
 
-class Bin(NamedTuple):
-    """Images read with about the same confidence; means are 0 where there are no images."""
-
-    images: int
-    confidence: float  # mean
-    accuracy: float  # share that is read right
-
-
 def wilson(errors: int, images: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of the share of images misread, 0 to 1 (JASA 22, 1927).
+    """Return Wilson's 95 % interval of the share of misclassified images (JASA 22, 1927).
 
-    Covers other digits of the same kind, each right or wrong by itself; one trained net.
+    Covers other images of the same kind, each right or wrong independently; one trained network.
     """
-    found = stats.binomtest(errors, images).proportion_ci(CONFIDENCE, method="wilson")
-    return float(found.low), float(found.high)
+    bounds = stats.binomtest(errors, images).proportion_ci(CONFIDENCE, method="wilson")
+    return float(bounds.low), float(bounds.high)
 
 
 def mcnemar(only_first: int, only_second: int, images: int) -> Difference:
-    """Compare the shares of the same images that two nets misread, first minus second.
+    """Compare the shares of the same images that two networks misclassify, first minus second.
 
-    ``only_first`` images are misread by the first net only. The p value is McNemar's exact
-    conditional one with mid-p (Fagerland, Lydersen, Laake, BMC Med. Res. Methodol. 13:91, 2013);
-    the interval Bonett and Price's (J. Educ. Behav. Stat. 37:4, 2012). Covers other digits of
-    the same kind, read by these two trained nets: of other seeds it says nothing.
+    ``only_first`` images are misclassified by the first network only. The p value is McNemar's
+    exact conditional one with mid-p (Fagerland, Lydersen, Laake, BMC Med. Res. Methodol. 13:91,
+    2013); the interval Bonett and Price's (J. Educ. Behav. Stat. 37:4, 2012). Covers other images
+    of the same kind, for these two trained networks: it says nothing about other seeds.
     """
     either, fewer = only_first + only_second, min(only_first, only_second)
     p = 2 * stats.binom.cdf(fewer, either, 0.5) - stats.binom.pmf(fewer, either, 0.5)
@@ -94,50 +85,50 @@ def mcnemar(only_first: int, only_second: int, images: int) -> Difference:
 
 
 def over_seeds(first: Sequence[float], second: Sequence[float]) -> Difference | None:
-    """Compare the means of two recipes' values, one value a seed: first minus second.
+    """Compare the means of two recipes' values, one value per seed: first minus second.
 
-    Welch's t test; where one of them has a single value, Student's, which takes it to spread as
-    the others do (Crawford, Howell, Clin. Neuropsychol. 12, 1998). Covers other seeds, read on the
-    very same digits. None where no value spreads, so that there is nothing to measure by.
+    Welch's t test; where one of them has a single value, Student's, which assumes that it varies
+    as the others do (Crawford, Howell, Clin. Neuropsychol. 12, 1998). Covers other seeds, tested
+    on the very same images. None where the values do not vary: then nothing can be said.
     """
     if len({*first}) == len(first[:1]) and len({*second}) == len(second[:1]):
         return None
     with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # one has no spread
-        found = stats.ttest_ind(first, second, equal_var=min(len(first), len(second)) == 1)
-    bounds = found.confidence_interval(CONFIDENCE)
+        test = stats.ttest_ind(first, second, equal_var=min(len(first), len(second)) == 1)
+    bounds = test.confidence_interval(CONFIDENCE)
     value = mean(first) - mean(second)
-    return Difference(value, float(bounds.low), float(bounds.high), float(found.pvalue))
+    return Difference(value, float(bounds.low), float(bounds.high), float(test.pvalue))
 
 
 def paired_bootstrap(first: Array, second: Array) -> Difference:
-    """Compare the shares of images that two recipes misread, first minus second.
+    """Compare the shares of images that two recipes misclassify, first minus second.
 
-    Both are (S, N) and say whether the net of a seed misread a digit; row s of both is of one
-    seed, column n of one digit. What is resampled is their difference: pairs of one seed, and
-    independently of it digits, both with replacement (Owen, Ann. Appl. Stat. 1:2, 2007, "The
-    pigeonhole bootstrap"). Each resample's distance from the mean found is divided by its own
-    standard error, that of two crossed random factors, and the interval is symmetric (Hall, J. R.
-    Statist. Soc. B 50:1, 1988). The p value counts the resamples as far off as zero is, plus one
-    (Davison, Hinkley 1997, chapter 4).
+    Both are (S, N) and tell whether the network of a seed misclassified an image; row s of both is
+    of one seed, column n of one image. Their difference is resampled: seeds, and independently
+    images, both with replacement (Owen, Ann. Appl. Stat. 1:2, 2007, "The pigeonhole bootstrap").
+    Each resample's distance from the sample's mean is divided by its own standard error, that of
+    two crossed random factors, and the interval is symmetric (Hall, J. R. Statist. Soc. B 50:1,
+    1988). The p value counts the resamples as far off as zero is, plus one (Davison, Hinkley 1997,
+    chapter 4).
 
-    Covers other seeds and other digits of the same kind. Dividing makes up for seeds being few:
+    Covers other seeds and other images of the same kind. The division compensates for few seeds:
     of equal recipes, simulated with three to eight seeds, fewer than one pair in ten has p below
-    0.05 (tests/analysis/test_statistics.py), which is somewhat more than one in twenty. Two
+    0.05 (tests/analysis/test_statistics.py), somewhat more than the nominal one in twenty. Two
     seeds are too few.
     """
     cells = first.astype(np.int8) - second.astype(np.int8)
     sign = -1 if cells.sum() < 0 else 1  # the same draws whichever is called the first
-    # Digits that all nets read alike are one column with a count: ten times fewer.
+    # Images on which all networks agree are one column with a count: ten times fewer.
     columns, counts = np.unique(sign * cells, axis=1, return_counts=True)
     seeds, images = cells.shape
-    draw = np.random.default_rng(derived_seed(0, "bootstrap"))
+    rng = np.random.default_rng(derived_seed(0, "bootstrap"))
     ones = np.ones((1, seeds))
-    columns = columns.astype(float)  # whole numbers would be multiplied far more slowly
+    columns = columns.astype(float)  # integers are multiplied far more slowly
     (value,), (error,) = _crossed(columns, ones, counts[None])
     means, errors = _crossed(
         columns,
-        draw.multinomial(seeds, [1 / seeds] * seeds, RESAMPLES),
-        draw.multinomial(images, counts / images, RESAMPLES),
+        rng.multinomial(seeds, [1 / seeds] * seeds, RESAMPLES),
+        rng.multinomial(images, counts / images, RESAMPLES),
     )
     distances = np.abs(means - value) / errors
     half = np.quantile(distances, CONFIDENCE) * error
@@ -161,36 +152,18 @@ def _crossed(cells: Array, rows: Array, columns: Array) -> tuple[Array, Array]:
     total = (rows * (columns @ (cells.T**2))).sum(1) - s * n * means**2
     rest = (total - (s - 1) * of_rows - (n - 1) * of_columns) / ((s - 1) * (n - 1))
     variance = np.maximum(of_rows, rest) + np.maximum(of_columns, rest) - rest
-    return means, np.sqrt(np.maximum(variance, 1e-12) / (s * n))  # all alike: no spread to divide
+    return means, np.sqrt(np.maximum(variance, 1e-12) / (s * n))  # all alike: nothing to divide by
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p values so that one true "no difference" called false is the error controlled.
+    """Adjust p values so that the chance of even one false "different" stays below the level.
 
-    Holm's step-down (Scand. J. Statist. 6, 1979), whatever the dependence between the tests.
+    Holm's step-down (Scand. J. Statist. 6, 1979), whatever the dependence between the tests: the
+    least p counts as often as there are tests, the next once less, and none less than a smaller p.
     """
-    from statsmodels.stats.multitest import multipletests  # a second of imports
-
-    return multipletests(p_values, method="holm")[1].tolist() if p_values else []
-
-
-def reliability(confidence: Array, right: Array) -> list[Bin]:
-    """Sort (N,) confidences, 0 to 1, into 15 bins of equal width; ``right`` is (N,) truth values.
-
-    A confidence on an edge belongs to the bin above it, 1 to the last.
-    """
-    places = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    images = np.bincount(places, minlength=BINS)
-    sums = (np.bincount(places, weights=each, minlength=BINS) for each in (confidence, right))
-    means = (total / np.maximum(images, 1) for total in sums)
-    return [Bin(int(n), float(c), float(a)) for n, c, a in zip(images, *means, strict=True)]
-
-
-def calibration_error(bins: Sequence[Bin]) -> float:
-    """Return the expected calibration error: the mean over images of |accuracy - confidence|.
-
-    Guo, Pleiss, Sun, Weinberger, ICML 2017, eq. 3: the two are means of the image's bin. It
-    depends on the bins, and is never below zero, so small samples overstate it.
-    """
-    off = sum(each.images * abs(each.accuracy - each.confidence) for each in bins)
-    return off / sum(each.images for each in bins)
+    order = np.argsort(p_values)
+    factors = np.arange(len(p_values), 0, -1)
+    steps = np.maximum.accumulate(np.asarray(p_values, dtype=float)[order] * factors)
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = steps.clip(max=1)
+    return adjusted.tolist()

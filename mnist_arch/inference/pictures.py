@@ -1,4 +1,4 @@
-"""Picture files -> grey levels; whatever is wrong with a file is one clear line."""
+"""Picture files -> pixel values; whatever is wrong with a file is one clear line."""
 
 import struct
 import warnings
@@ -13,31 +13,31 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from mnist_arch.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
-MOST_PIXELS = 50_000_000  # of one picture: a decompression bomb is refused unopened
+MOST_PIXELS = 50_000_000  # of one picture: a decompression bomb is rejected before decoding
 MOST_BYTES = 100_000_000  # of one file
 
 Source = str | Path | bytes | Image.Image
 
 
 def read(source: Source, name: str | None = None) -> NDArray[np.generic]:
-    """Read a file, its bytes or a Pillow image: (H, W) grey levels, uint8, or uint16 of 16 bits.
+    """Read a file, its bytes or a Pillow image: (H, W) pixel values, uint8, or uint16 of 16 bits.
 
-    The picture is turned upright as its camera's EXIF says, what is transparent shows white paper,
-    and of several frames the first counts. ``name`` is what an error calls it.
+    The picture is turned upright by its EXIF orientation, transparent parts become white, and of
+    several frames the first is taken. ``name`` stands for it in errors.
 
     Raises:
-        UserError: There is no such file, it is no picture of a known format, or broken, or huge.
+        UserError: There is no such file, or it is of no known format, broken or huge.
     """
     name = name or (str(source) if isinstance(source, (str, Path)) else "picture")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata; the size is judged here
+            warnings.simplefilter("ignore")  # of odd metadata; the size is checked here
             return _grey(_opened(source, name), name)
     except UserError:
         raise
     except UnidentifiedImageError as error:
         raise UserError(f"{name}: no picture of the formats {', '.join(FORMATS)}") from error
-    # What Pillow's decoders raise of broken files; each version raises others.
+    # What Pillow's decoders raise for broken files; it differs between versions.
     except (
         *(OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError),
         *(SyntaxError, RuntimeError, OverflowError, ZeroDivisionError, AssertionError),
@@ -64,7 +64,7 @@ def _opened(source: Source, name: str) -> Image.Image:
 
 
 def _grey(picture: Image.Image, name: str) -> NDArray[np.generic]:
-    """Decode a picture, upright, on white paper, in grey."""
+    """Decode a picture: upright, on white, in grey."""
     width, height = picture.size
     if width * height > MOST_PIXELS:
         raise UserError(f"{name}: {width} x {height} pixels, more than {MOST_PIXELS:,}")
@@ -74,12 +74,12 @@ def _grey(picture: Image.Image, name: str) -> NDArray[np.generic]:
     picture = ImageOps.exif_transpose(picture)
     if picture.mode.startswith("I;16"):
         return np.asarray(picture).astype(np.uint16)
-    if picture.mode in ("I", "F"):  # 16 bits, as some decoders hand them on; or any number at all
-        levels = np.asarray(picture, dtype=np.float64)
+    if picture.mode in ("I", "F"):  # 16 bits, as some decoders return them; or any number at all
+        values = np.asarray(picture, dtype=np.float64)
         most = 65535 if picture.mode == "I" else 255
-        if not np.isfinite(levels).all() or levels.min() < 0 or levels.max() > most:
-            raise UserError(f"{name}: levels that are not between 0 and {most:,}")
-        return levels.astype(np.uint16 if picture.mode == "I" else np.float64)
+        if not np.isfinite(values).all() or values.min() < 0 or values.max() > most:
+            raise UserError(f"{name}: pixel values that are not between 0 and {most:,}")
+        return values.astype(np.uint16 if picture.mode == "I" else np.float64)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         paper = Image.new("RGBA", picture.size, "white")

@@ -1,13 +1,15 @@
-"""A picture of a digit, however it was made -> the 28x28 that MNIST would have made of it.
+"""A picture of a digit, however it was made -> the 28x28 image that MNIST would have made of it.
 
-LeCun et al. 1998, section III-A: the bilevel digits of NIST were size-normalised to fit a 20x20
-box while preserving their aspect, which made them grey by anti-aliasing, and centred in 28x28 by
-their centre of mass. Pictures are not bilevel and not clean: the ink has to be found first. The
+LeCun et al. 1998, section III-A: the black and white digits of NIST were scaled to fit a 20x20 box
+with their aspect ratio kept, which made them grey by anti-aliasing, and centred in 28x28 by their
+centre of mass. Pictures are neither black and white nor clean: the ink has to be found first. The
 constants were set by eye and trial on digits of MNIST's 60,000, never by its test digits;
 docs/reading.md says what each step is worth.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,55 +18,49 @@ from scipy import ndimage
 
 from mnist_arch.errors import UserError
 
-SIDE, BOX, CENTRE = 28, 20, 14  # pixels; MNIST's centres of mass are at 14, counted from 0
-WORKING_SIDE = 512  # pixels: larger pictures are reduced first
-LIGHT_SIDE = 96  # pixels of the reduced picture in which light and shadow are looked for
-SMOOTHING = 1 / 8  # of what would be a pixel of 28, less one: the blur by which ink is looked for
-FAINTEST = 0.06  # contrast of ink, of the whole range of levels, below which a picture is blank
-NOISE = 5  # times the background's deviation: ink must stand out so far
-EDGE = 0.1  # of the ink's contrast: what is fainter is no part of a stroke
-SHARPNESS, RADIUS = 1.0, 2.0  # of pictures larger than 28, and pixels of 28: NIST's were bilevel
-GAP = 0.12  # of the height of the largest part: parts of one digit are no farther apart
-SPECK = 0.03  # of the ink of the largest part: smaller ones are dirt
-STROKES = (1.9, 5.6)  # pixels of 28: 1 % of MNIST's digits are thinner, 1 % bolder
-STROKE = 3.1  # pixels of 28: the median of MNIST's, given to strokes outside of that range
-SECOND = 0.2  # of the ink: another group as large as that is another sign
-MOST_PARTS = 12  # of signs; more is no writing
+# MNIST's geometry, in pixels.
+SIDE = 28  # of an image
+BOX = 20  # the longer side of a digit
+CENTRE = 14  # where the centre of mass lies, rows and columns counted from 0
+STROKES = (1.9, 5.6)  # widths of strokes: 1 % of MNIST's digits are thinner, 1 % bolder
+STROKE = 3.1  # the median width, to which strokes outside that range are redrawn
+
+# The picture that is worked on.
+WORKING_SIDE = 512  # pixels: the longer side of a larger picture is reduced to this
+LIGHT_SIDE = 96  # pixels: that of the reduced picture from which light and shadow are estimated
+
+# Ink or not.
+SMOOTHING = 1 / 8  # standard deviation of the blur before thresholds, in pixels of a 28-pixel grid
+FAINTEST = 0.06  # least contrast of ink, as a share of the range of pixel values
+NOISE = 5  # least contrast of ink, in standard deviations of the background
+EDGE = 0.1  # where a stroke ends: this share of the ink's contrast
+
+# Which ink is one sign.
+SPECK = 0.03  # connected parts with less than this share of the largest part's ink are dirt
+MOST_PARTS = 12  # connected parts that are looked at, largest first
+GAP = 0.12  # greatest distance of two parts of one sign, as a share of the largest part's height
+SECOND = 0.2  # all other signs together: with this share of the largest's ink, there are several
+
+# Enlarged digits are blurred, NIST's were not: an unsharp mask.
+SHARPNESS = 1.0  # how much of the difference from the blurred digit is added
+RADIUS = 2.0  # standard deviation of that blur, in pixels of the 20x20 box
 
 BLANK, SEVERAL = "nothing written", "several signs"  # why a picture may be no digit
 
-Levels = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+Values = NDArray[np.float64]  # (h, w)
+Mask = NDArray[np.bool_]  # (h, w)
+Shape = tuple[int, ...]  # height, width
 Box = tuple[int, int, int, int]
-
-
-@dataclass(frozen=True)
-class Steps:
-    """Which steps are taken; leaving one out shows what it is worth."""
-
-    polarity: bool = True
-    background: bool = True
-    noise: bool = True
-    largest_group: bool = True
-    fit_to_box: bool = True
-    keep_aspect: bool = True
-    antialias: bool = True
-    centre_by_mass: bool = True
-    sharpness: bool = True
-    stroke_weight: bool = True
-
-
-ALL_STEPS = Steps()
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What a network is to see of a picture, and what was found on the way.
+    """What a network is to see of a picture, and where that comes from.
 
     Attributes:
-        image: (28, 28) uint8 pixel levels, 0 background to 255 ink.
+        image: (28, 28) uint8 pixel values, 0 background to 255 ink.
         ink: "dark" or "light", against its background.
-        box: Top, left, bottom, right of the ink, in pixels of the picture, the last two beyond it.
+        box: Top, left, bottom, right of the ink, in pixels of the picture, the last two exclusive.
         doubts: Why it may be no digit: BLANK, SEVERAL; mostly none.
     """
 
@@ -74,115 +70,232 @@ class Prepared:
     doubts: tuple[str, ...] = ()
 
 
-def prepare(pixels: NDArray[np.generic], steps: Steps = ALL_STEPS) -> Prepared:
-    """(H, W) grey levels, 0..255, or of 16 bits if their type is uint16 -> what a network sees.
-
-    Raises:
-        UserError: It is not a two-dimensional array of such levels.
-    """
-    ink, dark, scale = _ink(pixels, steps)
-    groups = _groups(ink, steps)
-    name = "dark" if dark else "light"
-    if not groups:
-        blank = np.zeros((SIDE, SIDE), np.uint8)
-        return Prepared(blank, name, (0, 0, *pixels.shape), (BLANK,))
-    weights = [ink[group].sum() for group in groups]
-    largest = int(np.argmax(weights))
-    shown = groups[largest] if steps.largest_group else np.any(groups, axis=0)
-    made = _made(ink, shown, name, scale, steps)
-    others = sum(weights) - weights[largest]
-    several = (SEVERAL,) if others > SECOND * weights[largest] else ()
-    return replace(made, doubts=(*several, *made.doubts))
-
-
-def prepare_each(pixels: NDArray[np.generic], steps: Steps = ALL_STEPS) -> list[Prepared]:
-    """(H, W) grey levels of some digits side by side -> each of them, from left to right.
-
-    Raises:
-        UserError: It is not a two-dimensional array of finite numbers.
-    """
-    ink, dark, scale = _ink(pixels, steps)
-    name = "dark" if dark else "light"
-    groups = _groups(ink, steps)
-    tallest = max((_height(group) for group in groups), default=0)
-    signs = [group for group in groups if _height(group) > tallest / 3]
-    signs.sort(key=lambda group: ndimage.center_of_mass(group)[1])
-    return [_made(ink, sign, name, scale, steps) for sign in signs]
-
-
-def _ink(pixels: NDArray[np.generic], steps: Steps) -> tuple[Levels, bool, float]:
-    """Find how much ink there is: (h, w), 0 to about 1; whether it is dark; picture / working."""
-    levels = _levels(pixels)
-    reduction = max(1.0, max(levels.shape) / WORKING_SIDE)
-    if reduction > 1:
-        height, width = (max(1, round(side / reduction)) for side in levels.shape)
-        levels = _resized(levels, height, width, Image.Resampling.BOX)
-    height, width = levels.shape
-    reduced = max(1.0, max(height, width) / LIGHT_SIDE)
-    size = max(1, round(height / reduced)), max(1, round(width / reduced))
-    small = _resized(levels, *size, Image.Resampling.BOX)
-    paper = _surface(small) if steps.background else np.full_like(small, np.median(small))
-    dark = bool(((small - paper) ** 3).sum() < 0) if steps.polarity else False
-    sign = -1 if dark else 1
-    for _ in range(2 if steps.background else 0):
-        paper = paper + sign * _local(sign * (small - paper))
-    paper = _resized(paper, height, width, Image.Resampling.BILINEAR)
-    return sign * (levels - paper), dark, reduction
-
-
-def _levels(pixels: NDArray[np.generic]) -> Levels:
-    """(H, W) of any type -> levels from 0 to 1."""
-    whole = np.asarray(pixels)
-    if whole.ndim != 2 or not whole.size or whole.dtype.kind not in "buif":
-        raise UserError(
-            f"a picture of shape {whole.shape} and type {whole.dtype}: expected (height, width) "
-            "grey levels"
-        )
-    levels = whole.astype(np.float64)
-    if not np.isfinite(levels).all():
-        raise UserError("a picture with levels that are not finite numbers")
-    if whole.dtype == np.bool_:
-        return levels
-    if whole.dtype == np.uint16:
-        return levels / 65535
-    if levels.min() < 0 or levels.max() > 255 or 0 < levels.max() <= 1:
-        raise UserError(
-            f"a picture with levels from {levels.min():g} to {levels.max():g}: expected 0 to 255"
-        )
-    return levels / 255
-
-
-def _surface(levels: Levels) -> Levels:
-    """Fit light that varies slowly over a picture: a parabola through its rim's middle levels."""
-    height, width = levels.shape
+def fitted_light(values: Values) -> Values:
+    """Fit light that varies slowly: a parabola through the median values of the rim."""
+    height, width = values.shape
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
     terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
     rim = np.maximum(abs(x), abs(y)) > 0.75
     if rim.sum() < 50:  # too few to tell light from ink
-        return np.full_like(levels, np.median(levels[rim]))
+        return np.full_like(values, np.median(values[rim]))
     step = max(1, int(rim.sum()) // 4000)
-    known, values = terms[rim][::step], levels[rim][::step]
-    coefficients = np.array([np.median(values), 0, 0, 0, 0, 0])
+    known, targets = terms[rim][::step], values[rim][::step]
+    coefficients = np.array([np.median(targets), 0, 0, 0, 0, 0])
     for _ in range(8):  # least absolute deviations, by weights
-        weights = 1 / np.maximum(abs(values - known @ coefficients), 1e-3)
+        weights = 1 / np.maximum(abs(targets - known @ coefficients), 1e-3)
         scaled = known * weights[:, None]
-        coefficients = np.linalg.lstsq(scaled.T @ known, scaled.T @ values, rcond=1e-9)[0]
-    surface: Levels = terms @ coefficients
-    return surface
+        coefficients = np.linalg.lstsq(scaled.T @ known, scaled.T @ targets, rcond=1e-9)[0]
+    return np.asarray(terms @ coefficients)
 
 
-def _local(ink: Levels) -> Levels:
+def is_dark(contrast: Values) -> bool:
+    """Tell whether what stands out from the background is darker than it."""
+    return bool((contrast**3).sum() < 0)
+
+
+def averaged_shadow(ink: Values) -> Values:
     """Average what is no ink over a quarter of the picture: shadows that are no parabola."""
-    threshold = _otsu(ink)
-    paper = ~ndimage.binary_dilation(ink > threshold / 2, iterations=max(1, max(ink.shape) // 56))
+    reach = max(1, max(ink.shape) // 56)
+    paper = ~ndimage.binary_dilation(ink > _otsu(ink) / 2, iterations=reach)
     sigma = max(ink.shape) / 12
     weight = ndimage.gaussian_filter(paper.astype(np.float64), sigma, truncate=3)
-    level = ndimage.gaussian_filter(np.where(paper, ink, 0), sigma, truncate=3)
-    found: Levels = level / np.maximum(weight, 0.02)
-    return found
+    total = ndimage.gaussian_filter(np.where(paper, ink, 0), sigma, truncate=3)
+    return np.asarray(total / np.maximum(weight, 0.02))
 
 
-def _otsu(values: Levels) -> float:
+def smoothed(ink: Values) -> Values:
+    """Blur noise away; a picture of 28x28 stays as it is."""
+    sigma = SMOOTHING * max(0, max(ink.shape) / SIDE - 1)
+    return np.asarray(ndimage.gaussian_filter(ink, sigma))
+
+
+def stroke_edge(contrast: float, deviation: float, threshold: float) -> float:
+    """Return where strokes end, so that their anti-aliased rims belong to them."""
+    return min(max(EDGE * contrast, NOISE * deviation / 2), threshold)
+
+
+def least_ink(most: float) -> float:
+    """Return how much ink a part has that is not dirt beside the largest."""
+    return SPECK * most
+
+
+def largest(signs: Sequence[Mask], weights: NDArray[np.float64]) -> Mask:
+    """Choose the sign with the most ink."""
+    return signs[int(np.argmax(weights))]
+
+
+def sharpened(digit: Values) -> Values:
+    """Sharpen a digit that is more than twice as large as MNIST's."""
+    longest = max(digit.shape)
+    if longest <= 2 * BOX:
+        return digit
+    blurred = ndimage.gaussian_filter(digit, RADIUS * longest / BOX, mode="constant")
+    return np.asarray((digit + SHARPNESS * (digit - blurred)).clip(0, 1))
+
+
+def fitted_size(digit: Shape, _: Shape) -> Shape:
+    """Fit the (height, width) of a digit into the box, its aspect ratio kept."""
+    return tuple(max(1, round(BOX * side / max(digit))) for side in digit)
+
+
+def reweighted(digit: Values, size: Shape) -> Values:
+    """Redraw strokes that are thinner or bolder than MNIST's, at 8 times the final size."""
+    stroke, fine = _stroke(digit) * BOX / max(digit.shape), 8
+    if STROKES[0] <= stroke <= STROKES[1]:
+        return digit
+    return _redrawn(digit, (size[0] * fine, size[1] * fine), (STROKE - stroke) * fine)
+
+
+def antialiased(digit: Values, size: Shape) -> Values:
+    """Resize a digit smoothly."""
+    shrinks = digit.shape[0] >= size[0]
+    method = Image.Resampling.BOX if shrinks else Image.Resampling.BICUBIC
+    return resized(digit, size, method)
+
+
+def corner_by_mass(digit: Values) -> Shape:
+    """Return the row and column of the digit's corner that centre its mass in the image."""
+    y, x = (CENTRE - round(place) for place in ndimage.center_of_mass(digit))
+    return y, x
+
+
+class Preprocessor(NamedTuple):
+    """The way from a picture to images, its steps by name.
+
+    `analysis.ablation` replaces one step after the other, which shows what each is worth.
+    """
+
+    light: Callable[[Values], Values] = fitted_light
+    is_dark: Callable[[Values], bool] = is_dark
+    shadow: Callable[[Values], Values] = averaged_shadow
+    smooth: Callable[[Values], Values] = smoothed
+    edge: Callable[[float, float, float], float] = stroke_edge
+    least: Callable[[float], float] = least_ink
+    choose: Callable[[Sequence[Mask], NDArray[np.float64]], Mask] = largest
+    sharpen: Callable[[Values], Values] = sharpened
+    size: Callable[[Shape, Shape], Shape] = fitted_size
+    weigh: Callable[[Values, Shape], Values] = reweighted
+    resize: Callable[[Values, Shape], Values] = antialiased
+    corner: Callable[[Values], Shape] = corner_by_mass
+
+    def prepare(self, pixels: NDArray[np.generic]) -> Prepared:
+        """(H, W) pixel values, 0 to 255, or to 65,535 if they are uint16 -> what a network sees.
+
+        Raises:
+            UserError: It is not a two-dimensional array of such values.
+        """
+        ink, dark, scale = self._ink(pixels)
+        signs = self._signs(ink)
+        if not signs:
+            blank = np.zeros((SIDE, SIDE), np.uint8)
+            return Prepared(blank, _name(dark), (0, 0, *pixels.shape), (BLANK,))
+        weights = np.array([ink[sign].sum() for sign in signs])
+        prepared = self._prepared(ink, self.choose(signs, weights), dark, scale)
+        others = sum(weights) - weights.max()
+        return replace(prepared, doubts=(SEVERAL,) if others > SECOND * weights.max() else ())
+
+    def prepare_each(self, pixels: NDArray[np.generic]) -> list[Prepared]:
+        """(H, W) pixel values of digits side by side -> each of them, from left to right.
+
+        Raises:
+            UserError: It is not a two-dimensional array of pixel values.
+        """
+        ink, dark, scale = self._ink(pixels)
+        signs = self._signs(ink)
+        tallest = max(map(_length, signs), default=0)
+        signs = [sign for sign in signs if _length(sign) > tallest / 3]
+        signs.sort(key=lambda sign: ndimage.center_of_mass(sign)[1])
+        return [self._prepared(ink, sign, dark, scale) for sign in signs]
+
+    def _ink(self, pixels: NDArray[np.generic]) -> tuple[Values, bool, float]:
+        """Separate ink from paper: (h, w), 0 to about 1; whether it is dark; picture / working."""
+        values = _values(pixels)
+        reduction = max(1.0, max(values.shape) / WORKING_SIDE)
+        if reduction > 1:
+            values = resized(values, _scaled(values.shape, reduction), Image.Resampling.BOX)
+        reduced = _scaled(values.shape, max(1.0, max(values.shape) / LIGHT_SIDE))
+        small = resized(values, reduced, Image.Resampling.BOX)
+        paper = self.light(small)
+        dark = self.is_dark(small - paper)
+        sign = -1 if dark else 1
+        for _ in range(2):
+            paper = paper + sign * self.shadow(sign * (small - paper))
+        paper = resized(paper, values.shape, Image.Resampling.BILINEAR)
+        return sign * (values - paper), dark, reduction
+
+    def _signs(self, ink: Values) -> list[Mask]:
+        """Return the (h, w) masks of strokes that belong together."""
+        smooth = self.smooth(ink)
+        threshold = _otsu(smooth)
+        strong = smooth > threshold
+        if not strong.any():
+            return []
+        contrast = float(np.median(smooth[strong]))
+        deviation = 1.4826 * float(np.median(abs(smooth[~strong])))
+        if contrast < max(FAINTEST, NOISE * deviation):
+            return []
+        inked = smooth > self.edge(contrast, deviation, threshold)
+        strokes = ndimage.binary_propagation(strong, np.ones((3, 3)), inked)
+        labels, count = ndimage.label(strokes, np.ones((3, 3)))
+        weights = ndimage.sum_labels(ink, labels, np.arange(1, count + 1))
+        order = np.argsort(-weights)
+        least = self.least(weights[order[0]])
+        return _together(
+            [labels == label + 1 for label in order[:MOST_PARTS] if weights[label] > least]
+        )
+
+    def _prepared(self, ink: Values, sign: Mask, dark: bool, scale: float) -> Prepared:
+        """Turn one sign into a 28x28 image."""
+        top, left, bottom, right = _box(sign)
+        around = ndimage.binary_dilation(sign, np.ones((3, 3)))
+        digit = np.where(around, ink, 0)[top:bottom, left:right].clip(0)
+        peak = np.percentile(digit[sign[top:bottom, left:right]], 90)
+        digit = self.sharpen((digit / max(peak, 1e-9)).clip(0, 1))
+        size = self.size(digit.shape, ink.shape)
+        digit = self.resize(self.weigh(digit, size), size).clip(0, None)
+        digit = (digit / max(np.percentile(digit, 98), 1e-9)).clip(0, 1)
+        y, x = (SIDE + place for place in self.corner(digit))
+        canvas = np.zeros((3 * SIDE, 3 * SIDE))
+        canvas[y : y + digit.shape[0], x : x + digit.shape[1]] = digit
+        image = np.rint(255 * canvas[SIDE : 2 * SIDE, SIDE : 2 * SIDE]).astype(np.uint8)
+        box = (int(top * scale), int(left * scale), round(bottom * scale), round(right * scale))
+        return Prepared(image, _name(dark), box)
+
+
+prepare, prepare_each = Preprocessor().prepare, Preprocessor().prepare_each
+
+
+def _scaled(shape: Shape, divisor: float) -> Shape:
+    """Divide height and width, to one pixel at least."""
+    return tuple(max(1, round(side / divisor)) for side in shape)
+
+
+def _name(dark: bool) -> str:
+    return "dark" if dark else "light"
+
+
+def _values(pixels: NDArray[np.generic]) -> Values:
+    """(H, W) of any type -> values from 0 to 1."""
+    picture = np.asarray(pixels)
+    if picture.ndim != 2 or not picture.size or picture.dtype.kind not in "buif":
+        raise UserError(
+            f"a picture of shape {picture.shape} and type {picture.dtype}: expected (height, "
+            "width) pixel values"
+        )
+    values = picture.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise UserError("a picture with pixel values that are not finite numbers")
+    if picture.dtype == np.bool_:
+        return values
+    if picture.dtype == np.uint16:
+        return values / 65535
+    low, high = values.min(), values.max()
+    if low < 0 or high > 255 or 0 < high <= 1:
+        raise UserError(f"a picture with pixel values from {low:g} to {high:g}: expected 0 to 255")
+    return values / 255
+
+
+def _otsu(values: Values) -> float:
     """Return the threshold between ink and paper that separates the two best (Otsu 1979)."""
     counts, edges = np.histogram(values, 256)
     middles = (edges[1:] + edges[:-1]) / 2
@@ -194,42 +307,20 @@ def _otsu(values: Levels) -> float:
     return float(edges[1:][np.nanargmax(np.where(above > 0, between, -1))])
 
 
-def _groups(ink: Levels, steps: Steps) -> list[Mask]:
-    """Return the (h, w) masks of strokes that belong together."""
-    sigma = SMOOTHING * max(0, max(ink.shape) / SIDE - 1) if steps.noise else 0
-    smooth = ndimage.gaussian_filter(ink, sigma)
-    threshold = _otsu(smooth)
-    strong = smooth > threshold
-    if not strong.any():
-        return []
-    contrast = float(np.median(smooth[strong]))
-    deviation = 1.4826 * float(np.median(abs(smooth[~strong])))
-    if contrast < max(FAINTEST, NOISE * deviation):
-        return []
-    edge = max(EDGE * contrast, NOISE * deviation / 2) if steps.noise else threshold
-    every = ndimage.binary_propagation(strong, np.ones((3, 3)), smooth > min(edge, threshold))
-    labels, count = ndimage.label(every, np.ones((3, 3)))
-    weights = ndimage.sum_labels(ink, labels, np.arange(1, count + 1))
-    order = np.argsort(-weights)
-    least = SPECK * weights[order[0]] if steps.noise else 0
-    parts = [labels == label + 1 for label in order[:MOST_PARTS] if weights[label] > least]
-    return _together(parts)
-
-
 def _together(parts: list[Mask]) -> list[Mask]:
     """Join parts that are near each other, unless they stand side by side like two signs."""
-    reach = GAP * max(_height(part) for part in parts)
-    groups: list[Mask] = []
+    reach = GAP * max(map(_length, parts))
+    signs: list[Mask] = []
     for part in parts:
         near = ndimage.distance_transform_edt(~part) <= reach
-        joined = [group for group in groups if (group & near).any() and not _beside(group, part)]
-        groups = [group for group in groups if not any(group is each for each in joined)]
-        groups.append(np.any([part, *joined], axis=0))
-    return groups
+        joined = [sign for sign in signs if (sign & near).any() and not _beside(sign, part)]
+        signs = [sign for sign in signs if not any(sign is each for each in joined)]
+        signs.append(np.any([part, *joined], axis=0))
+    return signs
 
 
 def _beside(one: Mask, other: Mask) -> bool:
-    """Tell whether two groups are both tall and hardly above each other."""
+    """Tell whether two parts are both tall and hardly above each other."""
     (top, left, bottom, right), (top_, left_, bottom_, right_) = _box(one), _box(other)
     overlap = min(right, right_) - max(left, left_)
     tall = min(bottom - top, bottom_ - top_) > 0.6 * max(bottom - top, bottom_ - top_)
@@ -237,83 +328,40 @@ def _beside(one: Mask, other: Mask) -> bool:
 
 
 def _box(mask: Mask) -> Box:
-    """Return top, left, bottom and right of what is True; the last two lie beyond it."""
+    """Return top, left, bottom and right of what is True, the last two exclusive."""
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
-def _height(mask: Mask) -> int:
+def _length(mask: Mask) -> int:
     """Return the longer side of a mask's box."""
     top, left, bottom, right = _box(mask)
     return max(bottom - top, right - left)
 
 
-def _made(ink: Levels, shown: Mask, name: str, scale: float, steps: Steps) -> Prepared:
-    """Make the 28x28 of one group of strokes."""
-    box = _box(shown)
-    top, left, bottom, right = box
-    around = ndimage.binary_dilation(shown, np.ones((3, 3)))
-    digit = np.where(around, ink, 0)[top:bottom, left:right].clip(0)
-    peak = np.percentile(digit[shown[top:bottom, left:right]], 90)
-    digit = (digit / max(peak, 1e-9)).clip(0, 1)
-    longest = max(digit.shape)
-    if longest > 2 * BOX and steps.sharpness:
-        blurred = ndimage.gaussian_filter(digit, RADIUS * longest / BOX, mode="constant")
-        digit = (digit + SHARPNESS * (digit - blurred)).clip(0, 1)
-    if steps.fit_to_box:
-        height, width = (max(1, round(BOX * side / longest)) for side in digit.shape)
-        if not steps.keep_aspect:
-            height = width = BOX
-    else:
-        height, width = (
-            max(1, min(SIDE, round(SIDE * side / max(ink.shape)))) for side in digit.shape
-        )
-    width_of_strokes = _stroke(digit) * BOX / longest
-    fine = 8
-    if steps.stroke_weight and not STROKES[0] <= width_of_strokes <= STROKES[1]:
-        digit = _weighted(digit, height * fine, width * fine, (STROKE - width_of_strokes) * fine)
-    method = Image.Resampling.BOX if digit.shape[0] >= height else Image.Resampling.BICUBIC
-    method = method if steps.antialias else Image.Resampling.NEAREST
-    small = _resized(digit, height, width, method).clip(0, None)
-    small = (small / max(np.percentile(small, 98), 1e-9)).clip(0, 1)
-    image = np.zeros((3 * SIDE, 3 * SIDE))
-    if steps.centre_by_mass:
-        middle = ndimage.center_of_mass(small)
-        y, x = (SIDE + CENTRE - round(each) for each in middle)
-    else:
-        y, x = (SIDE + (SIDE - side) // 2 for side in small.shape)
-    image[y : y + small.shape[0], x : x + small.shape[1]] = small
-    levels = np.rint(255 * image[SIDE : 2 * SIDE, SIDE : 2 * SIDE]).astype(np.uint8)
-    original = (int(top * scale), int(left * scale), round(bottom * scale), round(right * scale))
-    return Prepared(levels, name, original, ())
-
-
-def _stroke(digit: Levels) -> float:
-    """Return the mean width of strokes in pixels: points of a strip are w/4 from its edge."""
+def _stroke(digit: Values) -> float:
+    """Return the mean width of strokes, pixels: 4 times their points' mean distance to an edge."""
     zoom = max(1, round(80 / max(digit.shape)))
     padded = np.pad(digit, 1)
-    size = (padded.shape[0] * zoom, padded.shape[1] * zoom)
-    fine = _resized(padded, *size, Image.Resampling.BILINEAR) > 0.5
+    fine = resized(padded, _scaled(padded.shape, 1 / zoom), Image.Resampling.BILINEAR) > 0.5
     if not fine.any():
         return 1.0
     return float(4 * ndimage.distance_transform_edt(fine)[fine].mean()) / zoom
 
 
-def _weighted(digit: Levels, height: int, width: int, wider: float) -> Levels:
+def _redrawn(digit: Values, size: Shape, wider: float) -> Values:
     """Redraw strokes ``wider`` pixels wider (or narrower), at a size of (height, width)."""
-    method = Image.Resampling.BICUBIC if digit.shape[0] < height else Image.Resampling.BOX
-    fine = np.pad(_resized(digit, height, width, method), 8)
+    fine = np.pad(antialiased(digit, size), 8)
     inside = fine > 0.5
     distance = ndimage.distance_transform_edt(inside) - ndimage.distance_transform_edt(~inside)
     drawn = (distance + wider / 2 + 0.5).clip(0, 1)
     if not drawn.any():
         return digit
     top, left, bottom, right = _box(drawn > 0)
-    redrawn: Levels = drawn[top:bottom, left:right]
-    return redrawn
+    return np.asarray(drawn[top:bottom, left:right])
 
 
-def _resized(levels: Levels, height: int, width: int, method: Image.Resampling) -> Levels:
-    """Resize (h, w) levels with Pillow, which averages over all pixels that it reduces."""
-    picture = Image.fromarray(levels.astype(np.float32))
-    return np.asarray(picture.resize((width, height), method), dtype=np.float64)
+def resized(values: Values, size: Shape, method: Image.Resampling) -> Values:
+    """Resize values to (height, width) with Pillow, which averages over all pixels it reduces."""
+    picture = Image.fromarray(values.astype(np.float32))
+    return np.asarray(picture.resize((size[1], size[0]), method), dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Pictures of robustness."""
+"""Figures of robustness."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,9 +11,9 @@ from mnist_arch.analysis.robustness import Averaged
 from mnist_arch.reports.figures.style import DPI, color, marker, plain
 
 TRAINED = {  # a column of panels each
-    "trained on digits as they are": lambda net: not net.augmented,
-    "on distorted digits, else the same": lambda net: net.augmented and net.recipe != "modern",
-    "by the modern recipe, distorted too": lambda net: net.augmented and net.recipe == "modern",
+    "trained without augmentation": lambda net: not net.augmentation,
+    "with augmentation, else the same": lambda net: net.augmentation and net.recipe != "modern",
+    "modern recipe, augmented": lambda net: net.augmentation and net.recipe == "modern",
 }
 
 
@@ -22,7 +22,7 @@ def corruption_panels(
 ) -> Figure:
     """Draw accuracy (percent) against strength: a row of panels for each corruption.
 
-    Networks are told apart by colour and marker, how they were trained by the column.
+    Colour and marker tell the networks, the column how they were trained.
     """
     figure = Figure(figsize=(9, 1.2 + 1.45 * len(corruptions)), dpi=DPI, layout="constrained")
     panels = figure.subplots(

@@ -51,7 +51,7 @@ def curves_digest(figure: Figure) -> str:
 
 
 def write_png(figure: Figure, path: Path) -> None:
-    """Write a figure, whole or not at all, with the digest of its curves.
+    """Write a figure atomically, with the digest of its curves.
 
     What other versions of Matplotlib draw differs in pixels, but not in that.
     """
