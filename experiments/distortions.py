@@ -3,8 +3,8 @@
     python -m experiments.distortions
     python -m experiments.distortions --data mnist_5k --out some.png
 
-Each row shows one distortion, its strength drawn anew for each digit. Those of augmented_cnn are
-its recipe's, those of LeCun et al. 1998 those of conf/recipe/augmentation/paper_1998.yaml.
+Each row shows one distortion, its strength drawn anew for each digit. The strengths are those of
+augmented_cnn's recipe and of conf/recipe/augmentation/paper_1998.yaml.
 """
 
 import argparse

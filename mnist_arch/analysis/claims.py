@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import mean, stdev
+from typing import NamedTuple
 
 from scipy import stats
 
@@ -99,8 +100,7 @@ def overfitting(groups: Sequence[Group], name: str = "regularized_cnn") -> Overf
     return Overfitting(best, whole - part)
 
 
-@dataclass(frozen=True)
-class Failures:
+class Failures(NamedTuple):
     """Of some networks, how many classify less than half of some images correctly.
 
     ``low`` and ``high`` are the least and the greatest accuracy, in percent.
