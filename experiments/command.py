@@ -1,10 +1,14 @@
 """What the command lines share: a user's mistake is one line on standard error, exit code 2."""
 
+import argparse
 import os
+import shlex
 import sys
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
+from mnist_arch.errors import UserError
 from mnist_arch.runs.config import explanation
 
 ASKED_FOR_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
@@ -34,3 +38,22 @@ def run_command(main: Callable[[], Any]) -> None:
             raise
         sys.stderr.write("interrupted\n")
         sys.exit(130)
+
+
+class Parser(argparse.ArgumentParser):
+    """Parses a command's arguments; --help shows its module's docstring, a mistake is one line."""
+
+    def __init__(self, module: str, docstring: str | None) -> None:
+        super().__init__(
+            prog=f"python -m experiments.{Path(module).stem}",
+            description=docstring,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message}; --help shows how it is called")
+
+    @property
+    def command(self) -> str:
+        """The command line as it was typed."""
+        return f"{self.prog} {shlex.join(sys.argv[1:])}".rstrip()

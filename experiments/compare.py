@@ -1,67 +1,51 @@
-"""Which trained nets differ, and how surely? Nothing is trained again.
+"""Which trained networks differ, and how surely? Nothing is trained again.
 
     python -m experiments.compare runs/mlp-seed* runs/mlp-modern-seed*
     python -m experiments.compare runs/lenet5-seed0 runs/lenet5-seed1 --html lenet5.html
     python -m experiments.compare 'results/lenet5-*.json' --markdown comparison.md
 
-Runs that differ only in their seed are taken together, as one net; if all do, each is compared
-with each. Records without predictions beside them, as in results/, give less, and it is said what.
+Runs that differ only in their seed are taken together, as one network; if all do, each is compared
+with each. Records without predictions beside them, as in results/, tell less.
 """
 
-import argparse
 import glob
 from pathlib import Path
 
-from experiments.command import run_command
+from experiments.command import Parser, run_command
 from mnist_arch import files
 from mnist_arch.errors import UserError
 from mnist_arch.files import target
 
 
 def main() -> None:
-    """Compare, show the tables, and write the pages asked for."""
-    parser = argparse.ArgumentParser(
-        prog="experiments.compare", description=__doc__.split("\n")[0]
-    )
+    parser = Parser(__file__, __doc__)
     parser.add_argument("runs", nargs="+", help="run folders, record files, or globs of these")
     parser.add_argument("--markdown", type=target, metavar="FILE", help="write the tables here")
-    parser.add_argument(
-        "--html",
-        type=target,
-        metavar="FILE",
-        help="write a page with pictures, whole in itself",
-    )
-    asked = parser.parse_args()
-    from mnist_arch.analysis.comparison import compare
-    from mnist_arch.reports import comparison_tables  # seconds of imports
-    from mnist_arch.reports.comparison_page import html, test_images
+    parser.add_argument("--html", type=target, metavar="FILE", help="write a page with pictures")
+    args = parser.parse_args()
+    from mnist_arch.analysis.comparison import compare  # seconds of imports
+    from mnist_arch.reports import comparison as report
 
-    compared = compare([path for word in asked.runs for path in paths(word)])
-    print(comparison_tables.screen(compared))
-    if asked.markdown:
-        _write(asked.markdown, comparison_tables.page(compared))
-    if asked.html:
-        _write(asked.html, html(compared, *test_images(compared.record)))
+    comparison = compare([path for word in args.runs for path in paths(word)])
+    print(report.text(comparison))
+    if args.markdown:
+        files.write(args.markdown, report.markdown(comparison))
+        print(args.markdown)
+    if args.html:
+        files.write(args.html, report.html(comparison, *report.images_of(comparison.record)))
+        print(args.html)
 
 
 def paths(word: str) -> list[Path]:
-    """Return what a word names: a folder or file of that very name, or those that it is a glob of.
+    """Return the folder or file of that very name, or else those that match it as a glob.
 
     Raises:
         UserError: There is none.
     """
-    if Path(word).exists():
-        return [Path(word)]
-    found = sorted(glob.glob(word))
-    if not found:
+    matches = [word] if Path(word).exists() else sorted(glob.glob(word))
+    if not matches:
         raise UserError(f"{word}: no such run folder or record file")
-    return [Path(each) for each in found]
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a page that appears whole or not at all, and say where."""
-    files.write(path, text)
-    print(path)
+    return [Path(each) for each in matches]
 
 
 if __name__ == "__main__":

@@ -3,40 +3,40 @@
     python -m experiments.ensemble runs/augmented_cnn-seed*
     python -m experiments.ensemble runs/lenet5-seed0 runs/mlp-seed0 --out both.json
 
-The test digits are read by the averaged probabilities of all members.
+The test images are classified by the averaged probabilities of all members.
 """
 
-import argparse
-import shlex
-import sys
 from pathlib import Path
 
-from experiments.command import run_command
+from experiments.command import Parser, run_command
 from mnist_arch.files import target
 
 
 def main() -> None:
-    """Average, say the result, and write its record if asked to."""
-    parser = argparse.ArgumentParser(
-        prog="experiments.ensemble", description=__doc__.split("\n")[0]
-    )
+    parser = Parser(__file__, __doc__)
     parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
     parser.add_argument("--out", type=target, metavar="FILE", help="write the record here")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     from mnist_arch.analysis.ensembles import average  # seconds of imports
+    from mnist_arch.reports.table import Column, Table
 
-    command = shlex.join(["python", "-m", "experiments.ensemble", *sys.argv[1:]])
-    ensemble = average(asked.runs, command)
-    for folder, member in zip(asked.runs, ensemble.members, strict=True):
-        print(f"{member['test_errors']:>6,} errors, loss {member['test_loss']:.4f}  {folder}")
-    best = min(member["test_errors"] for member in ensemble.members)
-    print(
-        f"{ensemble.test_errors:>6,} errors, loss {ensemble.test_loss:.4f}  all {len(asked.runs)} "
-        f"of them: {100 * (1 - ensemble.test_errors / ensemble.test_images):.2f} %, "
-        f"the best member {100 * (1 - best / ensemble.test_images):.2f} %"
+    ensemble = average(args.runs, parser.command)
+    scores = [(member["test_errors"], member["test_loss"]) for member in ensemble.members]
+    scores.append((ensemble.test_errors, ensemble.test_loss))
+    images = ensemble.test_images
+    rows = [
+        (str(name), errors, 100 * (images - errors) / images, loss)
+        for name, (errors, loss) in zip([*args.runs, "all together"], scores, strict=True)
+    ]
+    columns = (
+        Column("run"),
+        Column("errors", "{:,}"),
+        Column("accuracy", "{:.2f} %"),
+        Column("loss", "{:.4f}"),
     )
-    if asked.out:
-        ensemble.write(asked.out)
+    print(Table(columns, rows).text(widest=60))
+    if args.out:
+        ensemble.write(args.out)
 
 
 if __name__ == "__main__":

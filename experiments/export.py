@@ -4,52 +4,47 @@
     python -m experiments.export runs/* --format onnx --out exports
 
 A file takes raw pixels, any number of images at once, and gives scores and probabilities. It is
-kept only when it reads 1,000 digits as the network does; a model card is written beside it.
+kept only if it predicts for 1,000 digits what the network predicts; a model card is written beside
+it.
 """
 
-import argparse
-import shlex
-import sys
 from pathlib import Path
 
-from experiments.command import run_command
+from experiments.command import Parser, run_command
+from mnist_arch import files
 from mnist_arch.errors import UserError
 from mnist_arch.files import target
 
 
 def main() -> None:
-    """Export run by run, then print sizes and differences."""
-    parser = argparse.ArgumentParser(prog="experiments.export", description=__doc__.split("\n")[0])
+    parser = Parser(__file__, __doc__)
     parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
     parser.add_argument("--format", default="onnx,pt2", metavar="NAMES", help="onnx, pt2 or both")
     parser.add_argument("--out", type=Path, default=Path("exports"), metavar="FOLDER")
     parser.add_argument("--data", default="mnist", metavar="NAME", help="to verify the files on")
     parser.add_argument("--root", type=Path, metavar="FOLDER", help="of the data")
     parser.add_argument("--record", type=target, metavar="FILE", help="for sizes and differences")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     from mnist_arch.data import sources  # seconds of imports
     from mnist_arch.inference.export import export
     from mnist_arch.reports import card
-    from mnist_arch.reports.results import aligned
     from mnist_arch.runs import records
+    from mnist_arch.runs.provenance import Provenance
 
-    if len({run.resolve().name for run in asked.runs}) < len(asked.runs):
-        raise UserError(
-            "two of the runs have the same name, so that their files would have it too"
-        )
-    for run in asked.runs:
-        records.read(run / "record.json")  # what is no run is said before any work
-    data = sources.load(asked.data, asked.root or sources.default_root())
+    if len({run.resolve().name for run in args.runs}) < len(args.runs):
+        raise UserError("two of the runs have the same name, and so would their files")
+    for run in args.runs:
+        records.read(run / "record.json")  # a folder that is no run is refused before any work
+    data = sources.load(args.data, args.root or sources.default_root())
     exported = []
-    for run in asked.runs:
-        kept = export(run, asked.out, asked.format.split(","), data)
-        for file in kept:
-            print(f"{asked.out / file.name}: verified on {file.verified_on}")
-        exported += kept
-    print(f"\n{aligned(card.table(exported))}")
-    if asked.record:
-        command = shlex.join(["python", "-m", "experiments.export", *sys.argv[1:]])
-        card.write(asked.record, exported, command)
+    for run in args.runs:
+        for file in export(run, args.out, args.format.split(","), data):
+            files.write(args.out / f"{file.name}.md", card.model_card(file, run))
+            print(f"{args.out / file.name}: verified on {file.verified_on}")
+            exported.append(file)
+    print(f"\n{card.table(exported).text()}")
+    if args.record:
+        card.write(args.record, exported, Provenance.of(parser.command, data.sha256))
 
 
 if __name__ == "__main__":

@@ -1,21 +1,20 @@
-"""How well are pictures read that are not MNIST's, and what is doubted? Measured, as a page.
+"""How well are pictures classified that are not MNIST's, and what is doubted? As a page.
 
     python -m experiments.reading runs/lenet5-seed1 runs/mlp-seed1     (a minute or more each)
     python -m experiments.reading RUN --ablation RUN                   (with each step left out)
     python -m experiments.reading                                      (the page, from its records)
     python -m experiments.reading --least-scores runs/held_out/*       (what is doubted, by net)
 
-The networks read MNIST's test digits, turned into pictures, UCI's digits, and what is no digit.
-Each run leaves a record in results/reading; what is recorded is not measured again. The runs of
---least-scores held digits out of the 60,000; the score that 5 % of these stay below is kept for
-their network and recipe.
+The networks classify MNIST's test digits, turned into pictures, UCI's digits, and what is no
+digit. Each run leaves a record in results/reading; what is recorded is not measured again. The
+runs of --least-scores held validation digits out of the 60,000; the score below which 5 % of these
+stay is kept for their network and recipe.
 """
 
-import argparse
 import json
 from pathlib import Path
 
-from experiments.command import run_command
+from experiments.command import Parser, run_command
 from mnist_arch import files
 from mnist_arch.errors import UserError
 
@@ -24,63 +23,58 @@ ABLATION_DIGITS = 500
 
 
 def main() -> None:
-    """Measure the runs that are named, and write the page."""
-    parser = argparse.ArgumentParser(
-        prog="experiments.reading", description=__doc__.split("\n")[0]
-    )
+    parser = Parser(__file__, __doc__)
     parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
     parser.add_argument(
-        "--ablation", type=Path, metavar="RUN", help="of these, to read with each step left out"
+        "--ablation", type=Path, metavar="RUN", help="one of them, to leave each step out"
     )
     parser.add_argument("--least-scores", action="store_true", help="only measure these")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     if not (RECORDS.parent.is_dir() and PAGE.parent.is_dir()):
         raise UserError("there is no results/ and docs/ here: call it in the project's folder")
-    if asked.least_scores:
-        least_scores(asked.runs)
+    if args.least_scores:
+        least_scores(args.runs)
         return
-    if asked.ablation and asked.ablation not in asked.runs:
-        raise UserError(f"--ablation {asked.ablation}: is none of the runs")
-    if asked.runs:
-        measure(asked.runs, asked.ablation)
-    from mnist_arch.analysis.external import Reading, page
+    if args.ablation and args.ablation not in args.runs:
+        raise UserError(f"--ablation {args.ablation}: is none of the runs")
+    if args.runs:
+        measure(args.runs, args.ablation)
+    from mnist_arch.analysis.external import ExternalValidity
+    from mnist_arch.reports.external import page
     from mnist_arch.runs.records import read_as
 
-    found = [read_as(Reading, path) for path in sorted(RECORDS.glob("*.json"))]
-    if not any(each.ablation for each in found):
+    records = [read_as(ExternalValidity, path) for path in sorted(RECORDS.glob("*.json"))]
+    if not any(record.ablation for record in records):
         raise UserError(f"{RECORDS}: no run with an ablation; measure one with --ablation")
-    files.write(PAGE, page(found))
+    files.write(PAGE, page(records))
     print(PAGE)
 
 
 def measure(runs: list[Path], ablation: Path | None) -> None:
-    """Read everything with every network that has no record, and write it."""
+    """Classify everything with every network that has no record, and write it."""
     from mnist_arch.analysis import external
     from mnist_arch.data import sources
     from mnist_arch.runs import records
 
     paths = {folder: RECORDS / f"{folder.resolve().name}.json" for folder in runs}
-    waiting = []
     for folder, path in paths.items():
         run = external.identity(records.read(folder))
-        if not path.exists():
-            waiting.append(folder)
-        elif records.read_as(external.Reading, path).run != run:
+        if path.exists() and records.read_as(external.ExternalValidity, path).run != run:
             raise UserError(f"{path}: of another run than {folder}; rename one of them")
+    waiting = [folder for folder, path in paths.items() if not path.exists()]
     if not waiting:
         return
     data = sources.load("mnist", sources.default_root())
-    given = external.challenge(data.test)
+    challenge = external.challenge(data.test)
     RECORDS.mkdir(exist_ok=True)
     for folder in waiting:
         digits = ABLATION_DIGITS if folder == ablation else 0
-        found = external.measure(folder, data, given, ablation_digits=digits)
-        records.write_values(paths[folder], vars(found))
+        external.measure(folder, data, challenge, ablation_digits=digits).write(paths[folder])
         print(paths[folder])
 
 
 def least_scores(runs: list[Path]) -> None:
-    """Measure below which greatest score a network doubts, by digits its training left out.
+    """Measure below which top score an answer is doubtful, on digits that training left out.
 
     What is known of other networks and recipes stays.
     """
@@ -94,16 +88,16 @@ def least_scores(runs: list[Path]) -> None:
     if not LEAST_SCORES.is_relative_to(Path.cwd()):
         raise UserError(f"--least-scores writes {LEAST_SCORES}; call it in the project's folder")
     train = sources.load("mnist", sources.default_root()).train
-    found = json.loads(LEAST_SCORES.read_text())
+    scores = json.loads(LEAST_SCORES.read_text())
     for folder in runs:
         record = records.read(folder)
-        if not record.validation_images or record.data != "mnist":
+        if "validation" not in record.scores or record.data != "mnist":
             raise UserError(f"{folder}: holds out no digits of MNIST; set recipe.validation=0.1")
         share = record.config["recipe.validation"]
         held_out = stratified(train.labels, share, record.config["data.split_seed"])[1]
         score = least_score(checkpoint.load(folder), train.images[held_out])
-        found[f"{record.architecture}, {record.recipe}"] = round(score, 3)
-    records.write_values(LEAST_SCORES, dict(sorted(found.items())))
+        scores[f"{record.architecture}, {record.recipe}"] = round(score, 3)
+    records.write_values(LEAST_SCORES, dict(sorted(scores.items())))
     print(LEAST_SCORES)
 
 

@@ -1,7 +1,8 @@
-"""Which trained nets differ, and how surely: the comparison as plain data."""
+"""Which trained networks differ, and how surely, as plain data."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from itertools import combinations
 from pathlib import Path
 from statistics import mean
@@ -11,55 +12,48 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mnist_arch.analysis.groups import groups
 from mnist_arch.analysis.statistics import (
     CONFIDENCE,
     Array,
-    Bin,
     Difference,
-    calibration_error,
     holm,
     interval,
     mcnemar,
     over_seeds,
     paired_bootstrap,
-    reliability,
     wilson,
 )
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.models import ARCHITECTURES
-from mnist_arch.reports.results import groups
 from mnist_arch.runs import predictions, records
+from mnist_arch.runs.calibration import Bin, calibration_error, reliability
 from mnist_arch.runs.predictions import Predictions
 from mnist_arch.runs.records import Record
 
-FEWEST_PAIRS = 3  # of seeds, that the bootstrap keeps its promise with
-NO_TEST = "none"
-# What is done with a pair: the variation that it covers, and the whole of it.
-TESTS = {
-    "McNemar": (
-        "digits",
-        "exact conditional McNemar test with mid-p, one trained net of each on the same test "
-        "digits; Bonett and Price's interval. It covers other digits of the same kind: nets "
-        "trained from other seeds may come out otherwise.",
-    ),
-    "bootstrap": (
-        "both",
-        "paired bootstrap, studentised, of the seeds that both have (so many) and of the test "
-        "digits. It covers other seeds and other digits of the same kind. Of three or four seeds, "
-        "a p just below 0.05 is weak.",
-    ),
-    "t test": (
-        "seeds",
-        "Welch's t test of the accuracies of all seeds; of one run against several, Student's. It "
-        "covers other seeds on these very digits. Three seeds in common, with predictions, would "
-        "cover other digits too.",
-    ),
-    NO_TEST: (
-        "",
-        "one run each, and not both with predictions, or no two accuracies that differ: nothing "
-        "to measure chance by.",
-    ),
-}
+FEWEST_SEEDS = 3  # in common: with fewer the bootstrap does not hold its level
+
+
+class Method(StrEnum):
+    """How a pair was tested."""
+
+    MCNEMAR = "McNemar"
+    BOOTSTRAP = "bootstrap"
+    T = "t test"
+    NONE = "none"
+
+    @property
+    def covers(self) -> str | None:
+        """What might have been drawn otherwise: other seeds, other images of the kind, or both."""
+        return {"McNemar": "images", "bootstrap": "both", "t test": "seeds"}.get(self)
+
+
+class Verdict(StrEnum):
+    """What a test says of a pair, at 95 % confidence by its corrected p value."""
+
+    DIFFERENT = "different"
+    ALIKE = "not distinguishable"
+    UNTESTED = "not tested"
 
 
 @dataclass(frozen=True)
@@ -71,24 +65,37 @@ class Run:
 
     @property
     def errors(self) -> int:
-        """Test images misread."""
-        return self.record.test_errors or 0
+        """Misclassified test images."""
+        return int(self.record.scores["test"]["errors"])
 
     @property
     def accuracy(self) -> float:
-        """Percent of the test images read right."""
-        return self.record.accuracy("test") or 0.0
+        """Percent of the test images."""
+        return self.record.scores["test"]["accuracy"]
 
     @property
-    def over_digits(self) -> tuple[float, float]:
-        """Wilson's interval of the accuracy, percent."""
-        low, high = wilson(self.errors, self.record.test_images or 0)
+    def interval(self) -> tuple[float, float]:
+        """Wilson's interval of the accuracy over other images, percent."""
+        low, high = wilson(self.errors, self.record.images["test"])
         return 100 * (1 - high), 100 * (1 - low)
 
     @property
-    def bins(self) -> list[Bin]:
-        """How sure it was and how often right; empty without predictions."""
-        return _reliability([self])
+    def wrong(self) -> Array:
+        """(N,) whether each test image is misclassified."""
+        assert self.predictions is not None
+        return (self.predictions.predicted != self.predictions.labels).numpy()
+
+    @property
+    def confidence(self) -> Array:
+        """(N,) the greatest of ten probabilities scaled to sum to 1; 0 if the network diverged."""
+        assert self.predictions is not None
+        sums = self.predictions.probabilities.sum(1).clamp_min(torch.finfo(torch.double).tiny)
+        return (self.predictions.probabilities.amax(1) / sums).nan_to_num().numpy()
+
+    @property
+    def calibration_error(self) -> float | None:
+        """Expected calibration error; None without predictions."""
+        return calibration_error(_reliability([self])) if self.predictions else None
 
 
 @dataclass(frozen=True)
@@ -106,9 +113,9 @@ class Net:
     runs: Sequence[Run]
 
     @property
-    def accuracy(self) -> float:
-        """Mean percentage of the test images that its runs read right."""
-        return mean(run.accuracy for run in self.runs)
+    def seeds(self) -> list[int]:
+        """Of its runs, ascending."""
+        return [run.record.seed for run in self.runs]
 
     @property
     def accuracies(self) -> list[float]:
@@ -117,13 +124,13 @@ class Net:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the accuracy, percent: over seeds, of a single run over digits."""
-        return interval(self.accuracies) or self.runs[0].over_digits
+        """95 % interval of the accuracy, percent: over seeds, of a single run over images."""
+        return interval(self.accuracies) or self.runs[0].interval
 
     @property
-    def errors_by_digit(self) -> list[float]:
-        """Test images of each true digit misread, mean over runs."""
-        counts = [run.record.test_errors_by_digit or [] for run in self.runs]
+    def errors_by_label(self) -> list[float]:
+        """Misclassified test images of each true class, mean over runs."""
+        counts = (run.record.errors_by_label for run in self.runs)
         return [mean(each) for each in zip(*counts, strict=True)]
 
     @property
@@ -131,78 +138,91 @@ class Net:
         """Its runs that left predictions, by seed."""
         return {run.record.seed: run for run in self.runs if run.predictions}
 
-    def reading(self, place: int) -> int:
-        """Return the digit that most of its runs read in a test image; of equals, the least."""
-        read = [int(_found(run).readings[place]) for run in self.with_predictions.values()]
-        return min(read, key=lambda digit: (-read.count(digit), digit))
+    @property
+    def incomplete(self) -> bool:
+        """Whether a run left no predictions."""
+        return len(self.with_predictions) < len(self.runs)
 
     @property
     def bins(self) -> list[Bin]:
         """How sure its runs were and how often right, all together; empty without predictions."""
-        return _reliability(list(self.with_predictions.values()))
+        runs = list(self.with_predictions.values())
+        return _reliability(runs) if runs else []
 
     @property
     def calibration_error(self) -> float | None:
         """Expected calibration error, mean over runs; None without predictions."""
-        return (
-            mean(calibration_error(run.bins) for run in self.with_predictions.values())
-            if self.with_predictions
-            else None
-        )
+        errors = [run.calibration_error or 0.0 for run in self.with_predictions.values()]
+        return mean(errors) if errors else None
+
+    def predicted(self, place: int) -> int:
+        """Return the class that most of its runs predict for a test image; of ties, the least."""
+        runs = (run.predictions for run in self.runs)
+        votes = [int(predictions.predicted[place]) for predictions in runs if predictions]
+        return min(votes, key=lambda label: (-votes.count(label), label))
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two nets, and what their difference is worth.
+    """Two networks, and what their difference is worth.
 
     Attributes:
-        first: One net.
+        first: One network.
         second: The other.
-        test: A key of TESTS.
+        method: How they were tested.
         difference: Accuracy of the first minus that of the second, percentage points; None where
             nothing could be tested.
-        adjusted: Its p value by Holm's correction over all pairs.
         seeds: Those that the bootstrap paired.
-        only_first: Test images that every run of the first misread and none of the second's;
-            None without predictions.
-        only_second: The reverse.
+        alone: Places of the test images that every run of the first misclassifies and no run of
+            the second, and the reverse; empty without predictions.
+        adjusted: The p value by Holm's correction over all pairs.
     """
 
     first: Net
     second: Net
-    test: str
+    method: Method
     difference: Difference | None
-    adjusted: float | None
     seeds: Sequence[int]
-    only_first: Array | None
-    only_second: Array | None
+    alone: Sequence[Array]
+    adjusted: float | None = None
 
     @property
-    def alone(self) -> list[Array]:
-        """The test images that only the first misreads, and only the second; or nothing."""
-        return [each for each in (self.only_first, self.only_second) if each is not None]
+    def name(self) -> str:
+        """The letters of its networks."""
+        return f"{self.first.letter}-{self.second.letter}"
 
     @property
     def better(self) -> Net | None:
-        """The net that reads more digits right; None where they are not distinguishable."""
+        """The more accurate network; None where they are not distinguishable."""
         if self.difference is None or self.adjusted is None or self.adjusted >= 1 - CONFIDENCE:
             return None
         return self.first if self.difference.value > 0 else self.second
 
     @property
-    def verdict(self) -> str:
-        """Which is better, in two words."""
+    def verdict(self) -> Verdict:
+        """What the test says."""
         if self.difference is None:
-            return "not tested"
-        return f"{self.better.letter} better" if self.better else "not distinguishable"
+            return Verdict.UNTESTED
+        return Verdict.DIFFERENT if self.better else Verdict.ALIKE
+
+    @property
+    def unpaired(self) -> dict[str, list[int]]:
+        """By letter, the seeds for which the bootstrap had no partner."""
+        seeds = {net.letter: sorted({*net.seeds} - {*self.seeds}) for net in self.nets}
+        return {name: some for name, some in seeds.items() if some and self.seeds}
+
+    @property
+    def nets(self) -> tuple[Net, Net]:
+        """Both."""
+        return self.first, self.second
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Nets, compared pair by pair on the same test digits.
+    """Networks, compared pair by pair on the same test images.
 
     Attributes:
-        nets: In the order that they were asked for.
+        nets: In the order in which they were given.
         pairs: Every two of them.
     """
 
@@ -215,106 +235,88 @@ class Comparison:
         return self.nets[0].runs[0].record
 
     @property
-    def truth(self) -> Array | None:
-        """(N,) true digits; None where no run left predictions."""
-        return next(
-            (
-                _found(run).labels.numpy()
-                for net in self.nets
-                for run in net.with_predictions.values()
-            ),
-            None,
-        )
+    def labels(self) -> Array | None:
+        """(N,) true classes; None where no run left predictions."""
+        left = (run.predictions for net in self.nets for run in net.with_predictions.values())
+        return next((each.labels.numpy() for each in left if each), None)
 
 
 def compare(paths: Sequence[Path]) -> Comparison:
-    """Compare runs, named by their folders or record files.
+    """Compare runs, given by their folders or record files.
 
-    Runs that differ only in their seed are one net; if all do, each is compared with each.
+    Runs that differ only in their seed are one network; if all do, each is compared with each.
 
     Raises:
-        UserError: There are fewer than two runs or more than 26 nets, a run is given twice or was
-            not tested or was tested on other digits, or a file is not readable.
+        UserError: There are fewer than two runs or more than 26 networks, a run is given twice or
+            was not tested or was tested on other images, or a file is not readable.
     """
     files = [path / "record.json" if path.is_dir() else path for path in paths]
     runs = list(_runs({file.resolve(): file for file in files}.values()))
-    by_record = {id(run.record): place for place, run in enumerate(runs)}
-    found = [
-        (
-            f"{group.architecture}, {group.title}",
-            [by_record[id(record)] for record in group.records],
-        )
-        for group in groups([run.record for run in runs])
+    order = {id(run.record): place for place, run in enumerate(runs)}
+    kinds = [
+        (f"{group.architecture}, {group.title}", [order[id(each)] for each in group.records])
+        for group in groups(run.record for run in runs)
     ]
-    if len(found) == 1:
-        name, places = found[0]
-        found = [(f"{name}, seed {runs[place].record.seed}", [place]) for place in places]
-    if not 2 <= len(found) <= len(ascii_uppercase):
-        raise UserError(f"{len(found)} to compare; name 2 to {len(ascii_uppercase)}")
-    found.sort(key=lambda each: min(each[1]))
+    if len(kinds) == 1:
+        ((name, places),) = kinds
+        kinds = [(f"{name}, seed {runs[place].record.seed}", [place]) for place in places]
+    if not 2 <= len(kinds) <= len(ascii_uppercase):
+        raise UserError(f"{len(kinds)} to compare; name 2 to {len(ascii_uppercase)}")
+    kinds.sort(key=lambda kind: min(kind[1]))
     nets = [
         Net(letter, _printable(name), [runs[place] for place in places])
-        for letter, (name, places) in zip(ascii_uppercase, found, strict=False)
+        for letter, (name, places) in zip(ascii_uppercase, kinds, strict=False)
     ]
-    tested = [(first, second, *_test(first, second)) for first, second in combinations(nets, 2)]
-    adjusted = iter(holm([difference.p for *_, difference, _ in tested if difference]))
-    pairs = [
-        Pair(
-            first,
-            second,
-            test,
-            difference,
-            next(adjusted) if difference else None,
-            seeds,
-            _only(first, second),
-            _only(second, first),
-        )
-        for first, second, test, difference, seeds in tested
-    ]
+    pairs = [_pair(first, second) for first, second in combinations(nets, 2)]
+    adjusted = iter(holm([pair.difference.p for pair in pairs if pair.difference]))
+    pairs = [replace(pair, adjusted=next(adjusted)) if pair.difference else pair for pair in pairs]
     return Comparison(nets, pairs)
 
 
 def _runs(files: Iterable[Path]) -> Iterator[Run]:
-    """Read runs of the same test digits, by their record files."""
+    """Read runs of the same test images, from their record files."""
     first: tuple[Path, Record] | None = None
-    digits: Tensor | None = None
+    labels: Tensor | None = None
     for file in files:
         record = records.read(file)
         if record.architecture not in ARCHITECTURES:
             near = suggestion(str(record.architecture), ARCHITECTURES)
             raise UserError(f"{file}: no network {record.architecture!r}; {near}")
-        if None in (record.test_images, record.test_errors, record.test_errors_by_digit):
+        if not record.tested or record.confusion is None:
             raise UserError(f"{file}: not tested (test=false); compare tested runs")
         beside = file.name == "record.json" and (file.parent / "predictions.npz").exists()
-        found = predictions.read(file.parent, record) if beside else None
+        saved = predictions.read(file.parent, record) if beside else None
         first = first or (file, record)
-        same = record.data_sha256 == first[1].data_sha256
-        if found:
-            digits = found.labels if digits is None else digits
-            same = same and torch.equal(found.labels, digits)
+        same = record.provenance.data_sha256 == first[1].provenance.data_sha256
+        if saved:
+            labels = saved.labels if labels is None else labels
+            same = same and torch.equal(saved.labels, labels)
         if not same:
-            raise UserError(f"{file}: not tested on the digits of {first[0]}")
-        yield Run(record, found)
+            raise UserError(f"{file}: not tested on the images of {first[0]}")
+        yield Run(record, saved)
 
 
-def _test(first: Net, second: Net) -> tuple[str, Difference | None, Sequence[int]]:
-    """Choose the test that covers most, and take the difference of accuracies in points."""
+def _pair(first: Net, second: Net) -> Pair:
+    """Compare two networks by the test that covers most."""
+    both = first.with_predictions and second.with_predictions
+    alone = [_only(first, second), _only(second, first)] if both else []
     seeds = sorted(first.with_predictions.keys() & second.with_predictions.keys())
-    if len(seeds) >= FEWEST_PAIRS:
-        # Shares misread, so that the difference of accuracies is the second's minus the first's.
+    if len(seeds) >= FEWEST_SEEDS:
+        # Shares of errors: the difference of accuracies is the second's minus the first's.
         one, other = (
-            np.stack([_wrong(net.with_predictions[seed]) for seed in seeds])
+            np.stack([net.with_predictions[seed].wrong for seed in seeds])
             for net in (first, second)
         )
-        return "bootstrap", _points(paired_bootstrap(other, one)), seeds
+        difference = _points(paired_bootstrap(other, one))
+        return Pair(first, second, Method.BOOTSTRAP, difference, seeds, alone)
     if len(first.runs) == len(second.runs) == 1:
-        if not (first.with_predictions and second.with_predictions):
-            return NO_TEST, None, []
-        one, other = _wrong(first.runs[0]), _wrong(second.runs[0])
-        only_one, only_other = int((one & ~other).sum()), int((other & ~one).sum())
-        return "McNemar", _points(mcnemar(only_other, only_one, len(one))), []
-    difference = over_seeds(first.accuracies, second.accuracies)
-    return ("t test" if difference else NO_TEST), difference, []
+        if not both:
+            return Pair(first, second, Method.NONE, None, [], alone)
+        only_first, only_second = map(len, alone)
+        difference = _points(mcnemar(only_second, only_first, first.runs[0].record.images["test"]))
+        return Pair(first, second, Method.MCNEMAR, difference, [], alone)
+    change = over_seeds(first.accuracies, second.accuracies)
+    return Pair(first, second, Method.T if change else Method.NONE, change, [], alone)
 
 
 def _points(shares: Difference) -> Difference:
@@ -322,35 +324,19 @@ def _points(shares: Difference) -> Difference:
     return Difference(100 * shares.value, 100 * shares.low, 100 * shares.high, shares.p)
 
 
-def _only(one: Net, other: Net) -> Array | None:
-    """Places of the images that all of one net's runs misread, and none of the other's."""
-    if not (one.with_predictions and other.with_predictions):
-        return None
-    misread, misread_too = (
-        np.stack([_wrong(run) for run in net.with_predictions.values()]) for net in (one, other)
+def _only(one: Net, other: Net) -> Array:
+    """Places of the images that all runs of one misclassify, and none of the other."""
+    wrong, wrong_too = (
+        np.stack([run.wrong for run in net.with_predictions.values()]) for net in (one, other)
     )
-    return np.flatnonzero(misread.all(0) & ~misread_too.any(0))
-
-
-def _found(run: Run) -> Predictions:
-    assert run.predictions is not None
-    return run.predictions
-
-
-def _wrong(run: Run) -> Array:
-    found = _found(run)
-    return (found.readings != found.labels).numpy()
+    return np.flatnonzero(wrong.all(0) & ~wrong_too.any(0))
 
 
 def _reliability(runs: Sequence[Run]) -> list[Bin]:
-    if not runs:
-        return []
-    chosen = [_found(run).probabilities.gather(1, _found(run).readings[:, None]) for run in runs]
-    right = np.concatenate([~_wrong(run) for run in runs])
-    sure = torch.cat(chosen)[:, 0].nan_to_num()  # a net that diverged reports no probabilities
-    return reliability(sure.numpy(), right)
+    confidence = np.concatenate([run.confidence for run in runs])
+    return reliability(confidence, ~np.concatenate([run.wrong for run in runs]))
 
 
 def _printable(name: str) -> str:
-    """Show no control characters: names come from files that anybody may have written."""
+    """Replace control characters: names come from files that anybody may have written."""
     return "".join(letter if letter.isprintable() else "?" for letter in name)

@@ -9,8 +9,7 @@ import torch
 
 from mnist_arch.errors import UserError
 from mnist_arch.runs import predictions, records
-
-VERSION = 1
+from mnist_arch.runs.provenance import Provenance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,26 +18,27 @@ class Ensemble:
 
     Attributes:
         version: Of this format.
-        command: A command that repeats it from the same runs.
         data: A name in conf/data.
-        members: For each run its command, commit, ``test_errors`` and ``test_loss``.
+        members: For each run its command, commit, architecture, recipe, seed, ``test_errors`` and
+            ``test_loss``.
         test_images: Size of the test split.
-        test_errors: Test images that the averaged probabilities misread.
-        test_loss: Mean of -log of the averaged probability of the right digit, in nats.
+        test_errors: Test images that the averaged probabilities misclassify.
+        test_loss: Mean of -log of the averaged probability of the true class, in nats.
         test_errors_by_digit: For each true digit.
+        provenance: What made it.
     """
 
-    version: int = VERSION
-    command: str
+    version: int = 2
     data: str
     members: list[dict[str, Any]]
     test_images: int
     test_errors: int
     test_loss: float
     test_errors_by_digit: list[int]
+    provenance: Provenance
 
     def write(self, path: Path) -> None:
-        """Write it as JSON; the file appears whole or not at all."""
+        """Write it atomically as JSON."""
         records.write_values(path, asdict(self))
 
 
@@ -50,33 +50,38 @@ def average(folders: Sequence[Path], command: str) -> Ensemble:
 
     Raises:
         UserError: There are fewer than two runs, the same one twice, one that is not finished or
-            was not tested, or they were tested on different digits.
+            was not tested, or they were tested on different images.
     """
     if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
         raise UserError("an ensemble needs two or more runs, each of them once")
     members = [records.read(folder) for folder in folders]
-    first, total, truth = members[0], torch.zeros(()), torch.zeros(())
+    sha256, total, truth = members[0].provenance.data_sha256, torch.zeros(()), torch.zeros(())
     for folder, member in zip(folders, members, strict=True):
-        if member.data_sha256 != first.data_sha256:
-            raise UserError(f"{folder}: not tested on the digits of {folders[0]}")
-        found = predictions.read(folder, member)
-        probabilities, truth = found.probabilities, found.labels
-        # Far from all RBF units every probability is 0: such a member has no say.
+        if member.provenance.data_sha256 != sha256:
+            raise UserError(f"{folder}: not tested on the images of {folders[0]}")
+        saved = predictions.read(folder, member)
+        probabilities, truth = saved.probabilities, saved.labels
+        # Far from all RBF units every probability is 0: such a member has no vote.
         sums = probabilities.sum(1, keepdim=True).clamp_min(torch.finfo(torch.double).tiny)
         total = total + probabilities / sums / len(members)
     wrong = total.argmax(1) != truth
     return Ensemble(
-        command=command,
-        data=first.data,
+        data=members[0].data,
         members=[
-            {name: getattr(member, name) for name in ("command", "commit", *_SCORED)}
+            {
+                "command": member.provenance.command,
+                "commit": member.provenance.commit,
+                "architecture": member.architecture,
+                "recipe": member.recipe,
+                "seed": member.seed,
+                "test_errors": member.scores["test"]["errors"],
+                "test_loss": member.scores["test"]["loss"],
+            }
             for member in members
         ],
         test_images=len(truth),
         test_errors=int(wrong.sum()),
         test_loss=-total[torch.arange(len(truth)), truth].log().mean().item(),
         test_errors_by_digit=torch.bincount(truth[wrong], minlength=10).tolist(),
+        provenance=Provenance.of(command, sha256),
     )
-
-
-_SCORED = ("architecture", "recipe", "seed", "test_errors", "test_loss")

@@ -1,8 +1,8 @@
-"""How well pictures are read that are not MNIST's: measured, recorded, and written as a page."""
+"""How well pictures are classified that are not MNIST's: measured, one record a run."""
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +12,21 @@ from numpy.random import Generator
 from torch import Tensor
 from tqdm import tqdm
 
-import mnist_arch
 from mnist_arch.analysis import challenges
+from mnist_arch.analysis.ablation import ABLATIONS, ALL
 from mnist_arch.analysis.challenges import Picture
 from mnist_arch.data.sources import Dataset
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
 from mnist_arch.inference.predictor import Predictor, load
-from mnist_arch.inference.preprocess import ALL_STEPS, Prepared, Steps, prepare
-from mnist_arch.reports.results import markdown
-from mnist_arch.runs import provenance, records
+from mnist_arch.inference.preprocess import Prepared, Preprocessor
+from mnist_arch.runs import records
+from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.records import Record
 
-VERSION = 1
 SEED = 0  # draws every picture
 OTHERS = 200  # pictures of each kind that is no digit
+CHANGED = ("as_they_are", "enlarged", "photographed")  # test digits, as pictures
 NO_DIGITS: dict[str, Callable[[Generator], Picture]] = {
     "blank paper": challenges.blank,
     "noise": challenges.noise,
@@ -34,53 +34,35 @@ NO_DIGITS: dict[str, Callable[[Generator], Picture]] = {
     "scribbles": challenges.scribble,
     "letters": challenges.letter,
 }
-STEPS = {
-    "polarity": "polarity found",
-    "background": "background removed",
-    "noise": "noise threshold",
-    "largest_group": "largest group of strokes",
-    "fit_to_box": "fitted to 20x20",
-    "keep_aspect": "aspect kept",
-    "antialias": "anti-aliased",
-    "centre_by_mass": "centred by mass",
-    "sharpness": "sharpened",
-    "stroke_weight": "stroke weight",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """The record of how a run's network reads pictures; counts are of images.
+class ExternalValidity:
+    """The record of how a run's network classifies pictures; counts are of images.
 
     Attributes:
         version: Of this format.
-        command: A command that repeats it from the same run.
         name: Of the run's folder.
-        run: The run's command, commit, architecture and recipe.
-        distorted: Whether it was trained with distorted digits.
-        data_sha256: Of each file that the test digits were read from, uncompressed.
-        digits: Test digits read.
+        run: The run's command, commit, architecture, recipe, variant, label and precision.
+        augmented: Whether it was trained with augmentation.
+        digits: Test digits classified.
         originals: Errors on them.
         errors: On the same, put through `prepare` ``as_they_are``, ``enlarged`` or
             ``photographed``, and on ``uci``'s.
         uci_digits: Of UCI's optical digits.
-        doubted: Original test digits that the network doubts.
+        doubted: Original test digits for which the answer is doubtful.
         doubted_errors: Errors among these.
         no_digits: Pictures of each kind that show none, or two.
         accepted: Of these not doubted, by kind.
-        ablation_digits: The first digits of each kind, read with a step left out; 0: not measured.
+        ablation_digits: The first digits of each kind, classified with a step left out; 0: none.
         ablation: Their errors ``enlarged``, ``photographed`` and ``uci``, by the step; "" none.
-        versions: Of Python and the libraries.
-        commit: Of the code that read them, None outside a checkout.
-        dirty: Whether mnist_arch in that checkout had uncommitted changes.
+        provenance: What made it; its command repeats it from the same run.
     """
 
-    version: int = VERSION
-    command: str
+    version: int = 2
     name: str
     run: dict[str, Any]
-    distorted: bool
-    data_sha256: dict[str, str]
+    augmented: bool
     digits: int
     originals: int
     errors: dict[str, int]
@@ -91,26 +73,22 @@ class Reading:
     accepted: dict[str, int]
     ablation_digits: int
     ablation: dict[str, dict[str, int]]
-    versions: dict[str, str]
-    commit: str | None
-    dirty: bool | None
+    provenance: Provenance
 
-    @property
-    def title(self) -> str:
-        """The network, and its recipe when that is not its own."""
-        architecture, recipe = self.run["architecture"], self.run["recipe"]
-        return f"`{architecture}`" + (f", {recipe}" if recipe != architecture else "")
+    def write(self, path: Path) -> None:
+        """Write it atomically as JSON."""
+        records.write_values(path, asdict(self))
 
 
 @dataclass(frozen=True, eq=False)
 class Challenge:
-    """Pictures to be read, prepared once for all networks.
+    """Pictures to be classified, prepared once for all networks.
 
     Attributes:
         pictures: Of digits, by kind.
         truth: (N,) the digit of each.
-        prepared: What `prepare` makes of each.
-        no_digits: What it makes of pictures that show none, or two, by kind.
+        prepared: What `prepare` returns for each.
+        no_digits: What it returns for pictures that show none, or two, by kind.
     """
 
     pictures: dict[str, list[Picture]]
@@ -120,7 +98,7 @@ class Challenge:
 
 
 def uci() -> tuple[list[Picture], Tensor]:
-    """Return scikit-learn's 1,797 UCI digits, smoothly enlarged, and what they are.
+    """Return scikit-learn's 1,797 UCI digits, smoothly enlarged, and their labels.
 
     Raises:
         UserError: scikit-learn is not installed.
@@ -131,14 +109,13 @@ def uci() -> tuple[list[Picture], Tensor]:
         raise UserError(
             "UCI's digits come with scikit-learn: pip install 'mnist_arch[uci]'"
         ) from error
-    found = load_digits()
-    return [challenges.smoothly_enlarged(each) for each in found.images], torch.tensor(
-        found.target
-    )
+    digits = load_digits()
+    pictures = [challenges.smoothly_enlarged(values) for values in digits.images]
+    return pictures, torch.tensor(digits.target)
 
 
 def challenge(test: Split, no_digits: int = OTHERS) -> Challenge:
-    """Make and prepare pictures of test digits, hard and easy, of UCI's, and of no digits.
+    """Draw and prepare pictures of test digits, of UCI's, and of no digits.
 
     Raises:
         UserError: scikit-learn is not installed.
@@ -166,167 +143,70 @@ def challenge(test: Split, no_digits: int = OTHERS) -> Challenge:
 
 
 def identity(record: Record) -> dict[str, Any]:
-    """Return what tells a run from others, as a reading keeps it."""
-    return {
-        name: getattr(record, name) for name in ("command", "commit", "architecture", "recipe")
-    }
+    """Return what tells a run from others, as `ExternalValidity.run` keeps it."""
+    origin = {"command": record.provenance.command, "commit": record.provenance.commit}
+    names = ("architecture", "recipe", "variant", "label", "precision")
+    return origin | {name: getattr(record, name) for name in names}
 
 
-def measure(folder: Path, data: Dataset, given: Challenge, *, ablation_digits: int = 0) -> Reading:
-    """Read all pictures with a run's network, and so many of them with each step left out.
+def measure(
+    folder: Path, data: Dataset, challenge: Challenge, *, ablation_digits: int = 0
+) -> ExternalValidity:
+    """Classify all pictures with a run's network, and so many of them with each step left out.
 
     Raises:
         UserError: It is no finished run, or of other data.
     """
     record, predictor = records.read(folder), load(folder)
-    if record.data_sha256 != data.sha256:
+    if record.provenance.data_sha256 != data.sha256:
         raise UserError(f"{folder}: not a run on {data.title}")
     with torch.inference_mode():
         scores = torch.cat([predictor(batch) for batch in data.test.images.split(1000)])
     wrong, doubted = scores.argmax(1) != data.test.labels, predictor.doubts(scores)
+    steps = {"": ALL} | {key: each.preprocessor for key, each in ABLATIONS.items()}
     ablation: dict[str, dict[str, int]] = {}
-    for step in ("", *STEPS) if ablation_digits else ():
-        steps = replace(ALL_STEPS, **({step: False} if step else {}))
+    for step, preprocessor in steps.items() if ablation_digits else ():
         ablation[step] = {}
-        for name in ("enlarged", "photographed", "uci"):
-            some = given.pictures[name][:ablation_digits]
-            left = _prepared(some, f"{name} without {step or 'nothing'}", steps)
-            ablation[step][name] = _errors(predictor, left, given.truth[name][:ablation_digits])
-    commit, dirty = provenance.commit(":/mnist_arch")  # records change beside the code
-    words = ["--ablation", str(folder)] if ablation else []
-    return Reading(
-        command=shlex.join(["python", "-m", "experiments.reading", str(folder), *words]),
+        for kind in ("enlarged", "photographed", "uci"):
+            some = challenge.pictures[kind][:ablation_digits]
+            prepared = _prepared(some, f"{kind} without {step or 'nothing'}", preprocessor)
+            truth = challenge.truth[kind][:ablation_digits]
+            ablation[step][kind] = _errors(predictor, prepared, truth)
+    words = ["python", "-m", "experiments.reading", str(folder)]
+    words += ["--ablation", str(folder)] if ablation else []
+    return ExternalValidity(
         name=folder.resolve().name,
         run=identity(record),
-        distorted="recipe.augmentation._target_" in record.config,
-        data_sha256=data.sha256,
+        augmented="recipe.augmentation._target_" in record.config,
         digits=len(wrong),
         originals=int(wrong.sum()),
         errors={
-            name: _errors(predictor, some, given.truth[name])
-            for name, some in given.prepared.items()
+            kind: _errors(predictor, some, challenge.truth[kind])
+            for kind, some in challenge.prepared.items()
         },
-        uci_digits=len(given.truth["uci"]),
+        uci_digits=len(challenge.truth["uci"]),
         doubted=int(doubted.sum()),
         doubted_errors=int((doubted & wrong).sum()),
-        no_digits=len(given.no_digits["letters"]),
+        no_digits=len(challenge.no_digits["letters"]),
         accepted={
             kind: sum(answer.doubt is None for answer in predictor.answers(some))
-            for kind, some in given.no_digits.items()
+            for kind, some in challenge.no_digits.items()
         },
         ablation_digits=ablation_digits,
         ablation=ablation,
-        versions=provenance.versions(),
-        commit=commit,
-        dirty=dirty,
+        # Records change beside the code.
+        provenance=Provenance.of(shlex.join(words), data.sha256, ":/mnist_arch"),
     )
 
 
-def _prepared(pictures: Sequence[Picture], name: str, steps: Steps = ALL_STEPS) -> list[Prepared]:
-    shown = tqdm(pictures, desc=f"prepare {name}", unit="", dynamic_ncols=True, leave=False)
-    return [prepare(each, steps) for each in shown]
+def _prepared(
+    pictures: Sequence[Picture], name: str, preprocessor: Preprocessor = ALL
+) -> list[Prepared]:
+    progress = tqdm(pictures, desc=f"prepare {name}", unit="", dynamic_ncols=True, leave=False)
+    return [preprocessor.prepare(each) for each in progress]
 
 
-def _errors(predictor: Predictor, found: Sequence[Prepared], truth: Tensor) -> int:
-    """Count the pictures that are misread, doubted or not; one without ink is."""
-    answers = predictor.answers(found)
+def _errors(predictor: Predictor, prepared: Sequence[Prepared], truth: Tensor) -> int:
+    """Count the misclassified pictures, doubted or not; one without ink is misclassified."""
+    answers = predictor.answers(prepared)
     return sum(a.digit != digit for a, digit in zip(answers, truth.tolist(), strict=True))
-
-
-def page(found: Sequence[Reading]) -> str:
-    """Write docs/reading.md from the records of some runs, at least one with an ablation."""
-    names = mnist_arch.architectures()
-    found = sorted(found, key=lambda each: (names.index(each.run["architecture"]), each.title))
-    first = found[0]
-    kinds = [*first.accepted]
-    restored: list[Sequence[str]] = [
-        (
-            each.title,
-            _percent(each.digits - each.originals, each.digits),
-            *(
-                f"{100 * (each.originals - each.errors[name]) / each.digits:+.2f}"
-                for name in ("as_they_are", "enlarged", "photographed")
-            ),
-            "yes" if each.distorted else "no",
-            _percent(each.uci_digits - each.errors["uci"], each.uci_digits),
-        )
-        for each in found
-    ]
-    doubt: list[Sequence[str]] = [
-        (
-            each.title,
-            f"{100 * each.doubted / each.digits:.1f} %",
-            f"{each.doubted_errors} of {each.originals}",
-            *(f"{100 * each.accepted[kind] / each.no_digits:.1f} %" for kind in kinds),
-        )
-        for each in found
-    ]
-    whole = next(each for each in found if each.ablation)
-    without: list[Sequence[str]] = [
-        (STEPS.get(step, "none"), *(str(errors) for errors in by_kind.values()))
-        for step, by_kind in whole.ablation.items()
-    ]
-    return PAGE.format(
-        digits=f"{first.digits:,}",
-        uci=f"{first.uci_digits:,}",
-        no_digits=f"{first.no_digits:,}",
-        restored=markdown((RESTORED, restored)),
-        net=whole.title,
-        ablation_digits=f"{whole.ablation_digits:,}",
-        without=markdown((WITHOUT, without)),
-        doubt=markdown((("network", "doubted digits", "errors among them", *kinds), doubt)),
-    )
-
-
-def _percent(right: int, of: int) -> str:
-    return f"{100 * right / of:.2f} %"
-
-
-RESTORED = (
-    *("network", "originals", "through `prepare`", "enlarged", "photographed"),
-    *("distorted in training", "UCI's digits"),
-)
-WITHOUT = ("step left out", "enlarged", "photographed", "UCI's digits")
-PAGE = """# Reading pictures that are not MNIST's
-
-Written by `python -m experiments.reading` from the records in
-[results/reading](../results/reading).
-
-`mnist_arch.load(run).predict(picture)` makes of any picture what MNIST would have made of it
-(`mnist_arch/inference/preprocess.py`), and gives that to the network. Its constants were set by
-eye and trial on digits of MNIST's 60,000, never by its test digits. UCI's were read once before
-the last step, sharpening, was added; its strength was set on MNIST's own digits, made bold and
-coarse like UCI's.
-
-## What it costs, and real handwriting from elsewhere
-
-The first {digits} MNIST test digits: their accuracy as they are; then by how many points it
-changes when they go through `prepare`, when they were enlarged smoothly 4 to 10 times, put
-anywhere in a larger picture and every other inverted, and when they were made photographs:
-enlarged likewise, as ink on paper in uneven light with a shadow, blurred and noisy. Last,
-accuracy on the {uci} digits of UCI's optical recognition set that come with scikit-learn: 8x8
-levels, enlarged smoothly.
-
-{restored}
-
-## What each step is worth
-
-Errors of {net} on the first {ablation_digits} of each, with one step left out:
-
-{without}
-
-## When it does not answer
-
-A picture is doubted when nothing is written in it, when several signs are, or when the
-network's greatest score is below that of 95 % of digits held out of the 60,000 (own recipes: of
-a twin of the network, trained without them; `mnist_arch/inference/least_scores.json`). Where
-none were held out, a greatest probability below 0.9 is doubt; `lenet5_1998` then doubts where
-its own class "none of them" is more probable than every digit, which by its own recipe it always
-is. Which test digits that doubts, how many of the errors are among them, and which share of
-{no_digits} pictures each that are no digit is accepted without doubt:
-
-{doubt}
-
-A digit reader that has never seen a letter takes many for digits: where letters can occur, doubt
-is no sufficient guard. The photographs are textures made by a program.
-"""

@@ -16,7 +16,6 @@ from mnist_arch.randomness import derived_seed
 
 CONFIDENCE = 0.95
 RESAMPLES = 9_999  # of the bootstrap; its smallest p value is one part in 10,000
-BINS = 15  # of equal width, as in Guo et al. 2017
 
 Array = NDArray[Any]
 
@@ -57,14 +56,6 @@ class Difference(NamedTuple):
     low: float
     high: float
     p: float
-
-
-class Bin(NamedTuple):
-    """Images classified with about the same confidence; means are 0 where there are no images."""
-
-    images: int
-    confidence: float  # mean
-    accuracy: float  # share that is classified correctly
 
 
 def wilson(errors: int, images: int) -> tuple[float, float]:
@@ -176,25 +167,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty(len(p_values))
     adjusted[order] = steps.clip(max=1)
     return adjusted.tolist()
-
-
-def reliability(confidence: Array, right: Array) -> list[Bin]:
-    """Sort (N,) confidences, 0 to 1, into 15 bins of equal width; ``right`` is (N,) truth values.
-
-    A confidence on an edge belongs to the bin above it, 1 to the last.
-    """
-    places = np.minimum((confidence * BINS).astype(int), BINS - 1)
-    images = np.bincount(places, minlength=BINS)
-    sums = (np.bincount(places, weights=each, minlength=BINS) for each in (confidence, right))
-    means = (total / np.maximum(images, 1) for total in sums)
-    return [Bin(int(n), float(c), float(a)) for n, c, a in zip(images, *means, strict=True)]
-
-
-def calibration_error(bins: Sequence[Bin]) -> float:
-    """Return the expected calibration error: the mean over images of |accuracy - confidence|.
-
-    Guo, Pleiss, Sun, Weinberger, ICML 2017, eq. 3: the two are means of the image's bin. It
-    depends on the bins, and is never below zero, so small samples overstate it.
-    """
-    off = sum(each.images * abs(each.accuracy - each.confidence) for each in bins)
-    return off / sum(each.images for each in bins)

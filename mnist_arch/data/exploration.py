@@ -1,7 +1,6 @@
 """What is in a data set, counted in whole numbers where it can be.
 
-Images are (N, 1, 28, 28) uint8 pixel levels; distances are Euclidean, in pixel levels over the
-784 pixels of an image.
+Images are (N, 1, 28, 28) uint8 pixel values; distances are Euclidean, over an image's 784 values.
 """
 
 import math
@@ -16,45 +15,44 @@ from torch import Tensor
 
 from mnist_arch.data.splits import Split
 
-VERSION = 1
 BLOCK = 1000  # images of one matrix product
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exploration:
-    """The record of what is in a data set: whole numbers, the same on every machine.
+class Contents:
+    """What is in a data set: whole numbers, the same on every machine.
 
     Attributes:
-        version: Of this format.
-        command: A command that repeats it.
-        data_title: The data set's own name.
-        data_sha256: Of each file that the data was read from, uncompressed.
         counts: For each split, the first of which trains, the images of each digit.
-        levels: For each level 0 to 255 the pixels of the training split that have it.
-        ink: For each digit the sum of the levels of its training images.
-        repeated: For each split the images that are equal to an earlier one of it.
-        shared: Of each two splits the images of the second that are in the first, as
+        histogram: For each pixel value 0 to 255, the pixels of the training split that have it.
+        ink: For each digit, the sum of the pixel values of its training images.
+        repeated: For each split, the images that are equal to an earlier one of it.
+        shared: For each two splits, the images of the second that are in the first, as
             [first, second, images].
         conflicting: Groups of equal images with different labels.
     """
 
-    version: int = VERSION
-    command: str
-    data_title: str
-    data_sha256: dict[str, str]
     counts: dict[str, list[int]]
-    levels: list[int]
+    histogram: list[int]
     ink: list[int]
     repeated: dict[str, int]
     shared: list[list[Any]]
     conflicting: int
 
+    @property
+    def mean_ink(self) -> dict[int, float]:
+        """For each digit in the training split, the mean of pixel value / 255."""
+        train, *_ = self.counts.values()
+        ink_of_one = 255 * sum(self.histogram) / sum(train)  # an image that is all ink
+        pairs = enumerate(zip(self.ink, train, strict=True))
+        return {digit: ink / images / ink_of_one for digit, (ink, images) in pairs if images}
+
 
 class PixelStatistics(NamedTuple):
     """Of all pixels of a split."""
 
-    mean: float  # of level / 255
-    deviation: float  # of level / 255, over all pixels, not a sample's
+    mean: float  # of pixel value / 255
+    deviation: float  # of the same; the population's, not a sample's
     inked: float  # share of pixels above 0
 
 
@@ -83,59 +81,54 @@ def counts(split: Split) -> list[int]:
     return torch.bincount(split.labels, minlength=10).tolist()
 
 
-def measure(
-    title: str, splits: Mapping[str, Split], sha256: dict[str, str], command: str
-) -> Exploration:
-    """Measure the splits of a data set, the first of which trains."""
+def measure(splits: Mapping[str, Split]) -> Contents:
+    """Count what is in the splits of a data set, the first of which trains."""
     train, *_ = splits.values()
-    repeated = duplicates(splits)
+    groups = duplicates(splits)
     sums = train.images.flatten(1).sum(dim=1)
-    return Exploration(
-        command=command,
-        data_title=title,
-        data_sha256=sha256,
+    return Contents(
         counts={name: counts(split) for name, split in splits.items()},
-        levels=torch.bincount(train.images.flatten(), minlength=256).tolist(),
+        histogram=torch.bincount(train.images.flatten(), minlength=256).tolist(),
         ink=[int(sums[train.labels == digit].sum()) for digit in range(10)],
-        repeated={name: repeated.within(name) for name in splits},
-        shared=[[*two, repeated.between(*two)] for two in combinations(splits, 2)],
-        conflicting=repeated.conflicting,
+        repeated={name: groups.within(name) for name in splits},
+        shared=[[*two, groups.between(*two)] for two in combinations(splits, 2)],
+        conflicting=groups.conflicting,
     )
 
 
-def pixel_statistics(levels: Sequence[int]) -> PixelStatistics:
-    """The pixels of each level 0 to 255 -> their statistics, from exact sums and squares."""
-    pixels = sum(levels)
-    total = sum(level * count for level, count in enumerate(levels))
-    squares = sum(level**2 * count for level, count in enumerate(levels))
+def pixel_statistics(histogram: Sequence[int]) -> PixelStatistics:
+    """The pixels of each value 0 to 255 -> their statistics, from exact sums and squares."""
+    pixels = sum(histogram)
+    total = sum(value * count for value, count in enumerate(histogram))
+    squares = sum(value**2 * count for value, count in enumerate(histogram))
     deviation = math.sqrt(pixels * squares - total**2) / pixels
-    return PixelStatistics(total / pixels / 255, deviation / 255, 1 - levels[0] / pixels)
+    return PixelStatistics(total / pixels / 255, deviation / 255, 1 - histogram[0] / pixels)
 
 
 def ink(images: Tensor) -> Tensor:
-    """Images -> (N,) float64, the mean of level / 255 of each."""
+    """Images -> (N,) float64, the mean of pixel value / 255 of each."""
     return images.flatten(1).sum(dim=1).double() / (255 * images[0].numel())
 
 
 def mean_and_spread(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Images -> their mean and standard deviation at each pixel, (1, 28, 28) float64 levels."""
+    """Images -> their mean and standard deviation at each pixel, (1, 28, 28) float64."""
     spread, mean = torch.std_mean(images.double(), dim=0, correction=0)
     return mean, spread
 
 
 def by_distance_to_mean(images: Tensor) -> Tensor:
-    """Images -> (N,) indices, the nearest to their mean first; of equals the earlier."""
-    levels = images.double().flatten(1)
-    return (levels - levels.mean(dim=0)).square().sum(dim=1).argsort(stable=True)
+    """Images -> (N,) indices, the nearest to their mean first; of ties the earlier."""
+    values = images.double().flatten(1)
+    return (values - values.mean(dim=0)).square().sum(dim=1).argsort(stable=True)
 
 
 def duplicates(splits: Mapping[str, Split]) -> Duplicates:
-    """Find the images that are equal byte by byte, in one split or in several."""
-    found = defaultdict(list)
+    """Group the images that are equal byte by byte, in one split or in several."""
+    members_of = defaultdict(list)
     for name, split in splits.items():
         for index, image in enumerate(split.images.numpy()):
-            found[image.tobytes()].append((name, index))
-    groups = [members for members in found.values() if len(members) > 1]
+            members_of[image.tobytes()].append((name, index))
+    groups = [members for members in members_of.values() if len(members) > 1]
     labels = [{int(splits[name].labels[index]) for name, index in group} for group in groups]
     return Duplicates(groups, sum(len(digits) > 1 for digits in labels))
 
@@ -143,55 +136,18 @@ def duplicates(splits: Mapping[str, Split]) -> Duplicates:
 def nearest(images: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
     """(N, ...) and (M, ...) images -> for each of N, the nearest of M and its distance.
 
-    The search multiplies float32 matrices, so of others that are almost equally near either may
-    be taken; the distance to it, (N,) float64, is exact before its square root.
+    The search multiplies float32 matrices, so that of others that are almost equally near either
+    may be taken; the distance to it, (N,) float64, is exact before its square root.
     """
-    levels, flat = images.flatten(1), others.flatten(1).float()
+    values, flat = images.flatten(1), others.flatten(1).float()
     # Centred, the products are smaller and lose less to rounding.
     middle = flat.mean(dim=0)
     flat = flat - middle
     squares = flat.square().sum(dim=1)
-    found = [
+    blocks = [
         (squares - 2 * (block.float() - middle) @ flat.T).argmin(dim=1)
-        for block in levels.split(BLOCK)
+        for block in values.split(BLOCK)
     ]
-    chosen = torch.cat(found)
-    offsets = levels.int() - others.flatten(1)[chosen].int()
+    chosen = torch.cat(blocks)
+    offsets = values.int() - others.flatten(1)[chosen].int()
     return chosen, offsets.square().sum(dim=1).double().sqrt()
-
-
-def summary(found: Exploration) -> str:
-    """Say in some lines what there is: counts, pixels, ink, duplicates."""
-    name, (of_each, *_) = next(iter(found.counts)), found.counts.values()
-    lines = [found.data_title, "", "digit " + "".join(f"{name:>12}" for name in found.counts)]
-    lines += [
-        f"{digit:<6}" + "".join(f"{of[digit]:>12,}" for of in found.counts.values())
-        for digit in range(10)
-    ]
-    lines.append("all   " + "".join(f"{sum(of):>12,}" for of in found.counts.values()))
-    pixels = pixel_statistics(found.levels)
-    size = 255 * sum(found.levels) / sum(of_each)  # the sum of levels of an image all ink
-    means = {
-        digit: found.ink[digit] / images / size for digit, images in enumerate(of_each) if images
-    }
-    most, least = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
-    lines += [
-        "",
-        f"level/255 of the {name} pixels: mean {pixels.mean:.4f}, sd {pixels.deviation:.4f}; "
-        f"{100 * pixels.inked:.1f} % of the pixels are inked",
-        f"most ink: {most} (mean {means[most]:.4f}), least: {least} ({means[least]:.4f})",
-        "images equal to an earlier one: "
-        + ", ".join(f"{count:,} within {name}" for name, count in found.repeated.items()),
-        "images of one split in another: "
-        + ", ".join(f"{count:,} of {other} in {one}" for one, other, count in found.shared),
-        f"equal images with different labels: {found.conflicting:,} groups",
-    ]
-    return "\n".join(lines)
-
-
-def page(found: Exploration, pictures: Mapping[str, str]) -> str:
-    """Write the summary as Markdown, with pictures: what they show, and their files."""
-    parts = [f"# {found.data_title}", f"Written by `{found.command}`."]
-    parts.append(f"```\n{summary(found)}\n```")
-    parts += [f"![{shown}]({file})" for shown, file in pictures.items()]
-    return "\n\n".join(parts) + "\n"

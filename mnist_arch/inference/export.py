@@ -1,7 +1,7 @@
 """A trained network as one file that needs nothing of this library: ONNX, or torch.export's.
 
-Such a file holds the whole way from raw pixels to probabilities. It is kept only when, read back,
-it says what the network says.
+Such a file holds every step from raw pixels to probabilities. It is kept only if, loaded again, it
+predicts what the network predicts.
 """
 
 import copy
@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,27 +19,50 @@ from torch.export import Dim, ExportedProgram
 from mnist_arch import files
 from mnist_arch.data.sources import Dataset
 from mnist_arch.errors import UserError, suggestion
-from mnist_arch.models import ARCHITECTURES, Network
-from mnist_arch.reports.card import Exported, model_card, words
+from mnist_arch.inference.metadata import metadata
+from mnist_arch.models import ARCHITECTURES
+from mnist_arch.models.network import Network
 from mnist_arch.runs import checkpoint, records
 
-TOLERANCE = 1e-5  # a file that differs from its network by as much is not kept
-DIGITS = 1_000  # that it is verified on
+TOLERANCE = 1e-5  # a file that differs from its network by this much is not kept
+IMAGES = 1_000  # for verification
 
-Reader = Callable[[Tensor], Sequence[Tensor]]  # (N, 1, 28, 28) uint8 -> scores, probabilities
+Program = Callable[[Tensor], Sequence[Tensor]]  # (N, 1, 28, 28) uint8 -> scores, probabilities
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """A file that was written and verified.
+
+    Attributes:
+        name: Its own, ending in ``.onnx`` or ``.pt2``.
+        size: Bytes.
+        sha256: Of its bytes.
+        verified_on: Which images it was verified on.
+        batches: In batches of which sizes.
+        probabilities: The greatest difference from the network's own.
+        scores: Likewise, in units of the image's greatest score (of 1, if that is less).
+    """
+
+    name: str
+    size: int
+    sha256: str
+    verified_on: str
+    batches: list[int]
+    probabilities: float
+    scores: float
 
 
 def export(run: Path, out: Path, formats: Iterable[str], data: Dataset) -> list[Exported]:
     """Write the network of a finished run as ``out/RUN.onnx``, ``out/RUN.pt2`` or both.
 
     Either takes ``images``, (N, 1, 28, 28) uint8 raw pixels with any N from 1, and gives
-    ``scores`` and ``probabilities``, (N, 10) float32. Either holds `card.words`: ONNX as its
-    metadata, torch.export as its extra file ``metadata.json``. Beside it lies a model card
-    (``RUN.onnx.md``) made from the run's record. Verified on training digits of ``data``.
+    ``scores`` and ``probabilities``, (N, 10) float32. Either holds its `metadata`, torch.export as
+    the extra file ``metadata.json``. Verified on training images of ``data``.
 
     Raises:
-        UserError: It is no finished run, there is no such format, a package is missing, or what
-            was written differs from the network by `TOLERANCE`; of that file nothing is kept.
+        UserError: It is no finished run, there is no such format, a package is missing, or the
+            file differs from the network by `TOLERANCE`; then it is not kept.
     """
     formats = [*formats]
     for name in formats:
@@ -47,41 +71,40 @@ def export(run: Path, out: Path, formats: Iterable[str], data: Dataset) -> list[
     record, net = records.read(run / "record.json"), checkpoint.load(run)
     if type(net) is not ARCHITECTURES.get(record.architecture):
         raise UserError(f"{run}: its record is of {record.architecture}, its weights are not")
-    metadata = words(record, hashlib.sha256((run / "record.json").read_bytes()).hexdigest())
+    words = metadata(run)
     images = sample(data.train.images)
     batches = [1, 7, len(images), len(images) + 1]
     program = traced(net)
-    kept = []
+    exported = []
     for name in formats:
-        write, read = FORMATS[name]
-        content = write(program, metadata)
-        probabilities, scores = differences(read(content), net, images, batches)
+        write, load = FORMATS[name]
+        content = write(program, words)
+        probabilities, scores = differences(load(content), net, images, batches)
         path = out / f"{run.resolve().name}.{name}"
         if not max(probabilities, scores) < TOLERANCE:  # NaN is not less, either
             raise UserError(
                 f"{path}: not kept: it differs from the network by {probabilities:.1e} in "
-                f"probabilities and {scores:.1e} in scores, and may by less than {TOLERANCE:g}"
+                f"probabilities and {scores:.1e} in scores; the limit is {TOLERANCE:g}"
             )
-        exported = Exported(
-            name=path.name,
-            size=len(content),
-            sha256=hashlib.sha256(content).hexdigest(),
-            verified_on=f"{len(images):,} training digits of {data.title}",
-            batches=batches,
-            probabilities=probabilities,
-            scores=scores,
-        )
-        card = model_card(exported, record, metadata)
         out.mkdir(parents=True, exist_ok=True)
-        files.write(path.with_name(f"{path.name}.md"), card.encode())
         files.write(path, content)
-        kept.append(exported)
-    return kept
+        exported.append(
+            Exported(
+                name=path.name,
+                size=len(content),
+                sha256=hashlib.sha256(content).hexdigest(),
+                verified_on=f"{len(images):,} training images of {data.title}",
+                batches=batches,
+                probabilities=probabilities,
+                scores=scores,
+            )
+        )
+    return exported
 
 
 def sample(images: Tensor) -> Tensor:
-    """Choose `DIGITS` images, or all if they are fewer, at even distances."""
-    return images[:: max(1, len(images) // DIGITS)][:DIGITS]
+    """Choose `IMAGES` images at even distances, or all if they are fewer."""
+    return images[:: max(1, len(images) // IMAGES)][:IMAGES]
 
 
 class WithProbabilities(nn.Module):
@@ -95,7 +118,6 @@ class WithProbabilities(nn.Module):
             tensor.data = tensor.data.clone(memory_format=torch.contiguous_format)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Read the images."""
         scores = self.net(images)
         return scores, self.net.head.probabilities(scores)
 
@@ -117,8 +139,8 @@ def onnx_file(program: ExportedProgram, metadata: dict[str, str]) -> bytes:
         UserError: A package is missing.
     """
     try:
-        import onnxruntime  # noqa: F401 that reads the file back
-        import onnxscript  # noqa: F401 that torch writes it by
+        import onnxruntime  # noqa: F401 loads the file again
+        import onnxscript  # noqa: F401 torch writes it with this
     except ImportError as error:
         raise UserError(
             f"the format onnx needs a package ({error}): pip install -e '.[export]', "
@@ -137,16 +159,16 @@ def onnx_file(program: ExportedProgram, metadata: dict[str, str]) -> bytes:
     return model.model_proto.SerializeToString()
 
 
-def read_onnx(content: bytes) -> Reader:
-    """Return what reads images as an ONNX file does, by onnxruntime on the CPU."""
+def load_onnx(content: bytes) -> Program:
+    """Load an ONNX file with onnxruntime, on the CPU."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
 
-    def read(images: Tensor) -> list[Tensor]:
+    def program(images: Tensor) -> list[Tensor]:
         return [torch.from_numpy(each) for each in session.run(None, {"images": images.numpy()})]
 
-    return read
+    return program
 
 
 def torch_file(program: ExportedProgram, metadata: dict[str, str]) -> bytes:
@@ -156,22 +178,22 @@ def torch_file(program: ExportedProgram, metadata: dict[str, str]) -> bytes:
     return file.getvalue()
 
 
-def read_torch(content: bytes) -> Reader:
-    """Return what reads images as a file of torch.export does."""
+def load_torch(content: bytes) -> Program:
+    """Load a file of torch.export."""
     return torch.export.load(io.BytesIO(content)).module()
 
 
-FORMATS = {"onnx": (onnx_file, read_onnx), "pt2": (torch_file, read_torch)}  # by a file's ending
+FORMATS = {"onnx": (onnx_file, load_onnx), "pt2": (torch_file, load_torch)}  # by a file's ending
 
 
 def differences(
-    read: Reader, net: Network, images: Tensor, batches: Iterable[int]
+    program: Program, net: Network, images: Tensor, batches: Iterable[int]
 ) -> tuple[float, float]:
-    """Return by how much a reader differs from a network, at most, in batches of any size.
+    """Return the greatest differences between a loaded file and its network, over batches.
 
-    First in probabilities, then in scores; the difference of a score is divided by the greatest of
-    its image, without its sign, where that exceeds 1: the scores of lenet5_1998 are squared
-    distances of several hundreds. NaN in either makes NaN of the difference.
+    First of probabilities, then of scores, divided by the image's greatest absolute score where
+    that exceeds 1: those of lenet5_1998 are squared distances of several hundreds. NaN in
+    either makes the difference NaN.
     """
     worst = torch.zeros(2)
     with torch.inference_mode():
@@ -180,10 +202,10 @@ def differences(
         unit = scores.abs().amax(1, keepdim=True).clamp(min=1)
         for size in batches:
             chosen = torch.arange(size) % len(images)
-            read_scores, read_probabilities = read(images[chosen])
-            found = (
-                (read_probabilities - probabilities[chosen]).abs().max(),
-                ((read_scores - scores[chosen]) / unit[chosen]).abs().max(),
+            its_scores, its_probabilities = program(images[chosen])
+            greatest = (
+                (its_probabilities - probabilities[chosen]).abs().max(),
+                ((its_scores - scores[chosen]) / unit[chosen]).abs().max(),
             )
-            worst = worst.maximum(torch.stack(found))
+            worst = worst.maximum(torch.stack(greatest))
     return worst[0].item(), worst[1].item()

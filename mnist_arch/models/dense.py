@@ -11,6 +11,7 @@ from mnist_arch.models.network import Network
 class Dense(Network):
     """784 pixels -> 10 sigmoids; 7,850 parameters. Levels are pixel/255."""
 
+    title = "Dense"
     head = KerasSigmoid()
 
     def __init__(self) -> None:

@@ -26,6 +26,7 @@ TABLE_I = (  # the S2 maps that each C3 map reads: 60 connections
 class LeNet5(Network):
     """LeNet-5 with average pooling and a softmax; 60,806 parameters."""
 
+    title = "LeNet-5"
     head = Softmax()
 
     def __init__(self) -> None:

@@ -11,6 +11,7 @@ from mnist_arch.models.network import Network
 class MLP(Network):
     """784 pixels -> 100 ReLU -> 10 sigmoids; 79,510 parameters. Levels are pixel/255."""
 
+    title = "MLP"
     head = KerasSigmoid()
 
     def __init__(self) -> None:

@@ -14,6 +14,7 @@ class TanhCNN(Network):
     The levels are the raw 0 to 255: the source's code does not scale them.
     """
 
+    title = "Tanh CNN"
     head = Softmax()
 
     def __init__(self) -> None:

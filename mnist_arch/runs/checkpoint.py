@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from mnist_arch.errors import UserError
-from mnist_arch.models import ARCHITECTURES
+from mnist_arch.models import ARCHITECTURES, blank
 from mnist_arch.models.network import Network
 
 PREFIX = "net."  # the name that Classifier gives to its network
@@ -33,8 +33,7 @@ def network(checkpoint: dict[str, Any], path: Path) -> Network:
     name = checkpoint["mnist_arch"]["architecture"]
     if name not in ARCHITECTURES:
         raise UserError(f"{path}: of an unknown network, {name!r}")
-    with torch.random.fork_rng():  # building draws starting weights
-        net = ARCHITECTURES[name]()
+    net = blank(name)
     weights = {
         name.removeprefix(PREFIX): value
         for name, value in checkpoint["state_dict"].items()

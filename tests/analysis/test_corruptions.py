@@ -15,8 +15,8 @@ def corrupted(name: str, images: Tensor, strength: float, seed: int = 0) -> Tens
     return CORRUPTIONS[name](images, strength, generator(seed, "corruption"))
 
 
-def flat(level: float, count: int = 400) -> Tensor:
-    return torch.full((count, 1, 28, 28), level)
+def flat(value: float, count: int = 400) -> Tensor:
+    return torch.full((count, 1, 28, 28), value)
 
 
 def dot(across: float = 3, down: float = -2, count: int = 400) -> Tensor:
@@ -149,7 +149,7 @@ def test_inversion_is_the_negative_and_twice_nothing(digits: Tensor) -> None:
 
 
 def test_photons_are_counted_by_poissons_law() -> None:
-    """Variance is proportional to the level: at a quarter of full ink half the deviation."""
+    """Variance is proportional to the value: at a quarter of full ink half the deviation."""
     images = corrupted("shot_noise", flat(WHITE / 4), 32)
     assert images.mean() == pytest.approx(WHITE / 4, rel=0.005)
     assert images.std() == pytest.approx(32 / 2, rel=0.02)
@@ -158,17 +158,17 @@ def test_photons_are_counted_by_poissons_law() -> None:
 
 def test_impulses_hit_their_share_of_the_pixels_half_of_them_black() -> None:
     images = corrupted("impulse_noise", flat(100), 0.2)
-    shares = [(images == level).float().mean().item() for level in (0, 100, 255)]
+    shares = [(images == value).float().mean().item() for value in (0, 100, 255)]
     assert shares == pytest.approx([0.1, 0.8, 0.1], abs=0.003)
 
 
 def test_glass_shows_pixels_of_the_neighbourhood() -> None:
-    """Levels that are column numbers, and row numbers, tell where each pixel was seen."""
-    for levels in (
+    """Values that are column numbers, and row numbers, tell where each pixel comes from."""
+    for values in (
         torch.arange(28.0).expand(400, 1, 28, 28),
         torch.arange(28.0)[:, None].expand(400, 1, 28, 28),
     ):
-        moved = (corrupted("glass_blur", levels, 2) - levels)[..., 2:-2, 2:-2]
+        moved = (corrupted("glass_blur", values, 2) - values)[..., 2:-2, 2:-2]
         values, counts = moved.unique(return_counts=True)
         assert values.tolist() == [-2, -1, 0, 1, 2]
         assert (counts / counts.sum() - 0.2).abs().max() < 0.01
@@ -191,7 +191,7 @@ def test_shear_moves_rows_by_their_height_either_way() -> None:
     assert y.abs().max() < 0.02
 
 
-def test_brightness_adds_levels(digits: Tensor) -> None:
+def test_brightness_adds_pixel_values(digits: Tensor) -> None:
     assert corrupted("brightness", digits, 50).equal((digits.float() + 50).clamp(max=255))
 
 

@@ -159,13 +159,13 @@ def test_runs_are_averaged_over_their_seeds_only() -> None:
         ]
     )
     assert [(each.title, each.runs, each.augmented) for each in found] == [
+        ("lenet5", 1, False),
         ("mlp", 2, False),
         ("mlp, modern", 1, True),
         ("mlp, recipe.l2=0.1", 1, False),
-        ("lenet5", 1, False),
     ]
-    assert found[0].accuracies == {"shift": {0: 99, 2: 85}}
-    assert [each.is_convolutional for each in found] == [False, False, False, True]
+    assert found[1].accuracies == {"shift": {0: 99, 2: 85}}
+    assert [each.is_convolutional for each in found] == [True, False, False, False]
 
 
 def test_data_sets_are_not_averaged() -> None:
@@ -197,7 +197,8 @@ def test_pairs_differ_in_their_distortions_alone() -> None:
 
 
 def test_every_network_has_a_line_of_its_own_in_the_column_of_its_training() -> None:
-    names = mnist_arch.architectures()
+    sizes = {name: mnist_arch.build(name).parameter_count for name in mnist_arch.architectures()}
+    names = sorted(sizes, key=lambda name: sizes[name])
     distorted = AUGMENTED | {"variant": ["experiment=distorted"]}
     found = averaged(
         [made_up(name, 1_000) for name in names]
@@ -207,7 +208,7 @@ def test_every_network_has_a_line_of_its_own_in_the_column_of_its_training() -> 
     figure = corruption_panels(found, SWEEPS, "title")
     place = 3 * [*SWEEPS].index("shift")
     shift = figure.axes[place : place + 3]
-    assert [len(axes.lines) for axes in shift] == [8, 8, 3]
+    assert [len(axes.lines) for axes in shift] == [len(names), len(names), 3]
     for axes, errors in zip(shift, (10, 5, 2), strict=True):
         for line in axes.lines:
             assert line.get_xydata().tolist() == [[0, 99], [2, 100 - errors]]

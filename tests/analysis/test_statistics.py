@@ -10,13 +10,11 @@ from mnist_arch.analysis import statistics
 from mnist_arch.analysis.statistics import (
     Array,
     _crossed,
-    calibration_error,
     holm,
     interval,
     mcnemar,
     over_seeds,
     paired_bootstrap,
-    reliability,
     verdict,
     wilson,
 )
@@ -77,37 +75,41 @@ def test_mcnemars_mid_p_is_as_published() -> None:
 
     By hand: p is twice (C(8,0) + C(8,1)) / 2^8 = 0.0703, less the C(8,1) / 2^8 of mid-p: 0.0391.
     """
-    found = mcnemar(1, 7, 21)
-    assert found.p == pytest.approx(10 / 256, rel=1e-12)
-    assert found.value == pytest.approx(-6 / 21)
+    difference = mcnemar(1, 7, 21)
+    assert difference.p == pytest.approx(10 / 256, rel=1e-12)
+    assert difference.value == pytest.approx(-6 / 21)
     # Bonett and Price by hand: shares 2/23 and 8/23, spread sqrt((10/23 - (6/23)^2) / 23).
     half = 1.959964 * ((10 / 23 - (6 / 23) ** 2) / 23) ** 0.5
-    assert (found.low, found.high) == pytest.approx((-6 / 23 - half, -6 / 23 + half), abs=1e-7)
-    assert mcnemar(7, 1, 21) == pytest.approx((6 / 21, -found.high, -found.low, found.p))
+    assert (difference.low, difference.high) == pytest.approx(
+        (-6 / 23 - half, -6 / 23 + half), abs=1e-7
+    )
+    assert mcnemar(7, 1, 21) == pytest.approx(
+        (6 / 21, -difference.high, -difference.low, difference.p)
+    )
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
-def test_as_many_misread_by_either_alone_is_no_evidence(count: int) -> None:
+def test_as_many_errors_of_either_alone_is_no_evidence(count: int) -> None:
     assert mcnemar(count, count, 100).p == pytest.approx(1)
 
 
 def test_means_over_seeds_are_compared_by_welch() -> None:
     """Means 99 and 97, variances 1: t = 2 / sqrt(2/3) with 4 degrees, t(0.975, 4) = 2.7764."""
-    found = over_seeds([98.0, 99.0, 100.0], [96.0, 97.0, 98.0])
+    difference = over_seeds([98.0, 99.0, 100.0], [96.0, 97.0, 98.0])
     half = 2.7764 * (2 / 3) ** 0.5
-    assert found == pytest.approx((2, 2 - half, 2 + half, 0.0705), abs=1e-4)
+    assert difference == pytest.approx((2, 2 - half, 2 + half, 0.0705), abs=1e-4)
     # Variances 1 and 0: Welch's degrees of freedom are those of the first, 2.
-    found = over_seeds([98.0, 99.0, 100.0], [97.0, 97.0])
+    difference = over_seeds([98.0, 99.0, 100.0], [97.0, 97.0])
     half = 4.3027 / 3**0.5
-    assert found[:3] == pytest.approx((2, 2 - half, 2 + half), abs=1e-4)
+    assert difference[:3] == pytest.approx((2, 2 - half, 2 + half), abs=1e-4)
 
 
 def test_one_run_against_several_is_judged_by_their_spread() -> None:
     """90 against 98, 99, 100: t = 9 / sqrt(4/3), and p = 1 - t / sqrt(t^2 + 2) at 2 degrees."""
     t = 9 / (4 / 3) ** 0.5
-    found = over_seeds([90.0], [98.0, 99.0, 100.0])
-    assert found is not None
-    assert (found.value, found.p) == pytest.approx((-9, 1 - t / (t * t + 2) ** 0.5))
+    difference = over_seeds([90.0], [98.0, 99.0, 100.0])
+    assert difference is not None
+    assert (difference.value, difference.p) == pytest.approx((-9, 1 - t / (t * t + 2) ** 0.5))
 
 
 def test_values_that_do_not_spread_compare_nothing() -> None:
@@ -139,26 +141,28 @@ def test_a_resamples_mean_and_error_are_those_of_its_table_written_out() -> None
 def wrong(
     draw: np.random.Generator, seeds: int, spread: float = 0.1, *, easier: float = 0
 ) -> list[Array]:
-    """Misread images of two recipes, each (seeds, 600); seeds spread, and digits are less or more
-    hard, for both and for each."""
+    """Misclassified images of two recipes, each (seeds, 600); seeds spread, and digits are less or
+    more hard, for both and for each."""
     hard, shared = draw.normal(-1.5, 1, 600), draw.normal(0, spread, (seeds, 1))
-    made = []
+    recipes = []
     for shift in (0, easier):
         own = draw.normal(shift, spread, (seeds, 1)) + draw.normal(0, 0.7, 600)
-        made.append(hard + shared + own + draw.normal(0, 1, (seeds, 600)) > 0)
-    return made
+        recipes.append(hard + shared + own + draw.normal(0, 1, (seeds, 600)) > 0)
+    return recipes
 
 
-def test_the_bootstrap_mirrors_and_holds_the_difference_found() -> None:
+def test_the_bootstrap_mirrors_and_holds_the_observed_difference() -> None:
     first, second = wrong(np.random.default_rng(0), 5, easier=0.3)
-    found, mirrored = paired_bootstrap(first, second), paired_bootstrap(second, first)
-    assert found.value == pytest.approx(first.mean() - second.mean())
-    assert (found.low + found.high) / 2 == pytest.approx(found.value)
-    assert mirrored == pytest.approx((-found.value, -found.high, -found.low, found.p))
-    assert paired_bootstrap(first, second) == found  # its draws are always the same
-    assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
-    assert found.value < 0
-    assert found.p < 0.05
+    difference, mirrored = paired_bootstrap(first, second), paired_bootstrap(second, first)
+    assert difference.value == pytest.approx(first.mean() - second.mean())
+    assert (difference.low + difference.high) / 2 == pytest.approx(difference.value)
+    assert mirrored == pytest.approx(
+        (-difference.value, -difference.high, -difference.low, difference.p)
+    )
+    assert paired_bootstrap(first, second) == difference  # its draws are always the same
+    assert (difference.p < 0.05) == (difference.low > 0 or difference.high < 0)
+    assert difference.value < 0
+    assert difference.p < 0.05
 
 
 def test_the_bootstrap_finds_nothing_between_equals() -> None:
@@ -193,13 +197,3 @@ def test_holms_p_values_are_those_of_the_steps() -> None:
 )
 def test_holms_p_values_are_those_of_statsmodels(p_values: list[float]) -> None:
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1].tolist())
-
-
-def test_the_calibration_error_is_that_of_the_bins() -> None:
-    """Fifteenths: .95, .95 and 1 share the last, 2 of 3 right; .35 is in the sixth, right."""
-    confidence, right = np.array([0.95, 0.35, 0.95, 1.0]), np.array([True, True, False, True])
-    bins = reliability(confidence, right)
-    assert [each.images for each in bins] == [0] * 5 + [1] + [0] * 8 + [3]
-    assert bins[14] == pytest.approx((3, 2.9 / 3, 2 / 3))
-    assert bins[5] == pytest.approx((1, 0.35, 1))
-    assert calibration_error(bins) == pytest.approx((3 * (2.9 / 3 - 2 / 3) + 0.65) / 4)

@@ -1,4 +1,4 @@
-"""The command that compares trained nets, as a user types it."""
+"""The command that compares trained networks, as a user types it."""
 
 import subprocess
 from collections.abc import Callable
@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from experiments.compare import paths
+from mnist_arch.analysis.comparison import compare
 from mnist_arch.errors import UserError
+from mnist_arch.reports import comparison as report
 from tests.analysis.test_comparison import run, seeds
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -21,23 +23,22 @@ def test_runs_named_by_a_glob_are_compared_and_both_pages_written(
     pages = ("--markdown", "page.md", "--html", "page.html")
     done = command("experiments.compare", "runs/*/[0-9]", "runs/new/0/record.json", *pages)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "A  lenet5, modern    0-2" in done.stdout
-    assert "bootstrap, 3  both" in done.stdout
-    assert done.stdout.endswith("\npage.md\npage.html\n")
-    assert "| B | lenet5, own | 0-2 | 89.50 | 0.50 |" in (tmp_path / "page.md").read_text()
+    compared = compare(sorted(tmp_path.glob("runs/*/[0-9]")))
+    assert done.stdout == f"{report.text(compared)}\npage.md\npage.html\n"
+    assert (tmp_path / "page.md").read_text() == report.markdown(compared)
     assert "No pictures: no IDX files in" in (tmp_path / "page.html").read_text()
     assert {path.name for path in tmp_path.iterdir()} == {"runs", "page.md", "page.html"}
 
 
-def test_what_is_wrong_is_said_in_one_line_before_anything_is_written(
+def test_a_mistake_is_one_line_before_anything_is_written(
     command: Command, tmp_path: Path
 ) -> None:
     run(tmp_path / "one", [1])
-    run(tmp_path / "other", [1], recipe="modern", data_sha256={"t10k": "b"})
+    run(tmp_path / "other", [1], recipe="modern", provenance={"data_sha256": {"t10k": "b"}})
     done = command("experiments.compare", "one", "other", "--html", "page.html")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "error: other/record.json: not tested on the digits of one/record.json\n"
+        "error: other/record.json: not tested on the images of one/record.json\n"
     )
     done = command("experiments.compare", "one", "--html", "nowhere/page.html")
     assert done.returncode == 2

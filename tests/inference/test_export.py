@@ -1,14 +1,12 @@
-"""Exported files: they read what the network reads, wherever they are, and say what they are."""
+"""Exported files: they predict what the network predicts, and say what they are."""
 
 import hashlib
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import onnx
 import onnxruntime
@@ -18,29 +16,16 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 import mnist_arch
-from experiments.export import main
 from mnist_arch.data import sources
 from mnist_arch.data.sources import Dataset
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
 from mnist_arch.inference import export as exporting
 from mnist_arch.inference.export import differences, export, sample, torch_file
-from mnist_arch.reports import card
-from tests.runs.test_records import record
+from tests.factories import finished_run, record
 
 # torch.export itself still uses what a later Python or torch will take away.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
-FIGURES = {
-    "train_errors": 123,
-    "train_loss": 0.01234,
-    "test_errors": 55,
-    "test_loss": 0.0555,
-    "test_errors_by_digit": [1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
-    "claim": {"source": "a paper, section 5", "test_accuracy": 99.05, "train_accuracy": None},
-    "note": "What the paper leaves open.",
-}
 
 
 @pytest.fixture(scope="module")
@@ -48,42 +33,33 @@ def data() -> Dataset:
     return sources.load("mnist_5k", Path("unused"))
 
 
-def finished_run(folder: Path, name: str, **changes: Any) -> Path:
-    """The folder of a finished run whose weights are as they were drawn."""
-    (folder / "checkpoints").mkdir(parents=True)
-    weights = {f"net.{key}": value for key, value in mnist_arch.build(name).state_dict().items()}
-    checkpoint = {"mnist_arch": {"architecture": name}, "state_dict": weights}
-    torch.save(checkpoint, folder / "checkpoints/last.ckpt")
-    values = {"architecture": name, "checkpoint": "checkpoints/last.ckpt", **FIGURES, **changes}
-    record(**values).write(folder)
-    return folder
-
-
 def read_onnx(path: Path, images: Tensor) -> tuple[list[Tensor], dict[str, str]]:
     session = onnxruntime.InferenceSession(path)
-    found = session.run(["scores", "probabilities"], {"images": images.numpy()})
-    return [torch.from_numpy(each) for each in found], session.get_modelmeta().custom_metadata_map
+    outputs = session.run(["scores", "probabilities"], {"images": images.numpy()})
+    return [
+        torch.from_numpy(each) for each in outputs
+    ], session.get_modelmeta().custom_metadata_map
 
 
 def read_torch(path: Path, images: Tensor) -> tuple[list[Tensor], dict[str, str]]:
     extra = {"metadata.json": ""}
-    found = torch.export.load(path, extra_files=extra).module()(images)
-    return list(found), json.loads(extra["metadata.json"])
+    outputs = torch.export.load(path, extra_files=extra).module()(images)
+    return list(outputs), json.loads(extra["metadata.json"])
 
 
 @pytest.mark.parametrize("name", mnist_arch.architectures())
-def test_a_file_reads_as_the_network_does(tmp_path: Path, data: Dataset, name: str) -> None:
+def test_a_file_predicts_what_the_network_does(tmp_path: Path, data: Dataset, name: str) -> None:
     run, out = finished_run(tmp_path / "run", name), tmp_path / "out"
     few = replace(data, train=Split(data.train.images[::200], data.train.labels[::200]))
     # ONNX takes seconds; these three, with mlp below, have all layers and heads that there are.
     also_onnx = name in ("lenet5_1998", "tanh_cnn", "augmented_cnn")
     formats = ["pt2", "onnx"] if also_onnx else ["pt2"]
-    kept = export(run, out, formats, few)
+    exported = export(run, out, formats, few)
     names = [f"run.{ending}" for ending in formats]
-    assert {path.name for path in out.iterdir()} == {*names, *(f"{name}.md" for name in names)}
+    assert {path.name for path in out.iterdir()} == {*names}
     net = mnist_arch.load(run).net
     digest = hashlib.sha256((run / "record.json").read_bytes()).hexdigest()
-    for file, file_name, read in zip(kept, names, (read_torch, read_onnx), strict=False):
+    for file, file_name, read in zip(exported, names, (read_torch, read_onnx), strict=False):
         content = (out / file_name).read_bytes()
         assert (file.name, file.size) == (file_name, len(content))
         assert file.sha256 == hashlib.sha256(content).hexdigest()
@@ -118,7 +94,7 @@ def test_a_file_that_differs_is_not_kept(
     run, out = finished_run(tmp_path / "run", "mlp"), tmp_path / "out"
     out.mkdir()
     (out / "run.pt2").write_text("the one of before")
-    monkeypatch.setitem(exporting.FORMATS, "pt2", (spoilt(change), exporting.read_torch))
+    monkeypatch.setitem(exporting.FORMATS, "pt2", (spoilt(change), exporting.load_torch))
     with pytest.raises(UserError, match=r"run\.pt2: not kept: it differs from the network by"):
         export(run, out, ["pt2"], data)
     assert [path.read_text() for path in out.iterdir()] == ["the one of before"]
@@ -162,48 +138,6 @@ def test_digits_are_taken_at_even_distances() -> None:
     assert chosen(12) == list(range(12))
 
 
-@pytest.mark.parametrize("ending", ["onnx", "pt2"])
-def test_the_card_has_the_records_figures_and_code_that_runs(
-    tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch, ending: str
-) -> None:
-    run, out = finished_run(tmp_path / "mlp-seed0", "mlp"), tmp_path / "out"
-    (file,) = export(run, out, [ending], data)
-    text = (out / f"mlp-seed0.{ending}.md").read_text()
-    lines = text.splitlines()
-    assert "`mlp`: 784 pixels -> 100 ReLU -> 10 sigmoids. Trained to read MNIST by" in text
-    assert "| training | 60,000 | 123 | 99.80 % | 0.0123 |" in lines  # 59,877 of 60,000
-    assert "| test | 10,000 | 55 | 99.45 % | 0.0555 |" in lines
-    assert not [line for line in lines if line.startswith("| held-out")]
-    assert "| errors | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 |" in lines
-    assert "Its source claims test accuracy 99.05 % (a paper, section 5)." in lines
-    assert "they need not sum to 1" in text
-    assert "What the paper leaves open." in text
-    assert file.sha256 in text
-
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    images, names = data.test.images[:4], dict[str, Any]()
-    monkeypatch.chdir(out)
-    __import__("numpy").save("images.npy", images.numpy())
-    exec(code, names)
-    assert list(names["digits"]) == mnist_arch.load(run)(images).argmax(1).tolist()
-    assert names["words"]["architecture"] == "mlp"
-    for name, word in names["words"].items():
-        assert f"| {name} | {word} |" in lines
-
-
-def test_a_run_that_never_read_the_test_digits_has_a_card_without_them(
-    tmp_path: Path, data: Dataset
-) -> None:
-    unread = dict.fromkeys(("test_images", "test_errors", "test_loss", "test_errors_by_digit"))
-    held_out = {"validation_images": 6_000, "validation_errors": 60, "validation_loss": 0.05}
-    run = finished_run(tmp_path / "run", "dense", **unread, **held_out, claim=None)
-    export(run, tmp_path, ["pt2"], data)
-    text = (tmp_path / "run.pt2.md").read_text()
-    assert "| held-out | 6,000 | 60 | 99.00 % | 0.0500 |" in text
-    assert "| test" not in text
-    assert "claims" not in text
-
-
 def test_what_cannot_be_exported_is_named(
     tmp_path: Path, data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,33 +159,3 @@ def test_what_cannot_be_exported_is_named(
     with pytest.raises(UserError, match=r"last\.ckpt: no such checkpoint"):
         export(run, out, ["pt2"], data)
     assert not out.exists()
-
-
-def test_the_command_keeps_files_and_a_record_of_them(command: Command, tmp_path: Path) -> None:
-    finished_run(tmp_path / "dense-seed0", "dense")
-    words = ["--format", "pt2", "--data", "mnist_5k", "--record", "sizes.json"]
-    done = command("experiments.export", "dense-seed0", *words)
-    assert (done.returncode, done.stderr) == (0, "")
-    (file,) = card.read(tmp_path / "sizes.json")
-    assert file.size == (tmp_path / "exports/dense-seed0.pt2").stat().st_size
-    lines = done.stdout.splitlines()
-    verified = "verified on 1,000 training digits of MNIST-5k"
-    assert lines[0] == f"exports/dense-seed0.pt2: {verified}"
-    row = [file.name, f"{file.size:,}", f"{file.probabilities:.1e}", f"{file.scores:.1e}"]
-    assert lines[-1].split() == row
-
-
-def test_the_command_refuses_what_it_cannot_export_before_any_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("a", "elsewhere/a"):
-        finished_run(tmp_path / name, "dense")
-    monkeypatch.chdir(tmp_path)
-    for runs, message in (
-        (["a", "elsewhere/a"], "two of the runs have the same name"),
-        (["a", "nowhere"], r"nowhere/record\.json: not a readable record"),
-    ):
-        monkeypatch.setattr(sys, "argv", ["experiments.export", *runs, "--data", "mnist_5k"])
-        with pytest.raises(UserError, match=message):
-            main()
-    assert not (tmp_path / "exports").exists()

@@ -1,9 +1,6 @@
-"""Files of every kind in, grey levels out; whatever is broken is one line."""
+"""Files of every kind in, pixel values out; whatever is broken is one line."""
 
 import re
-import struct
-import zlib
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -12,31 +9,26 @@ from PIL import Image
 
 from mnist_arch.errors import UserError
 from mnist_arch.inference.pictures import MOST_PIXELS, read
+from tests.factories import png, written
 
-LEVELS = np.tile(np.arange(0, 240, 10, dtype=np.uint8), (16, 1))  # 16 high, 24 wide
-
-
-def written(picture: Image.Image, kind: str, **options: object) -> bytes:
-    file = BytesIO()
-    picture.save(file, kind, **options)
-    return file.getvalue()
+VALUES = np.tile(np.arange(0, 240, 10, dtype=np.uint8), (16, 1))  # 16 high, 24 wide
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_every_format_gives_the_same_levels(kind: str, mode: str, tmp_path: Path) -> None:
+def test_every_format_gives_the_same_values(kind: str, mode: str, tmp_path: Path) -> None:
     path = tmp_path / f"picture.{kind.lower()}"
-    path.write_bytes(written(Image.fromarray(LEVELS).convert(mode), kind, quality=100))
+    path.write_bytes(written(Image.fromarray(VALUES).convert(mode), kind, quality=100))
     for source in (path, str(path), path.read_bytes()):
-        found = read(source)
-        assert found.dtype == np.uint8
-        np.testing.assert_allclose(found.astype(int), LEVELS, atol=4)  # JPEG and WebP lose some
+        values = read(source)
+        assert values.dtype == np.uint8
+        np.testing.assert_allclose(values.astype(int), VALUES, atol=4)  # JPEG and WebP lose some
 
 
 def test_colours_weigh_as_the_eye_does() -> None:
     """ITU-R 601: 0.299 red, 0.587 green, 0.114 blue."""
-    for colour, level in (("red", 76), ("lime", 150), ("blue", 29)):
-        assert read(Image.new("RGB", (3, 3), colour)).tolist() == [[level] * 3] * 3
+    for colour, value in (("red", 76), ("lime", 150), ("blue", 29)):
+        assert read(Image.new("RGB", (3, 3), colour)).tolist() == [[value] * 3] * 3
 
 
 def test_transparency_shows_white_paper() -> None:
@@ -51,10 +43,10 @@ def test_transparency_shows_white_paper() -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_sixteen_bits_stay(kind: str) -> None:
-    levels = np.array([[0, 1000], [30000, 65535]], dtype=np.uint16)
-    found = read(written(Image.fromarray(levels), kind))
-    assert found.dtype == np.uint16
-    np.testing.assert_array_equal(found, levels)
+    values = np.array([[0, 1000], [30000, 65535]], dtype=np.uint16)
+    picture = read(written(Image.fromarray(values), kind))
+    assert picture.dtype == np.uint16
+    np.testing.assert_array_equal(picture, values)
 
 
 @pytest.mark.parametrize("mode", ["1", "P", "CMYK", "YCbCr"])
@@ -65,25 +57,13 @@ def test_other_modes_are_read(mode: str) -> None:
 
 @pytest.mark.parametrize(
     ("orientation", "turned"),
-    [(1, LEVELS), (3, LEVELS[::-1, ::-1]), (6, np.rot90(LEVELS, -1)), (8, np.rot90(LEVELS))],
+    [(1, VALUES), (3, VALUES[::-1, ::-1]), (6, np.rot90(VALUES, -1)), (8, np.rot90(VALUES))],
 )
 def test_a_camera_held_otherwise_is_turned_back(orientation: int, turned: np.ndarray) -> None:
     """EXIF 2.3, tag 274: 3 is half a turn; 6 and 8 need a quarter clockwise or back."""
     exif = Image.Exif()
     exif[274] = orientation
-    np.testing.assert_array_equal(read(written(Image.fromarray(LEVELS), "PNG", exif=exif)), turned)
-
-
-def png(width: int, height: int) -> bytes:
-    """A PNG of a few bytes that says it is so large."""
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        whole = name + content
-        return struct.pack(">I", len(content)) + whole + struct.pack(">I", zlib.crc32(whole))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    packed = zlib.compress(b"\0" * 1000)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed)
+    np.testing.assert_array_equal(read(written(Image.fromarray(VALUES), "PNG", exif=exif)), turned)
 
 
 @pytest.mark.parametrize(
@@ -101,10 +81,10 @@ def png(width: int, height: int) -> bytes:
 def test_hostile_files_are_named_in_one_line(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "hostile.png"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=message) as found:
+    with pytest.raises(UserError, match=message) as caught:
         read(path)
-    assert str(found.value).startswith(str(path))
-    assert "\n" not in str(found.value)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
@@ -117,17 +97,17 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
 def test_broken_files_are_read_or_refused_in_one_line(kind: str) -> None:
     """Forty of each: cut off, or with bytes changed; nothing else than UserError comes out."""
     draws = np.random.default_rng(0)
-    whole = written(Image.fromarray(LEVELS).convert("RGB"), kind)
+    whole = written(Image.fromarray(VALUES).convert("RGB"), kind)
     refused = []
     for number in range(40):
         broken = bytearray(whole[: int(draws.integers(1, len(whole)))] if number % 2 else whole)
         for place in draws.integers(0, len(broken), 6):
             broken[place] = draws.integers(256)
         try:
-            levels = read(bytes(broken), f"{number}.{kind}")
+            values = read(bytes(broken), f"{number}.{kind}")
         except UserError as error:
             refused.append(str(error))
         else:
-            assert levels.ndim == 2
+            assert values.ndim == 2
     assert len(refused) >= 15
     assert all(re.fullmatch(rf"\d+\.{kind}: .+", line) for line in refused)

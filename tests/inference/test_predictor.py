@@ -1,4 +1,4 @@
-"""A network that reads pictures."""
+"""A network that classifies pictures."""
 
 import json
 from pathlib import Path
@@ -12,10 +12,10 @@ from torch import Tensor
 import mnist_arch
 from mnist_arch.inference.predictor import LEAST_SCORES, Predictor, least_score
 from mnist_arch.inference.preprocess import BLANK, SEVERAL
-from mnist_arch.models import Network
 from mnist_arch.models.heads import RadialBasis, Softmax
+from mnist_arch.models.network import Network
 from mnist_arch.reports.figures.pictures import sheet
-from tests.inference.test_preprocess import FIVE, SEVEN, drawn
+from tests.factories import FIVE, SEVEN, drawn
 
 ROOT = Path(mnist_arch.__file__).parent.parent
 
@@ -51,17 +51,17 @@ def test_the_best_two_are_the_networks_own(tmp_path: Path) -> None:
     files = (tmp_path / "five.png", str(tmp_path / "five.png"))
     for picture in (*sources, *files, files[0].read_bytes()):
         answer = predictor.predict(picture)
-        seen = torch.from_numpy(answer.image)[None, None]
-        ten = predictor.net.probabilities(seen)[0]
+        image = torch.from_numpy(answer.image)[None, None]
+        ten = predictor.net.probabilities(image)[0]
         best = ten.topk(2)
         assert answer.probabilities == pytest.approx(ten.tolist(), rel=1e-6)
         assert [answer.digit, answer.runner_up] == best.indices.tolist()
-        found = [answer.probability, answer.runner_up_probability]
-        assert found == pytest.approx(best.values.tolist(), rel=1e-6)
+        probabilities = [answer.probability, answer.runner_up_probability]
+        assert probabilities == pytest.approx(best.values.tolist(), rel=1e-6)
         assert answer.image.any()
 
 
-def test_blank_and_several_are_doubted_whatever_the_network_says() -> None:
+def test_blank_and_several_are_doubtful_whatever_the_network_says() -> None:
     sure = Predictor(Fixed([50.0] + [0] * 9), least_score=1)
     assert sure.predict(drawn(FIVE)).doubt is None
     blank = sure.predict(np.zeros((99, 99), np.uint8))
@@ -72,7 +72,7 @@ def test_blank_and_several_are_doubted_whatever_the_network_says() -> None:
     assert sure.predict_number(np.zeros((99, 99), np.uint8)) == []
 
 
-def test_a_low_greatest_score_is_doubted() -> None:
+def test_an_answer_with_a_low_top_score_is_doubtful() -> None:
     scores = torch.tensor([[3.0] + [0.0] * 9, [2.0] + [-50.0] * 9])
     net = Fixed([0.0] * 10)
     assert Predictor(net, least_score=2.5).doubts(scores).tolist() == [False, True]
@@ -86,7 +86,7 @@ def test_the_network_of_1998_doubts_by_its_own_class() -> None:
     assert Predictor(FixedRadial([0.0] * 10)).doubts(scores).tolist() == [False, True]
 
 
-def test_five_of_a_hundred_held_out_digits_stay_below_the_least_score() -> None:
+def test_five_of_a_hundred_validation_digits_are_below_the_least_score() -> None:
     class Ink(Fixed):
         def forward(self, images: Tensor) -> Tensor:
             return images.float().mean((1, 2, 3))[:, None].expand(-1, 10)
@@ -99,10 +99,10 @@ def test_the_sheet_shows_every_picture_beside_what_was_seen() -> None:
     picture, image = drawn(FIVE), np.full((28, 28), 7, np.uint8)
     figure = sheet([(picture, image, f"caption {number}") for number in range(5)])
     assert [text.get_text() for text in figure.texts] == [f"caption {n}" for n in range(5)]
-    shown = [axes.images[0].get_array() for axes in figure.axes]
-    assert len(shown) == 10
-    np.testing.assert_array_equal(shown[-2], picture)
-    np.testing.assert_array_equal(shown[-1], image)
+    drawn_images = [axes.images[0].get_array() for axes in figure.axes]
+    assert len(drawn_images) == 10
+    np.testing.assert_array_equal(drawn_images[-2], picture)
+    np.testing.assert_array_equal(drawn_images[-1], image)
 
 
 def test_a_loaded_network_doubts_as_was_measured_for_it(tmp_path: Path) -> None:
@@ -110,6 +110,6 @@ def test_a_loaded_network_doubts_as_was_measured_for_it(tmp_path: Path) -> None:
     weights = {f"net.{name}": value for name, value in net.state_dict().items()}
     measured = json.loads(LEAST_SCORES.read_text())
     for recipe, expected in (("modern", measured["mlp, modern"]), ("another", None)):
-        card = {"architecture": "mlp", "recipe": recipe}
-        torch.save({"mnist_arch": card, "state_dict": weights}, tmp_path / "net.ckpt")
+        metadata = {"architecture": "mlp", "recipe": recipe}
+        torch.save({"mnist_arch": metadata, "state_dict": weights}, tmp_path / "net.ckpt")
         assert mnist_arch.load(tmp_path / "net.ckpt").least_score == expected

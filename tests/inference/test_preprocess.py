@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from mnist_arch.analysis import challenges
@@ -13,24 +12,9 @@ from mnist_arch.analysis.ablation import ABLATIONS
 from mnist_arch.data import sources
 from mnist_arch.errors import UserError
 from mnist_arch.inference.preprocess import BLANK, SEVERAL, Preprocessor, prepare, prepare_each
+from tests.factories import FIVE, SEVEN, drawn
 
 Picture = NDArray[np.uint8]
-SEVEN = [(20, 20), (90, 20), (50, 140)]
-FIVE = [(90, 40), (30, 40), (30, 90), (80, 90), (90, 130), (60, 160), (20, 150)]
-
-
-def drawn(
-    *strokes: list[tuple[int, int]],
-    at: tuple[int, int] = (40, 30),
-    times: float = 1,
-    pen: int = 14,
-) -> Picture:
-    """Lines on a page of 320 x 320, light on dark."""
-    page = Image.new("L", (320, 320))
-    for stroke in strokes:
-        points = [(at[0] + times * x, at[1] + times * y) for x, y in stroke]
-        ImageDraw.Draw(page).line(points, 255, round(pen * times), joint="curve")
-    return np.asarray(page)
 
 
 def far(one: Picture, other: Picture) -> float:
@@ -78,7 +62,7 @@ def test_sixteen_bits_and_lesser_contrast_are_the_same_picture() -> None:
     original = prepare(picture).image
     assert far(original, prepare(picture.astype(np.uint16) * 257).image) < 0.01
     assert far(original, prepare((100 + picture // 4).astype(np.uint8)).image) < 0.03
-    # 3 % of all levels is too faint to be ink, however many levels there are.
+    # 3 % of the range is too faint to be ink, however many values it has.
     for faint in (picture // 32, picture.astype(np.uint16) * 8):
         assert prepare(faint).doubts == (BLANK,)
 
@@ -87,10 +71,10 @@ def test_a_shadow_and_noise_are_removed() -> None:
     draws = np.random.default_rng(0)
     light = np.linspace(1, 0.5, 320)[None] * np.linspace(1, 0.8, 320)[:, None]
     photo = 230 * light * (1 - 0.7 * (drawn(FIVE) / 255)) + draws.normal(0, 5, (320, 320))
-    found = prepare(photo.clip(0, 255).astype(np.uint8))
-    assert found.ink == "dark"
-    assert found.doubts == ()
-    assert far(prepare(drawn(FIVE)).image, found.image) < 0.15
+    prepared = prepare(photo.clip(0, 255).astype(np.uint8))
+    assert prepared.ink == "dark"
+    assert prepared.doubts == ()
+    assert far(prepare(drawn(FIVE)).image, prepared.image) < 0.15
 
 
 def test_a_thin_pen_and_a_bold_one_write_as_mnist_does() -> None:
@@ -138,13 +122,13 @@ def test_blank_pictures_are_blank(level: int) -> None:
     page = np.full((200, 300), level, np.uint8)
     noisy = (page + draws.normal(0, 6, page.shape)).clip(0, 255).astype(np.uint8)
     for picture in (page, noisy, page[:1, :1], challenges.blank(draws), challenges.noise(draws)):
-        found = prepare(picture)
-        assert found.doubts == (BLANK,)
-        assert not found.image.any()
+        prepared = prepare(picture)
+        assert prepared.doubts == (BLANK,)
+        assert not prepared.image.any()
         assert prepare_each(picture) == []
 
 
-def test_two_digits_are_doubted_as_one_and_read_from_left_to_right() -> None:
+def test_two_digits_are_doubtful_as_one_and_come_from_left_to_right() -> None:
     left, right = drawn(FIVE)[:, :160], drawn(SEVEN, at=(40, 60))[:, :160]
     both = np.concatenate([left, right], axis=1)  # 320 x 320, as each alone was drawn
     assert prepare(both).doubts == (SEVERAL,)
@@ -175,11 +159,11 @@ def test_the_box_is_in_the_pictures_own_pixels() -> None:
         np.zeros((0, 3)),
         np.full((9, 9), np.nan),
         np.array([["a"]]),
-        np.eye(9),  # levels from 0 to 1
+        np.eye(9),  # values from 0 to 1
         np.full((9, 9), 256),
         np.full((9, 9), -1),
     ],
 )
-def test_what_is_no_picture_is_said(wrong: NDArray[np.generic]) -> None:
+def test_what_is_no_picture_is_refused(wrong: NDArray[np.generic]) -> None:
     with pytest.raises(UserError, match="a picture "):
         prepare(wrong)

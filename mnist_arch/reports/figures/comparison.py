@@ -1,12 +1,12 @@
-"""Pictures of several nets beside each other, narrow enough for a telephone."""
+"""Figures of several networks side by side, narrow enough for a phone."""
 
 from collections.abc import Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnist_arch.analysis.statistics import Bin
-from mnist_arch.reports.figures.style import COLORS, DPI, MARKERS, plain
+from mnist_arch.reports.figures.style import DPI, color, marker, plain
+from mnist_arch.runs.calibration import Bin
 
 WIDTH = 4.6  # inches
 FEWEST = 10  # images in a bin that is drawn
@@ -16,28 +16,27 @@ def accuracies(
     runs: Mapping[str, Sequence[tuple[float, float, float]]],
     means: Mapping[str, tuple[float, float, float]],
 ) -> Figure:
-    """Draw accuracies with their intervals, all (value, low, high) in percent; keys name nets.
+    """Draw accuracies with their intervals, all (value, low, high) in percent, by network.
 
-    ``runs`` has each run's, over digits; ``means`` the mean's, over seeds, of nets with several.
+    ``runs`` has each run's, over images; ``means`` the mean's, over seeds, of several runs.
     """
     figure = Figure(figsize=(WIDTH, 1.1 + 0.5 * len(runs)), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    for row, (name, found) in enumerate(runs.items()):
-        color = COLORS[row % len(COLORS)]
-        for number, (value, low, high) in enumerate(found):
-            place = row + 0.22 + 0.4 * (number - (len(found) - 1) / 2) / max(len(found), 4)
+    for row, (name, values) in enumerate(runs.items()):
+        for number, (value, low, high) in enumerate(values):
+            place = row + 0.22 + 0.4 * (number - (len(values) - 1) / 2) / max(len(values), 4)
             place = row if name not in means else place
             bar = [[value - low], [high - value]]
             width, alpha = (1.2, 0.55) if name in means else (2.2, 1)
             dot = "." if name in means else "o"
             axes.errorbar(
-                value, place, xerr=bar, fmt=dot, color=color, elinewidth=width, alpha=alpha
+                value, place, xerr=bar, fmt=dot, color=color(row), elinewidth=width, alpha=alpha
             )
         if name in means:
             value, low, high = means[name]
             bar = [[value - low], [high - value]]
             axes.errorbar(
-                value, row - 0.25, xerr=bar, fmt="D", color=color, elinewidth=3, markersize=5
+                value, row - 0.25, xerr=bar, fmt="D", color=color(row), elinewidth=3, markersize=5
             )
     axes.set_yticks(range(len(runs)), list(runs))
     axes.set_ylim(len(runs) - 0.4, -0.6)
@@ -47,18 +46,17 @@ def accuracies(
 
 
 def errors_by_digit(errors: Mapping[str, Sequence[float]]) -> Figure:
-    """Draw the images of each digit that a net misreads (mean over runs); at most eight nets."""
+    """Draw the misclassified images of each digit, mean over runs, of at most eight networks."""
     figure = Figure(figsize=(WIDTH, 3.4), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     for number, (name, counts) in enumerate(errors.items()):
         shift = 0.7 * ((number + 0.5) / len(errors) - 0.5)
         places = [digit + shift for digit in range(10)]
-        color, marker = COLORS[number], MARKERS[number]
-        axes.vlines(places, 0, counts, color=color, linewidth=1.5)
-        axes.plot(places, counts, marker, color=color, markersize=5, label=name)
+        axes.vlines(places, 0, counts, color=color(number), linewidth=1.5)
+        axes.plot(places, counts, marker(number), color=color(number), markersize=5, label=name)
     axes.set_xticks(range(10))
     axes.set_ylim(bottom=0)
-    plain(axes, "", "true digit", "images misread")
+    plain(axes, "", "true digit", "misclassified images")
     axes.grid(visible=False, axis="x")
     axes.tick_params(labelsize=10)
     axes.legend(frameon=False, fontsize=10, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
@@ -66,19 +64,19 @@ def errors_by_digit(errors: Mapping[str, Sequence[float]]) -> Figure:
 
 
 def reliability_curves(bins: Mapping[str, Sequence[Bin]]) -> Figure:
-    """Draw how often nets are right when they are so sure, one panel each; ideal is the diagonal.
+    """Draw how often networks are right at each confidence, one panel each; the diagonal is ideal.
 
     A point is a bin of ten images or more, its area grows with them.
     """
     rows = -(-len(bins) // 2)
     figure = Figure(figsize=(WIDTH, 0.5 + 2.1 * rows), dpi=DPI, layout="constrained")
     panels = list(figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).flat)
-    for number, ((name, found), axes) in enumerate(zip(bins.items(), panels, strict=False)):
-        _panel(axes, name, found, COLORS[number % len(COLORS)])
+    for number, ((name, some), axes) in enumerate(zip(bins.items(), panels, strict=False)):
+        _panel(axes, name, some, color(number))
     for axes in panels[len(bins) :]:
         axes.set_axis_off()
-    figure.supxlabel("probability reported", fontsize=11)
-    figure.supylabel("share read right", fontsize=11)
+    figure.supxlabel("predicted probability", fontsize=11)
+    figure.supylabel("share that is correct", fontsize=11)
     return figure
 
 

@@ -1,0 +1,57 @@
+"""What an exported file says of itself."""
+
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from mnist_arch import __version__
+from mnist_arch.models import ARCHITECTURES
+from mnist_arch.models.heads import Head, KerasSigmoid, RadialBasis, Softmax
+from mnist_arch.runs import records
+
+
+class Meaning(NamedTuple):
+    """What the numbers of a head mean."""
+
+    scores: str
+    probabilities: str
+
+
+MEANINGS: dict[type[Head], Meaning] = {
+    Softmax: Meaning(
+        "the logits of a softmax",
+        "the softmax of the scores; the ten sum to 1",
+    ),
+    KerasSigmoid: Meaning(
+        "the logits of ten sigmoids",
+        "the ten sigmoids of the scores; they need not sum to 1",
+    ),
+    RadialBasis: Meaning(
+        "minus the squared distance from the digit's code",
+        'those of the ten digits beside "none of them" (LeCun et al. 1998, eq. 9)',
+    ),
+}
+
+
+def metadata(run: Path) -> dict[str, str]:
+    """Return what a file holds of a finished run, and what goes in and comes out.
+
+    Raises:
+        UserError: It is no finished run.
+    """
+    record = records.read(run / "record.json")
+    meaning = MEANINGS[type(ARCHITECTURES[record.architecture].head)]
+    return {
+        "architecture": record.architecture,
+        "recipe": record.recipe,
+        "data": record.data_title,
+        "seed": str(record.seed),
+        "commit": record.provenance.commit or "unknown",
+        "record_sha256": hashlib.sha256((run / "record.json").read_bytes()).hexdigest(),
+        "mnist_arch": __version__,
+        "torch": version("torch"),
+        "images": "(N, 1, 28, 28) uint8: raw pixels, background 0 to ink 255",
+        "scores": f"(N, 10) float32: {meaning.scores}; the greatest wins",
+        "probabilities": f"(N, 10) float32: {meaning.probabilities}",
+    }

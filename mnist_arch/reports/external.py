@@ -1,0 +1,103 @@
+"""The page docs/reading.md: how well pictures are classified that are not MNIST's."""
+
+from collections.abc import Sequence
+
+from mnist_arch.analysis.ablation import ABLATIONS
+from mnist_arch.analysis.external import CHANGED, ExternalValidity
+from mnist_arch.models import ARCHITECTURES
+from mnist_arch.reports.table import Column, Table
+from mnist_arch.reports.templates import render
+
+TRAINED = 0.5  # share of original digits that a network classifies correctly, if it is trained
+
+
+def in_order(records: Sequence[ExternalValidity]) -> list[ExternalValidity]:
+    """Sort records by network and recipe."""
+    names = [*ARCHITECTURES]
+    return sorted(records, key=lambda each: (names.index(each.run["architecture"]), title(each)))
+
+
+def title(record: ExternalValidity) -> str:
+    """The network, and its recipe when that is not its own."""
+    architecture, recipe = record.run["architecture"], record.run["recipe"]
+    return f"`{architecture}`" + (f", {recipe}" if recipe != architecture else "")
+
+
+def change(record: ExternalValidity, kind: str) -> float:
+    """By how many percentage points accuracy changes when digits are changed."""
+    return 100 * (record.originals - record.errors[kind]) / record.digits
+
+
+def uci_accuracy(record: ExternalValidity) -> float:
+    """Percent of UCI's digits."""
+    return 100 * (record.uci_digits - record.errors["uci"]) / record.uci_digits
+
+
+def accuracies(records: Sequence[ExternalValidity]) -> Table:
+    """A row for each network: its accuracy, changes in points, and accuracy on UCI's digits."""
+    columns = (
+        *(Column("network"), Column("originals", "{:.2f} %")),
+        *(Column(name, "{:+.2f}") for name in ("through `prepare`", "enlarged", "photographed")),
+        Column("augmentation in training", lambda value: "yes" if value else "no"),
+        Column("UCI's digits", "{:.2f} %"),
+    )
+    rows = [
+        (
+            *(title(each), 100 * (each.digits - each.originals) / each.digits),
+            *(change(each, kind) for kind in CHANGED),
+            *(each.augmented, uci_accuracy(each)),
+        )
+        for each in records
+    ]
+    return Table(columns, rows)
+
+
+def steps(record: ExternalValidity) -> Table:
+    """A row for each step of preprocessing left out: errors."""
+    columns = (
+        *(Column("step left out"), Column("instead")),
+        *(Column(name) for name in ("enlarged", "photographed", "UCI's digits")),
+    )
+    rows = []
+    for key, errors in record.ablation.items():
+        step, instead = ABLATIONS[key][:2] if key else ("none", None)
+        rows.append((step, instead, *errors.values()))
+    return Table(columns, rows)
+
+
+def doubts(records: Sequence[ExternalValidity]) -> Table:
+    """A row for each network: what it doubts, and what it takes for digits, in percent."""
+    kinds = [*records[0].accepted]
+    columns = (
+        *(Column("network"), Column("doubted digits", "{:.1f} %")),
+        Column("errors among them", "{} of {}"),
+        *(Column(kind, "{:.1f} %") for kind in kinds),
+    )
+    rows = [
+        (
+            *(title(each), 100 * each.doubted / each.digits),
+            (each.doubted_errors, each.originals),
+            *(100 * each.accepted[kind] / each.no_digits for kind in kinds),
+        )
+        for each in records
+    ]
+    return Table(columns, rows)
+
+
+def page(records: Sequence[ExternalValidity]) -> str:
+    """Lay out the records of some runs, at least one of them with an ablation."""
+    records = in_order(records)
+    ablated = next(each for each in records if each.ablation)
+    trained = [each for each in records if each.originals < TRAINED * each.digits]
+    return render(
+        "reading.md.j2",
+        first=records[0],
+        ablated=ablated,
+        network=title(ablated),
+        largest=max(abs(change(each, kind)) for each in trained for kind in CHANGED),
+        uci=sorted(map(uci_accuracy, trained)),
+        letters=max(100 * each.accepted["letters"] / each.no_digits for each in trained),
+        accuracies=accuracies(records),
+        steps=steps(ablated),
+        doubts=doubts(records),
+    )
