@@ -11,7 +11,6 @@ import torch
 
 import mnist_arch
 from experiments import report, robustness
-from experiments.page import first_seeds
 from mnist_arch import models
 from mnist_arch.analysis.comparison import compare
 from mnist_arch.analysis.corruptions import SWEEPS
@@ -20,7 +19,7 @@ from mnist_arch.data import sources
 from mnist_arch.inference.export import export
 from mnist_arch.inference.predictor import load
 from mnist_arch.inference.preprocess import prepare
-from mnist_arch.page.nets import load_nets, maps
+from mnist_arch.page.nets import first_seeds, load_nets, maps
 from mnist_arch.reports import comparison_page, comparison_tables
 from mnist_arch.runs import records
 

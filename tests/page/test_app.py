@@ -15,7 +15,8 @@ from mnist_arch import page
 from mnist_arch.inference.pictures import MOST_PIXELS
 from mnist_arch.page.app import HEADERS, MOST_BYTES, application
 from mnist_arch.page.training import Step
-from tests.page.factories import FIVE, Rehearsed, png, saved, untrained
+from tests.factories import FIVE, png
+from tests.page.factories import Rehearsed, picture, saved, untrained
 
 PICTURE = {"content-type": "image/png"}
 
@@ -24,38 +25,38 @@ def client(app: Starlette) -> AsyncClient:
     return AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1:8000")
 
 
-def ask(app: Starlette, path: str, picture: Any = None, headers: Any = PICTURE) -> Response:
+def ask(app: Starlette, path: str, content: Any = None, headers: Any = PICTURE) -> Response:
     """Get a path, or post a picture there."""
 
     async def answer() -> Response:
         async with client(app) as browser:
-            method = "GET" if picture is None else "POST"
-            return await browser.request(method, path, content=picture, headers=headers)
+            method = "GET" if content is None else "POST"
+            return await browser.request(method, path, content=content, headers=headers)
 
     return asyncio.run(answer())
 
 
 def test_a_picture_gets_an_answer_of_every_net() -> None:
-    answers = ask(application(untrained("lenet5", "mlp")), "/classify", png(FIVE)).json()
+    answers = ask(application(untrained("lenet5", "mlp")), "/classify", picture(FIVE)).json()
     assert [len(row["text"]) for row in answers["nets"]] == [1, 1]
     assert answers["size"] == [320, 320]
 
 
 def test_feature_maps_are_those_of_one_net_and_one_sign() -> None:
     app = application(untrained("mlp", "lenet5"))
-    names = [layer["name"] for layer in ask(app, "/maps/1/0", png(FIVE)).json()]
+    names = [layer["name"] for layer in ask(app, "/maps/1/0", picture(FIVE)).json()]
     assert names[:2] == ["pixels", "C1"]
     for path in ("/maps/2/0", "/maps/0/1", "/maps/-1/0", "/maps/a/0"):
-        assert ask(app, path, png(FIVE)).status_code == 404
+        assert ask(app, path, picture(FIVE)).status_code == 404
 
 
 @pytest.mark.parametrize(
-    ("picture", "headers", "status", "words"),
+    ("content", "headers", "status", "words"),
     [
         (b"", PICTURE, 400, "empty"),
         (b"no picture", PICTURE, 400, "PNG"),
-        (png(FIVE)[:300], PICTURE, 400, "readable"),
-        (png(size=(8000, 8000)), PICTURE, 400, f"{MOST_PIXELS:,}"),
+        (picture(FIVE)[:300], PICTURE, 400, "readable"),
+        (png(10_000, 10_000), PICTURE, 400, f"{MOST_PIXELS:,}"),
         (b"<svg/>", {"content-type": "text/html"}, 415, "text/html"),
         (b"x", {}, 415, "no type"),
         (b"x", PICTURE | {"host": "evil.example"}, 403, "this machine"),
@@ -66,7 +67,7 @@ def test_feature_maps_are_those_of_one_net_and_one_sign() -> None:
     ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else None,
 )
 def test_a_hostile_request_gets_one_line_and_the_next_one_its_answer(
-    picture: bytes,
+    content: bytes,
     headers: dict[str, str],
     status: int,
     words: str,
@@ -75,11 +76,11 @@ def test_a_hostile_request_gets_one_line_and_the_next_one_its_answer(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     app = application(untrained("mlp"))
-    refusal = ask(app, "/classify", picture, headers)
+    refusal = ask(app, "/classify", content, headers)
     assert refusal.status_code == status
     assert words in refusal.json()["error"]
     assert "\n" not in refusal.json()["error"]
-    assert ask(app, "/classify", png(FIVE)).status_code == 200
+    assert ask(app, "/classify", picture(FIVE)).status_code == 200
     assert not [*tmp_path.iterdir()]
 
 
@@ -135,7 +136,7 @@ def test_a_slow_net_delays_no_other_request() -> None:
 
     async def both() -> tuple[int, int]:
         async with client(application(nets)) as browser:
-            request = browser.post("/classify", content=png(FIVE), headers=PICTURE)
+            request = browser.post("/classify", content=picture(FIVE), headers=PICTURE)
             slow = asyncio.create_task(request)
             await asyncio.to_thread(entered.wait, 20)
             status = (await browser.get("/state")).status_code
@@ -160,7 +161,7 @@ def test_without_nets_training_is_offered_and_the_trained_net_appears(tmp_path: 
     assert [net["title"] for net in state["nets"]] == ["MLP"]
     assert not state["training"]["offered"]
     assert ask(app, "/train", b"").status_code == 409
-    assert len(ask(app, "/classify", png(FIVE)).json()["nets"]) == 1
+    assert len(ask(app, "/classify", picture(FIVE)).json()["nets"]) == 1
 
 
 def test_a_training_that_failed_says_why_and_is_offered_again() -> None:
