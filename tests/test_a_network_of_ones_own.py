@@ -159,7 +159,7 @@ def test_it_is_exported(runs: list[Path], tmp_path: Path) -> None:
 def test_it_is_on_the_page(folder: Path, runs: list[Path]) -> None:
     assert first_seeds(folder / "runs") == runs
     net = load_nets(runs)[0]
-    assert net.title.partition(" (")[0] == "Toy"
+    assert net.title == "Toy (on MNIST-5k)"
     image = sources.load("mnist_5k", Path("unused")).test.images[0, 0]
     layers = maps(net, prepare(image.numpy()))
     assert [layer["name"] for layer in layers] == ["pixels", "conv", "output"]

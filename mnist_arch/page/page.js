@@ -9,6 +9,11 @@ const NOTHING = "Nothing written.";
 const POLL = 1000; // milliseconds between two questions about the training
 
 const $ = (selector, inside = document) => inside.querySelector(selector);
+const element = (tag, properties, ...children) => {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+};
 const pad = $("#pad");
 const pen = { x: SIDE / 2, y: SIDE / 2, down: false, visible: false };
 const history = [{ strokes: [], picture: null }]; // what Undo goes back through
@@ -51,15 +56,12 @@ function paint() {
   const context = pad.getContext("2d");
   context.scale(pad.height / SIDE, pad.height / SIDE);
   draw(context, [...now().strokes, ...(stroke ? [stroke] : [])]);
-  if (pen.visible) {
+  for (const [gap, color] of [[0, pen.down ? "#fff" : "#000"], [0.2, "#666"]]) {
+    if (!pen.visible) break;
     context.beginPath();
-    context.arc(pen.x, pen.y, Math.max(0.5, strokeWidth() / 2), 0, 2 * Math.PI);
+    context.arc(pen.x, pen.y, Math.max(0.5, strokeWidth() / 2) + gap, 0, 2 * Math.PI);
     context.lineWidth = 0.15;
-    context.strokeStyle = pen.down ? "#fff" : "#000";
-    context.stroke();
-    context.beginPath();
-    context.arc(pen.x, pen.y, Math.max(0.5, strokeWidth() / 2) + 0.2, 0, 2 * Math.PI);
-    context.strokeStyle = "#666";
+    context.strokeStyle = color;
     context.stroke();
   }
   $("#hint").hidden = !blank() || stroke !== null || pen.visible;
@@ -68,12 +70,11 @@ function paint() {
 }
 
 function drawing() {
-  const canvas = document.createElement("canvas");
-  canvas.width = (width() + 2 * MARGIN) * SCALE;
-  canvas.height = (SIDE + 2 * MARGIN) * SCALE;
+  const [wide, high] = [width(), SIDE].map((side) => (side + 2 * MARGIN) * SCALE);
+  const canvas = element("canvas", { width: wide, height: high });
   const context = canvas.getContext("2d");
   context.fillStyle = "#fff";
-  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.fillRect(0, 0, wide, high);
   context.scale(SCALE, SCALE);
   context.translate(MARGIN, MARGIN);
   context.beginPath();
@@ -223,18 +224,14 @@ function showPicture() {
   photo.hidden = !picture;
   photo.replaceChildren();
   if (!picture) return;
-  const image = new Image();
-  image.alt = "The uploaded picture";
+  const image = element("img", { alt: "The uploaded picture", src: photo.link });
   image.onload = () => {
-    const frame = document.createElement("div");
-    frame.className = "frame";
+    const frame = element("div", { className: "frame" }, image);
     frame.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight);
-    frame.append(image);
     photo.replaceChildren(frame);
     showBoxes();
   };
   image.onerror = () => photo.replaceChildren(`${picture.name || "picture"} (no preview)`);
-  image.src = photo.link;
 }
 
 function showBoxes() {
@@ -244,12 +241,9 @@ function showBoxes() {
   if (!answer || !now().picture) return;
   const [height, width] = answer.size;
   for (const { box: [top, left, bottom, right] } of answer.signs) {
-    const mark = document.createElement("i");
-    const percent = (value, whole) => `${(100 * value) / whole}%`;
-    mark.style.top = percent(top, height);
-    mark.style.left = percent(left, width);
-    mark.style.height = percent(bottom - top, height);
-    mark.style.width = percent(right - left, width);
+    const mark = element("i");
+    const sides = [top / height, 1 - right / width, 1 - bottom / height, left / width];
+    mark.style.inset = sides.map((share) => `${100 * share}%`).join(" ");
     frame.append(mark);
   }
 }
@@ -313,10 +307,7 @@ function show(answers, picture = null) {
 }
 
 function bitmap(values, width, height, offset = 0) {
-  const canvas = document.createElement("canvas");
-  canvas.className = "pixels";
-  canvas.width = width;
-  canvas.height = height;
+  const canvas = element("canvas", { className: "pixels", width, height });
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
   for (let i = 0; i < width * height; i++) {
@@ -333,16 +324,11 @@ function showSigns() {
 }
 
 function choice(canvas, place) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.setAttribute("aria-label", `Digit ${place + 1}`);
-  button.setAttribute("aria-pressed", place === chosen);
-  button.append(canvas);
+  const names = { type: "button", ariaLabel: `Digit ${place + 1}`, ariaPressed: place === chosen };
+  const button = element("button", names, canvas);
   button.addEventListener("click", () => {
     chosen = place;
-    for (const each of $("#signs").children) {
-      each.setAttribute("aria-pressed", each === button);
-    }
+    for (const each of $("#signs").children) each.ariaPressed = each === button;
     showNets();
   });
   return button;
@@ -395,16 +381,10 @@ async function showMaps(place, card) {
 }
 
 function layer({ name, shape, count, height, width, least, most, pixels }) {
-  const box = document.createElement("div");
-  const title = document.createElement("h3");
-  const label = document.createElement("b");
-  label.textContent = name;
   const range = `${least.toFixed(2)} (paper) to ${most.toFixed(2)} (ink)`.replaceAll("-", "−");
-  title.append(label, ` ${shape.join(" × ")} · ${range}`);
-  const maps = document.createElement("div");
-  maps.className = "layer";
-  maps.setAttribute("role", "img");
-  maps.setAttribute("aria-label", `${name}: ${shape.join(" by ")}`);
+  const title = element("h3", {}, element("b", {}, name), ` ${shape.join(" × ")} · ${range}`);
+  const label = `${name}: ${shape.join(" by ")}`;
+  const maps = element("div", { className: "layer", role: "img", ariaLabel: label });
   const values = atob(pixels);
   for (let i = 0; i < count; i++) {
     const canvas = bitmap(values, width, height, i * width * height);
@@ -412,8 +392,7 @@ function layer({ name, shape, count, height, width, least, most, pixels }) {
     if (height === 1) canvas.style.height = "18px";
     maps.append(canvas);
   }
-  box.append(title, maps);
-  return box;
+  return element("div", {}, title, maps);
 }
 
 // The networks, or the training of some
@@ -425,10 +404,8 @@ function card({ title, architecture, seed, accuracy }, place) {
   if (accuracy !== null) about.push(`${accuracy.toFixed(2)} % test accuracy`);
   $(".about", article).innerText = about.join("\n");
   for (let digit = 0; digit < 10; digit++) {
-    const row = document.createElement("li");
-    row.append(String(digit), document.createElement("span"), document.createElement("em"));
-    $("span", row).append(document.createElement("i"));
-    $(".bars", article).append(row);
+    const bar = element("span", {}, element("i"));
+    $(".bars", article).append(element("li", {}, String(digit), bar, element("em")));
   }
   $("details", article).addEventListener("toggle", () => showMaps(place, article));
   article.classList.add("blank");
@@ -440,11 +417,9 @@ function meanings(nets) {
   for (const { title, meaning } of nets) {
     titles.set(meaning, [...(titles.get(meaning) ?? []), title]);
   }
-  return [...titles].map(([meaning, names]) => {
-    const row = document.createElement("li");
-    row.textContent = `Bars of ${names.join(", ")}: ${meaning}`;
-    return row;
-  });
+  return [...titles].map(([meaning, names]) =>
+    element("li", {}, `Bars of ${names.join(", ")}: ${meaning}`),
+  );
 }
 
 function progress({ epoch, epochs, folder }) {
@@ -455,15 +430,11 @@ function progress({ epoch, epochs, folder }) {
 }
 
 function step(each) {
-  const row = document.createElement("li");
-  const bar = document.createElement("progress");
-  bar.setAttribute("aria-label", `Training of ${each.architecture}`);
-  bar.max = each.epochs ?? 1;
-  bar.value = each.folder ? bar.max : each.epoch;
-  const words = document.createElement("span");
-  words.textContent = progress(each);
-  row.append(each.architecture, bar, words);
-  return row;
+  const { architecture, epoch, epochs, folder } = each;
+  const max = epochs ?? 1;
+  const value = folder ? max : epoch;
+  const bar = element("progress", { max, value, ariaLabel: `Training of ${architecture}` });
+  return element("li", {}, architecture, bar, element("span", {}, progress(each)));
 }
 
 async function refresh() {

@@ -1,12 +1,10 @@
-"""Training from the page, in a process of its own: the page stays quick, and ending it is safe."""
+"""Training from the page, in a process of its own: the page answers meanwhile, and can end it."""
 
-import os
 import shlex
 import signal
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -99,19 +97,13 @@ class Training:
 def _work(jobs: Sequence[Sequence[str]], reports: Connection) -> None:
     """Train in this process; report steps, and a user's mistake in one line."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the server gets Ctrl-C, too, and ends us
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         for settings in jobs:
             _train(settings, reports.send)
     except UserError as error:
         reports.send(str(error))
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    assert parent
-    parent.join()
-    os._exit(1)
+    except BrokenPipeError:  # the server was killed
+        return
 
 
 def _train(settings: Sequence[str], report: Callable[[Step], None]) -> None:

@@ -1,10 +1,9 @@
 """Pictures, networks and a training that the page's tests share."""
 
-from io import BytesIO
 from pathlib import Path
 
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 from torch import Tensor
 
 import mnist_arch
@@ -13,19 +12,12 @@ from mnist_arch.models.heads import Softmax
 from mnist_arch.models.network import Network
 from mnist_arch.page.nets import Net
 from mnist_arch.page.training import Training
-
-FIVE = [(130, 70), (70, 70), (70, 120), (120, 120), (130, 160), (100, 190), (60, 180)]
-SEVEN = [(60, 50), (130, 50), (90, 170)]
+from tests.factories import drawn, written
 
 
-def png(*strokes: list[tuple[int, int]], size: tuple[int, int] = (320, 320)) -> bytes:
-    """Lines on white paper, as a file."""
-    picture = Image.new("L", size, "white")
-    for stroke in strokes:
-        ImageDraw.Draw(picture).line(stroke, "black", 14, joint="curve")
-    file = BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
+def picture(*strokes: list[tuple[int, int]]) -> bytes:
+    """Lines on a page of 320 x 320, as a file; without any a blank one."""
+    return written(Image.fromarray(drawn(*strokes)), "PNG")
 
 
 class Constant(Network):

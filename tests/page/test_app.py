@@ -15,7 +15,8 @@ from mnist_arch import page
 from mnist_arch.inference.pictures import MOST_PIXELS
 from mnist_arch.page.app import HEADERS, MOST_BYTES, application
 from mnist_arch.page.training import Step
-from tests.page.factories import FIVE, Rehearsed, png, saved, untrained
+from tests.factories import FIVE, png
+from tests.page.factories import Rehearsed, picture, saved, untrained
 
 PICTURE = {"content-type": "image/png"}
 
@@ -24,43 +25,38 @@ def client(app: Starlette) -> AsyncClient:
     return AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1:8000")
 
 
-def get(app: Starlette, path: str, **headers: str) -> Response:
+def ask(app: Starlette, path: str, content: Any = None, headers: Any = PICTURE) -> Response:
+    """Get a path, or post a picture there."""
+
     async def answer() -> Response:
         async with client(app) as browser:
-            return await browser.get(path, headers=headers)
-
-    return asyncio.run(answer())
-
-
-def post(app: Starlette, path: str, content: Any, headers: dict[str, str] = PICTURE) -> Response:
-    async def answer() -> Response:
-        async with client(app) as browser:
-            return await browser.post(path, content=content, headers=headers)
+            method = "GET" if content is None else "POST"
+            return await browser.request(method, path, content=content, headers=headers)
 
     return asyncio.run(answer())
 
 
 def test_a_picture_gets_an_answer_of_every_net() -> None:
-    answers = post(application(untrained("lenet5", "mlp")), "/classify", png(FIVE)).json()
+    answers = ask(application(untrained("lenet5", "mlp")), "/classify", picture(FIVE)).json()
     assert [len(row["text"]) for row in answers["nets"]] == [1, 1]
     assert answers["size"] == [320, 320]
 
 
 def test_feature_maps_are_those_of_one_net_and_one_sign() -> None:
     app = application(untrained("mlp", "lenet5"))
-    names = [layer["name"] for layer in post(app, "/maps/1/0", png(FIVE)).json()]
+    names = [layer["name"] for layer in ask(app, "/maps/1/0", picture(FIVE)).json()]
     assert names[:2] == ["pixels", "C1"]
     for path in ("/maps/2/0", "/maps/0/1", "/maps/-1/0", "/maps/a/0"):
-        assert post(app, path, png(FIVE)).status_code == 404
+        assert ask(app, path, picture(FIVE)).status_code == 404
 
 
 @pytest.mark.parametrize(
-    ("picture", "headers", "status", "words"),
+    ("content", "headers", "status", "words"),
     [
         (b"", PICTURE, 400, "empty"),
         (b"no picture", PICTURE, 400, "PNG"),
-        (png(FIVE)[:300], PICTURE, 400, "readable"),
-        (png(size=(8000, 8000)), PICTURE, 400, f"{MOST_PIXELS:,}"),
+        (picture(FIVE)[:300], PICTURE, 400, "readable"),
+        (png(10_000, 10_000), PICTURE, 400, f"{MOST_PIXELS:,}"),
         (b"<svg/>", {"content-type": "text/html"}, 415, "text/html"),
         (b"x", {}, 415, "no type"),
         (b"x", PICTURE | {"host": "evil.example"}, 403, "this machine"),
@@ -71,7 +67,7 @@ def test_feature_maps_are_those_of_one_net_and_one_sign() -> None:
     ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else None,
 )
 def test_a_hostile_request_gets_one_line_and_the_next_one_its_answer(
-    picture: bytes,
+    content: bytes,
     headers: dict[str, str],
     status: int,
     words: str,
@@ -80,20 +76,21 @@ def test_a_hostile_request_gets_one_line_and_the_next_one_its_answer(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     app = application(untrained("mlp"))
-    refusal = post(app, "/classify", picture, headers)
+    refusal = ask(app, "/classify", content, headers)
     assert refusal.status_code == status
     assert words in refusal.json()["error"]
     assert "\n" not in refusal.json()["error"]
-    assert post(app, "/classify", png(FIVE)).status_code == 200
+    assert ask(app, "/classify", picture(FIVE)).status_code == 200
     assert not [*tmp_path.iterdir()]
 
 
 def test_the_page_is_for_this_machine_only_unless_told_otherwise() -> None:
-    assert get(application([]), "/", host="digits.example").status_code == 403
-    assert get(application([], loopback=False), "/", host="digits.example").status_code == 200
+    other = {"host": "digits.example"}
+    assert ask(application([]), "/", headers=other).status_code == 403
+    assert ask(application([], loopback=False), "/", headers=other).status_code == 200
     for host in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
-        own = get(application([]), "/", host=host, origin=f"http://{host}")
-        assert own.status_code == 200
+        own = {"host": host, "origin": f"http://{host}"}
+        assert ask(application([]), "/", headers=own).status_code == 200
 
 
 def test_reading_stops_at_the_limit() -> None:
@@ -105,19 +102,19 @@ def test_reading_stops_at_the_limit() -> None:
             parts_read += 1
             yield bytes(MOST_BYTES // 10)
 
-    refusal = post(application([]), "/classify", parts())
+    refusal = ask(application([]), "/classify", parts())
     assert (refusal.status_code, parts_read) == (413, 11)
     assert "10 MB" in refusal.json()["error"]
     assert refusal.headers["connection"] == "close"
     declared = PICTURE | {"content-length": str(MOST_BYTES + 1)}
-    assert post(application([]), "/classify", parts(), declared).status_code == 413
+    assert ask(application([]), "/classify", parts(), declared).status_code == 413
     assert parts_read == 11
 
 
 def test_every_answer_carries_the_headers_and_nothing_comes_from_elsewhere() -> None:
     app = application([])
     for path in ("/", "/page.css", "/page.js", "/state", "/nowhere"):
-        answer = get(app, path)
+        answer = ask(app, path)
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
         addresses = set(re.findall(r"https?://[^'\"]+", answer.text))
         assert addresses <= {"http://www.w3.org/2000/svg"}, path  # of the icon: a name
@@ -139,9 +136,8 @@ def test_a_slow_net_delays_no_other_request() -> None:
 
     async def both() -> tuple[int, int]:
         async with client(application(nets)) as browser:
-            slow = asyncio.create_task(
-                browser.post("/classify", content=png(FIVE), headers=PICTURE)
-            )
+            request = browser.post("/classify", content=picture(FIVE), headers=PICTURE)
+            slow = asyncio.create_task(request)
             await asyncio.to_thread(entered.wait, 20)
             status = (await browser.get("/state")).status_code
             assert not slow.done()
@@ -154,24 +150,24 @@ def test_a_slow_net_delays_no_other_request() -> None:
 def test_without_nets_training_is_offered_and_the_trained_net_appears(tmp_path: Path) -> None:
     training = Rehearsed([["model=mlp"]])
     app = application([], training)
-    state = get(app, "/state").json()["training"]
+    state = ask(app, "/state").json()["training"]
     assert (state["offered"], state["running"]) == (True, False)
-    assert post(app, "/train", b"").json()["training"]["running"]
+    assert ask(app, "/train", b"").json()["training"]["running"]
     training.steps = {"mlp": Step("mlp", 1, 5)}
-    (step,) = get(app, "/state").json()["training"]["steps"]
+    (step,) = ask(app, "/state").json()["training"]["steps"]
     assert (step["architecture"], step["epoch"], step["epochs"]) == ("mlp", 1, 5)
     training.steps = {"mlp": Step("mlp", folder=str(saved(tmp_path / "mlp.ckpt", "mlp")))}
-    state = get(app, "/state").json()
+    state = ask(app, "/state").json()
     assert [net["title"] for net in state["nets"]] == ["MLP"]
     assert not state["training"]["offered"]
-    assert post(app, "/train", b"").status_code == 409
-    assert len(post(app, "/classify", png(FIVE)).json()["nets"]) == 1
+    assert ask(app, "/train", b"").status_code == 409
+    assert len(ask(app, "/classify", picture(FIVE)).json()["nets"]) == 1
 
 
 def test_a_training_that_failed_says_why_and_is_offered_again() -> None:
     training = Rehearsed()
     training.error = "no disk"
-    state = get(application([], training), "/state").json()["training"]
+    state = ask(application([], training), "/state").json()["training"]
     assert (state["error"], state["offered"]) == ("no disk", True)
 
 

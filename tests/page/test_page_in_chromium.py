@@ -20,7 +20,8 @@ from mnist_arch.data import sources
 from mnist_arch.page.app import application
 from mnist_arch.page.nets import Net, load_nets
 from mnist_arch.page.training import Step
-from tests.page.factories import SEVEN, Rehearsed, png
+from tests.factories import SEVEN
+from tests.page.factories import Rehearsed, picture
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -208,8 +209,8 @@ def test_keys_write_undo_and_clear(browser: Browser, address: str) -> None:
 def test_pictures_are_classified_and_other_files_refused(
     browser: Browser, address: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "seven.png").write_bytes(png(SEVEN))
-    (tmp_path / "white.png").write_bytes(png())
+    (tmp_path / "seven.png").write_bytes(picture(SEVEN))
+    (tmp_path / "white.png").write_bytes(picture())
     (tmp_path / "none.png").write_bytes(b"no picture")
     (tmp_path / "huge.png").write_bytes(bytes(10_000_001))
     with opened(browser, address, "desk") as page:
@@ -232,21 +233,21 @@ def test_pictures_are_classified_and_other_files_refused(
 
 def test_a_picture_may_be_dropped_or_pasted(browser: Browser, address: str) -> None:
     with opened(browser, address, "desk") as page:
-        picture = page.evaluate_handle(
+        transfer = page.evaluate_handle(
             """(bytes) => {
                 const data = new DataTransfer();
                 data.items.add(new File([new Uint8Array(bytes)], "7.png", {type: "image/png"}));
                 return data;
             }""",
-            [*png(SEVEN)],
+            [*picture(SEVEN)],
         )
         words = page.evaluate_handle(
             "() => { const data = new DataTransfer(); data.setData('text/plain', '7');"
             " return data; }"
         )
-        page.dispatch_event("#pad", "dragover", {"dataTransfer": picture})
+        page.dispatch_event("#pad", "dragover", {"dataTransfer": transfer})
         expect(page.locator(".pad")).to_have_class(re.compile("dropping"))
-        page.dispatch_event("#pad", "drop", {"dataTransfer": picture})
+        page.dispatch_event("#pad", "drop", {"dataTransfer": transfer})
         expect(page.locator(".pad")).not_to_have_class(re.compile("dropping"))
         expect(of_lenet5(page).locator(".digit")).to_have_text("7")
         write(page, DIGITS[2])
@@ -257,7 +258,7 @@ def test_a_picture_may_be_dropped_or_pasted(browser: Browser, address: str) -> N
         )
         page.evaluate(paste, words)
         expect(of_lenet5(page).locator(".digit")).to_have_text("2")
-        page.evaluate(paste, picture)
+        page.evaluate(paste, transfer)
         expect(of_lenet5(page).locator(".digit")).to_have_text("7")
         page.click("#undo")
         expect(of_lenet5(page).locator(".digit")).to_have_text("2")
