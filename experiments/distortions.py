@@ -1,10 +1,10 @@
-"""What do the distortions do to a digit? A picture of real ones.
+"""What does augmentation do to a digit? A figure of real ones.
 
     python -m experiments.distortions
     python -m experiments.distortions --data mnist_5k --out some.png
 
-Each row shows one distortion, at strengths drawn anew for each digit; augmented_cnn's are those of
-its recipe, the paper's those of conf/experiment/learning_curve_600000.yaml.
+Each row shows one distortion, its strength drawn anew for each digit. The strengths are those of
+augmented_cnn's recipe and of conf/recipe/augmentation/paper_1998.yaml.
 """
 
 import argparse
@@ -12,10 +12,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
 
-from experiments.command import run_command, typed
+from experiments.command import run_command
 from mnist_arch.data import sources
 from mnist_arch.data.augment import ElasticAffine, PlanarAffine, RandomAffine
 from mnist_arch.data.batches import Augmentation
@@ -23,7 +22,7 @@ from mnist_arch.files import target
 from mnist_arch.randomness import generator
 from mnist_arch.reports.figures.digits import digit_rows
 from mnist_arch.reports.figures.style import write_png
-from mnist_arch.runs.config import Config
+from mnist_arch.runs.config import compose
 
 SIMARD = ElasticAffine(rotation=0, zoom=0, shift=0, alpha=34, sigma=4)
 UNITS = {"rotation": "°", "zoom": " of the size", "shift": " of the width"}
@@ -33,29 +32,29 @@ Affine = TypeVar("Affine", RandomAffine, PlanarAffine)
 
 
 def main() -> None:
-    """Distort the first training image of each digit in every way, and write the picture."""
+    """Distort the first training image of each digit in every way, and write the figure."""
     parser = argparse.ArgumentParser(
         prog="experiments.distortions", description=__doc__.split("\n")[0]
     )
     parser.add_argument("--data", default="mnist", metavar="NAME", help="mnist, mnist_5k, ...")
     parser.add_argument("--root", type=Path, default=sources.default_root(), help="of the data")
     parser.add_argument("--out", type=target, default="docs/distortions.png", metavar="PNG")
-    asked = parser.parse_args()
-    data = sources.load(asked.data, asked.root)
-    chosen = [int((data.train.labels == digit).nonzero()[0]) for digit in range(10)]
-    digits = data.train.images[chosen]
+    args = parser.parse_args()
+    data = sources.load(args.data, args.root)
+    firsts = [int((data.train.labels == digit).nonzero()[0]) for digit in range(10)]
+    digits = data.train.images[firsts]
     rows = {"as they are": digits.float()}
     for name, distortion in distortions().items():
         rows[name] = distortion(digits, generator(0, "augmentation"))
     title = f"{data.title}: the first training image of each digit, each distorted by its own draw"
-    write_png(digit_rows(rows, title), asked.out)
-    print(asked.out)
+    write_png(digit_rows(rows, title), args.out)
+    print(args.out)
 
 
 def distortions() -> dict[str, Augmentation]:
     """Name every distortion: each strength alone, then all of a source together."""
     keras = distortion_of("model=augmented_cnn")
-    lecun = distortion_of("experiment=learning_curve_600000")
+    lecun = distortion_of("model=lenet5_1998", "recipe/augmentation=paper_1998")
     assert isinstance(keras, RandomAffine)
     assert isinstance(lecun, PlanarAffine)
     return {
@@ -68,11 +67,9 @@ def distortions() -> dict[str, Augmentation]:
     }
 
 
-def distortion_of(words: str) -> Any:
-    """Build the distortion of what the settings' words choose."""
-    with initialize_config_module("conf", version_base="1.3"):
-        config: Config = typed(compose("config", [words]))
-    return instantiate(config.recipe.augmentation)
+def distortion_of(*words: str) -> Any:
+    """Build the augmentation that the settings' words choose."""
+    return instantiate(compose(words).recipe.augmentation)
 
 
 def alone(affine: Affine) -> dict[str, Affine]:

@@ -3,58 +3,67 @@
     python -m experiments.report              (the committed records, results/)
     python -m experiments.report runs         (your own runs)
     python -m experiments.report --write README.md docs/results.md
+    python -m experiments.report --sources docs/sources.md
 
---write puts the tables between the markers of pages instead of printing them.
+--write puts the tables between the markers of pages instead of printing them, --sources writes the
+page that says where the claims are published.
 """
 
 import argparse
 from pathlib import Path
 
 from experiments.command import run_command
+from mnist_arch.analysis import judgements
 from mnist_arch.analysis.ensembles import Ensemble
+from mnist_arch.analysis.groups import groups
 from mnist_arch.errors import UserError
-from mnist_arch.reports import card, results
+from mnist_arch.files import target
+from mnist_arch.reports import card, results, sources
+from mnist_arch.reports.table import Table
 from mnist_arch.runs.records import read_all, read_as
 
 
-def tables(folder: Path) -> dict[str, str]:
+def tables(folder: Path) -> dict[str, Table]:
     """Make every table from a folder of records, by the name of its place in a page.
 
     Raises:
         UserError: There are no records, or one is not readable.
     """
-    records = read_all(folder)
-    if not records:
+    runs = groups(read_all(folder))
+    if not runs:
         raise UserError(f"{folder}: no records there; make one with experiments.run")
-    made = {
-        "claims": results.claims(records),
-        "tried": results.tried(records),
-        "modern": results.modern(records),
-        "choices": results.choices(read_all(folder / "search")),
-        "ensembles": results.ensembles(
-            read_as(Ensemble, path) for path in sorted(folder.glob("ensembles/*.json"))
-        ),
-        "results": results.results(records),
-        "exports": card.table(
-            file for path in sorted(folder.glob("exports/*.json")) for file in card.read(path)
-        ),
+    ensembles = [read_as(Ensemble, path) for path in sorted(folder.glob("ensembles/*.json"))]
+    exported = [each for path in sorted(folder.glob("exports/*.json")) for each in card.read(path)]
+    own, modern = judgements.claims(runs), judgements.modern(runs)
+    return {
+        "networks": results.networks(own, modern),
+        "claims": results.claims(own, "sources.md"),
+        "tried": results.claims(judgements.tried(runs), "sources.md"),
+        "modern": results.modern(modern),
+        "choices": results.results(groups(read_all(folder / "search"))),
+        "ensembles": results.ensembles(ensembles),
+        "results": results.results(runs),
+        "exports": card.table(exported),
     }
-    return {name: results.markdown(table) for name, table in made.items()}
 
 
 def main() -> None:
-    """Read, make the tables, print or write them."""
+    """Print the tables, or write them into pages."""
     parser = argparse.ArgumentParser(prog="experiments.report", description=__doc__.split("\n")[0])
     parser.add_argument("folder", nargs="?", type=Path, default=Path("results"), help="of records")
     parser.add_argument(
         "--write", type=Path, nargs="+", metavar="PAGE", default=[], help="pages with markers"
     )
-    asked = parser.parse_args()
-    made = tables(asked.folder)
-    for page in asked.write:
-        results.write_tables(page, made)
-    if not asked.write:
-        print("\n\n".join(f"{name}:\n\n{table}" for name, table in made.items()))
+    parser.add_argument("--sources", type=target, metavar="PAGE", help="written, and nothing else")
+    args = parser.parse_args()
+    if args.sources:
+        sources.write(args.sources)
+        return
+    markdown = {name: table.markdown() for name, table in tables(args.folder).items()}
+    for page in args.write:
+        results.write_tables(page, markdown)
+    if not args.write:
+        print("\n\n".join(f"{name}:\n\n{table}" for name, table in markdown.items()))
 
 
 if __name__ == "__main__":

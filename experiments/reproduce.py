@@ -5,32 +5,33 @@
     python -m experiments.reproduce trainer.precision=bf16-mixed     (a setting for every run)
     python -m experiments.reproduce --from-records     (train nothing; only pages and figures)
 
-Every network is trained by the recipe of its source. What is finished in runs/ is not run again,
-what was broken off goes on; the records go to results/, from which the pages are made.
+Every network is trained by the recipe of its source. A run that is finished in runs/ is not
+repeated, one that was interrupted is resumed; the records go to results/, from which the pages are
+made.
 """
 
 import argparse
 import itertools
+import shlex
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import mean
 
-from hydra import compose, initialize_config_module
-
 import mnist_arch
 from experiments import sweeps
-from experiments.command import run_command, typed
-from experiments.run import resolved, run
+from experiments.command import run_command
 from mnist_arch import files
 from mnist_arch.errors import UserError, suggestion
-from mnist_arch.runs.config import Config
-from mnist_arch.runs.folders import finished, run_name
+from mnist_arch.runs.config import Config, compose
+from mnist_arch.runs.folders import finished
+from mnist_arch.runs.identity import run_name
 from mnist_arch.runs.records import read_all
 
 RUNS, RESULTS = Path("runs"), Path("results")
-SET_HERE = ("model", "recipe", "seed", "runs", "test")  # no words of the user's
+SET_HERE = ("model", "recipe", "seed", "runs", "test")  # not for the user to set
 # What makes the pages and figures of this project from its records and its data, in this order.
 PAGES = (
     ("experiments.curves",),
@@ -38,13 +39,14 @@ PAGES = (
     ("experiments.distortions",),
     ("experiments.explore",),
     ("experiments.report", "--write", "README.md", "docs/results.md"),
+    ("experiments.report", "--sources", "docs/sources.md"),
     ("experiments.robustness", "--from-records", "--sheet"),
     ("experiments.reading",),
 )
 
 
 def main() -> None:
-    """Measure unless only the pages are wanted, and write them."""
+    """Measure, unless only the pages are wanted, and write them."""
     parser = argparse.ArgumentParser(
         prog="experiments.reproduce", description=__doc__.split("\n")[0]
     )
@@ -52,19 +54,19 @@ def main() -> None:
     parser.add_argument("--models", default=",".join(mnist_arch.architectures()), help="networks")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N - 1")
     parser.add_argument("--from-records", action="store_true", help="train nothing")
-    asked = parser.parse_args()
+    args = parser.parse_args()
     if not (RESULTS.is_dir() and Path("README.md").is_file()):
         raise UserError("there is no results/ and README.md here: call it in the project's folder")
-    models = asked.models.split(",")
+    models = args.models.split(",")
     for name in models:
         if name not in mnist_arch.architectures():
             near = suggestion(name, mnist_arch.architectures())
             raise UserError(f"--models {name}: no such network; {near}")
-    if asked.seeds < 1:
-        raise UserError(f"--seeds {asked.seeds}: must be 1 or more")
-    all_well = asked.from_records or measure(models, asked.seeds, asked.settings)
-    written = [subprocess.run([sys.executable, "-m", *words]).returncode for words in PAGES]
-    if not all_well or any(written):
+    if args.seeds < 1:
+        raise UserError(f"--seeds {args.seeds}: must be 1 or more")
+    complete = args.from_records or measure(models, args.seeds, args.settings)
+    codes = [subprocess.run([sys.executable, "-m", *words]).returncode for words in PAGES]
+    if not complete or any(codes):
         sys.exit(1)
 
 
@@ -78,34 +80,30 @@ def measure(models: list[str], seeds: int, settings: list[str]) -> bool:
         if (key := word.lstrip("+~").partition("=")[0]) in SET_HERE:
             raise UserError(f"{word}: claims are judged by runs that leave {key} as it is")
     jobs: list[tuple[list[str], Config]] = []
-    with initialize_config_module("conf", version_base="1.3"):
-        for name, seed in itertools.product(models, range(seeds)):
-            words = [f"model={name}", f"seed={seed}", *settings]
-            jobs.append((words, typed(compose("config", words))))
-    usual = _seconds_an_epoch()
+    for name, seed in itertools.product(models, range(seeds)):
+        words = [f"model={name}", f"seed={seed}", *settings]
+        jobs.append((words, compose(words)))
+    times = _seconds_an_epoch()
 
     def expected(config: Config) -> float:
-        likeliest = usual.get((config.model.name, config.trainer.precision))
-        any_precision = [each for (name, _), each in usual.items() if name == config.model.name]
-        return (likeliest or max(any_precision, default=0)) * config.recipe.max_epochs
+        name, precision = config.model.name, config.trainer["precision"]
+        any_precision = [seconds for (each, _), seconds in times.items() if each == name]
+        seconds = times.get((name, precision)) or max(any_precision, default=0)
+        return seconds * config.recipe.max_epochs
 
     # Every network is run once before any is twice, the quickest first.
     jobs.sort(key=lambda job: (job[1].seed, expected(job[1])))
     folder = RUNS / "sweeps" / f"reproduce-{datetime.now():%Y%m%d-%H%M%S-%f}"
     sweeps.begin(folder, len(jobs))
     for number, (words, config) in enumerate(jobs):
-        left = [each for _, each in jobs[number:] if not finished(RUNS, resolved(each))]
-        seconds = round(sum(map(expected, left)))
-        if seconds:
+        left = [each for _, each in jobs[number:] if not finished(RUNS, each)]
+        if seconds := round(sum(map(expected, left))):
             sys.stderr.write(f"about {timedelta(seconds=seconds)} left, as the last runs took\n")
-
-        def job(words: list[str] = words, config: Config = config) -> tuple[Path, bool]:
-            before = finished(RUNS, resolved(config))
-            made = before or run(config, config.model.name, words)
-            _keep(made, RESULTS / f"{run_name(config, config.model.name, words)}.json")
-            return made, before is not None
-
-        sweeps.attempt(folder, number, words, job)
+        command = shlex.join(["python", "-m", "experiments.run", *words])
+        job = sweeps.once(partial(compose, words), command)
+        if run := sweeps.attempt(folder, number, words, job):
+            record = (run / "record.json").read_bytes()
+            files.write(RESULTS / f"{run_name(config)}.json", record)
     return sweeps.end(folder)
 
 
@@ -114,14 +112,9 @@ def _seconds_an_epoch() -> dict[tuple[str, str], float]:
     times: dict[tuple[str, str], list[float]] = {}
     for record in read_all(RESULTS):
         if record.recipe == record.architecture and not record.variant:
-            seconds = record.seconds_training / record.epochs
+            seconds = record.seconds["training"] / record.epochs
             times.setdefault((record.architecture, record.precision), []).append(seconds)
     return {kind: mean(seconds) for kind, seconds in times.items()}
-
-
-def _keep(run: Path, record: Path) -> None:
-    """Copy the record of a run; it appears whole or not at all."""
-    files.write(record, (run / "record.json").read_bytes())
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""What does a network still read when digits are turned, hidden, inverted or spoilt?
+"""How well does a network classify images that are turned, hidden, inverted or noisy?
 
     python -m experiments.robustness runs/mlp-seed1 runs/lenet5-seed1  (tests these runs)
     python -m experiments.robustness --from-records                    (figures, docs/claims.md)
     python -m experiments.robustness --sheet                           (what the corruptions do)
 
 Testing leaves one record for each run in results/robustness. What is recorded is not tested again,
-and a test that was broken off goes on from its last whole corruption.
+and a test that was interrupted is resumed after its last finished corruption.
 """
 
 import argparse
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Test runs, draw what the records hold, and draw the corruptions: whatever is asked."""
+    """Test runs, draw what the records hold, and draw the corruptions."""
     parser = argparse.ArgumentParser(
         prog="experiments.robustness", description=__doc__.split("\n")[0]
     )
@@ -34,44 +34,44 @@ def main() -> None:
     parser.add_argument("--from-records", action="store_true", help="write figures and claims.md")
     parser.add_argument("--sheet", action="store_true", help="draw the corruptions themselves")
     parser.add_argument("--results", type=Path, default=Path("results"), help="of the records")
-    parser.add_argument("--docs", type=Path, default=Path("docs"), help="of what is written")
-    parser.add_argument("--data", default="mnist", metavar="NAME", help="what is drawn")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="of the pages")
+    parser.add_argument("--data", default="mnist", metavar="NAME", help="a data set")
     parser.add_argument("--root", type=Path, default=sources.default_root(), help="of the data")
-    asked = parser.parse_args()
-    if not (asked.runs or asked.from_records or asked.sheet):
+    args = parser.parse_args()
+    if not (args.runs or args.from_records or args.sheet):
         raise UserError("nothing to do; name runs, --from-records or --sheet")
-    if (asked.from_records or asked.sheet) and not asked.docs.is_dir():
-        raise UserError(f"--docs {asked.docs}: there is no such folder")
-    if asked.runs:
-        test(asked.runs, asked.results / "robustness", asked.root, again=asked.again)
-    if asked.from_records:
-        write(asked.results, asked.docs, asked.data)
-    if asked.sheet:
-        draw_sheet(asked.data, asked.root, asked.docs / "corruptions.png")
+    if (args.from_records or args.sheet) and not args.docs.is_dir():
+        raise UserError(f"--docs {args.docs}: there is no such folder")
+    if args.runs:
+        test(args.runs, args.results / "robustness", args.root, again=args.again)
+    if args.from_records:
+        write(args.results, args.docs, args.data)
+    if args.sheet:
+        draw_sheet(args.data, args.root, args.docs / "corruptions.png")
 
 
 def test(runs: list[Path], out: Path, root: Path, *, again: bool) -> None:
-    """Test runs, and print what each reads right at the greatest strengths."""
+    """Test runs, and print the accuracy of each at the greatest strengths."""
     from mnist_arch.analysis.robustness import Robustness, measure  # seconds of imports
     from mnist_arch.runs.records import read_as
 
     for path in measure(runs, out, root, again=again):
-        found = read_as(Robustness, path).accuracies
-        ends = (
-            f"{name} {max(found[name]):g}: {found[name][max(found[name])]:.2f}" for name in found
-        )
-        print(f"{path}, percent read right: {', '.join(ends)}")
+        accuracies = read_as(Robustness, path).accuracies
+        greatest = {name: max(strengths) for name, strengths in accuracies.items()}
+        ends = (f"{name} {at:g}: {accuracies[name][at]:.2f}" for name, at in greatest.items())
+        print(f"{path}, percent correct: {', '.join(ends)}")
 
 
 def write(results: Path, docs: Path, data: str) -> None:
     """Draw figures of one data set, and write the page of claims of MNIST; from records alone."""
-    from mnist_arch.analysis import claims, robustness
+    from mnist_arch.analysis import robustness
+    from mnist_arch.reports import claims
     from mnist_arch.reports.figures.style import write_png
 
-    tested = robustness.averaged(robustness.read_all(results / "robustness"), data)
-    if not tested:
+    nets = robustness.averaged(robustness.read_all(results / "robustness"), data)
+    if not nets:
         raise UserError(f"{results / 'robustness'}: no records of {data} there; test a run first")
-    for name, figure in figures(tested).items():
+    for name, figure in figures(nets).items():
         write_png(figure, docs / f"{name}.png")
         print(docs / f"{name}.png")
     page = docs / "claims.md"
@@ -79,16 +79,16 @@ def write(results: Path, docs: Path, data: str) -> None:
     print(page)
 
 
-def figures(tested: "Sequence[Averaged]") -> dict[str, "Figure"]:
-    """Draw what was tested, for each name of a picture in docs/."""
+def figures(nets: "Sequence[Averaged]") -> dict[str, "Figure"]:
+    """Draw the accuracies of networks; keys are names of files in docs/."""
     from mnist_arch.analysis.corruptions import MNIST_C_LIKE, SWEEPS
     from mnist_arch.reports.figures.robustness import corruption_panels
 
     kinds = {
-        "robustness": (SWEEPS, "Corrupted test digits"),
+        "robustness": (SWEEPS, "Corrupted test images"),
         "robustness_mnist_c": (MNIST_C_LIKE, "MNIST-C-like corruptions, by our own code"),
     }
-    return {name: corruption_panels(tested, *kind) for name, kind in kinds.items()}
+    return {name: corruption_panels(nets, *kind) for name, kind in kinds.items()}
 
 
 def draw_sheet(name: str, root: Path, out: Path) -> None:
@@ -106,19 +106,15 @@ def draw_sheet(name: str, root: Path, out: Path) -> None:
     rows = {"as they are": digits.float()}
     for each in CORRUPTIONS.values():
         last = len(each.strengths) - 1
-        grown = [each.strengths[round(place * last / 9)] for place in range(10)]
-        rows[f"{each.title}: {grown[0]:g} to {grown[-1]:g}"] = torch.cat(
+        strengths = [each.strengths[round(place * last / 9)] for place in range(10)]
+        rows[f"{each.title}: {strengths[0]:g} to {strengths[-1]:g}"] = torch.cat(
             [
                 each(digits, strength, generator(0, "corruption"))[[place]]
-                for place, strength in enumerate(grown)
+                for place, strength in enumerate(strengths)
             ]
         )
-    write_png(
-        digit_rows(
-            rows, f"{data.title}: the first training image of each digit, the least strength first"
-        ),
-        out,
-    )
+    title = f"{data.title}: the first training image of each digit, strength growing to the right"
+    write_png(digit_rows(rows, title), out)
     print(out)
 
 

@@ -19,7 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from experiments.command import run_command
-from experiments.sweeps import attempt
+from experiments.sweeps import attempt, once
 from mnist_arch.runs.config import Config, typed
 
 
@@ -31,10 +31,8 @@ def main(settings: DictConfig) -> None:
     command = shlex.join(["python", "-m", "experiments.run", *words])
     if chosen.mode is RunMode.MULTIRUN:
         folder, number = Path(chosen.sweep.dir), chosen.job.num
-        attempt(
-            *(folder, number, words, lambda: typed(settings, choices), command),
-            fail_fast=settings.fail_fast,
-        )
+        job = once(lambda: typed(settings, choices), command)
+        attempt(folder, number, words, job, fail_fast=settings.fail_fast)
     else:
         run_command(lambda: _run(typed(settings, choices), command))
 

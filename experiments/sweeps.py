@@ -71,15 +71,15 @@ def attempt(
     folder: Path,
     number: int,
     words: Sequence[str],
-    configure: Callable[[], Config],
-    command: str,
+    job: Callable[[], tuple[Path, bool]],
     *,
     fail_fast: bool = False,
 ) -> Path | None:
     """Do one job, and leave in the sweep's folder what became of it; what it raises ends here.
 
-    ``number`` counts the jobs from 0, ``words`` are the job's own, and ``command`` repeats it.
-    Returns the folder of the finished run. With ``fail_fast`` nothing is done once a job failed.
+    ``number`` counts the jobs from 0, ``words`` are the job's own. ``job`` returns the folder of
+    its run, and whether that was finished before. Returns the folder, too, None where there is
+    none. With ``fail_fast`` nothing is done once a job has failed.
     """
     jobs = records.read_values(folder / "sweep.json", {"jobs"}, VERSION)["jobs"]
     title = shlex.join(words) or "no words"
@@ -90,9 +90,7 @@ def attempt(
     else:
         _say(f"job {number + 1}{f' of {jobs}' if jobs else ''}: {title}")
         try:
-            config = configure()
-            before = finished(Path(config.runs), config)
-            run = before or _train(config, command)
+            run, before = job()
         except Exception as error:  # noqa: BLE001 whatever it is, the next job is not to blame
             outcome["status"] = "failed"
             outcome["error"] = explanation(error) or f"{type(error).__name__}: {error}"
@@ -107,13 +105,24 @@ def attempt(
     return Path(outcome["run"]) if outcome["run"] else None
 
 
-def _train(config: Config, command: str) -> Path:
-    import mnist_arch  # only now torch, which a sweep of finished runs does without
-    from mnist_arch.reports.summary import summary
+def once(configure: Callable[[], Config], command: str) -> Callable[[], tuple[Path, bool]]:
+    """Make the job of a run: it trains, unless an equal run is finished.
 
-    run = mnist_arch.train(config, command=command)
-    print(f"{summary(run.record)} -> {run.folder}")
-    return run.folder
+    ``command`` makes the run again, for its record.
+    """
+
+    def job() -> tuple[Path, bool]:
+        config = configure()
+        if before := finished(Path(config.runs), config):
+            return before, True
+        import mnist_arch  # only now torch, which a sweep of finished runs does without
+        from mnist_arch.reports.summary import summary
+
+        run = mnist_arch.train(config, command=command)
+        print(f"{summary(run.record)} -> {run.folder}")
+        return run.folder, False
+
+    return job
 
 
 def end(folder: Path) -> bool:
@@ -140,18 +149,21 @@ def end(folder: Path) -> bool:
 
 def _show(runs: list[Path], folder: Path) -> None:
     """Print the table of some runs, and keep it; their means go beside them."""
+    from mnist_arch.analysis.groups import groups
     from mnist_arch.reports import results, tensorboard
+    from mnist_arch.reports.summary import summary
 
-    found = [records.read(run) for run in runs]
+    run_records = [records.read(run) for run in runs]
     try:
-        table, values = results.results(found), results.results_csv(found)
+        gathered = groups(run_records)
     except UserError:  # they differ in what tells no experiments apart, such as threads
-        print("\n" + "\n".join(f"{results.summary(each)}, {each.device}" for each in found))
+        print("\n" + "\n".join(f"{summary(each)}, {each.device}" for each in run_records))
         return
-    (folder / "table.md").write_text(results.markdown(table) + "\n")
-    (folder / "table.csv").write_text(values)
-    print(f"\n{results.aligned(table)}\n\n{folder}/table.md, {folder}/table.csv")
-    for mean in tensorboard.write_means(results.groups(found), runs[0].parent):
+    table = results.results(gathered)
+    (folder / "table.md").write_text(table.markdown() + "\n")
+    (folder / "table.csv").write_text(table.csv())
+    print(f"\n{table.text()}\n\n{folder}/table.md, {folder}/table.csv")
+    for mean in tensorboard.write_means(gathered, runs[0].parent):
         print(f"{mean} (for TensorBoard)")
 
 

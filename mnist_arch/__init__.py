@@ -19,11 +19,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mnist_arch.models import ARCHITECTURES, build
+
 if TYPE_CHECKING:  # torch takes two seconds to import: only those who build a network wait for it
     import pytorch_lightning as pl
 
     from mnist_arch.inference.predictor import Predictor
-    from mnist_arch.models.network import Network
     from mnist_arch.runs.config import Config
     from mnist_arch.runs.train import Run
 
@@ -33,23 +34,7 @@ __version__ = "0.2.0"
 
 def architectures() -> tuple[str, ...]:
     """Return the names that `build` knows."""
-    from mnist_arch.models import ARCHITECTURES
-
     return tuple(ARCHITECTURES)
-
-
-def build(name: str) -> "Network":
-    """Build an untrained network; its starting weights come from torch's global generator.
-
-    Raises:
-        UserError: There is no architecture of that name.
-    """
-    from mnist_arch.errors import UserError, suggestion
-    from mnist_arch.models import ARCHITECTURES
-
-    if name not in ARCHITECTURES:
-        raise UserError(f"no architecture {name!r}; {suggestion(name, ARCHITECTURES)}")
-    return ARCHITECTURES[name]()
 
 
 def load(checkpoint: str | Path) -> "Predictor":

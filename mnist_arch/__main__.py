@@ -1,11 +1,9 @@
-"""`python -m mnist_arch` lists the architectures, their parameters and what they are."""
+"""`python -m mnist_arch` lists the architectures, the smallest first: parameters and a summary."""
 
 import sys
 
-import mnist_arch
+from mnist_arch.models import ARCHITECTURES, blank
 
-for name in mnist_arch.architectures():
-    net = mnist_arch.build(name)
-    parameters = sum(parameter.numel() for parameter in net.parameters())
-    summary = (net.__doc__ or "").split(";")[0]
-    sys.stdout.write(f"{name:<16}{parameters:>10,}  {summary}\n")
+nets = {name: blank(name) for name in ARCHITECTURES}
+for name, net in sorted(nets.items(), key=lambda item: item[1].parameter_count):
+    sys.stdout.write(f"{name:<16}{net.parameter_count:>10,}  {net.summary()}\n")

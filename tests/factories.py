@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 import mnist_arch
+from mnist_arch.analysis.groups import Group
 from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.records import Record
 
+DISTORTED = {  # the variant of experiment=distorted
+    "recipe.augmentation._target_": "mnist_arch.data.augment.RandomAffine",
+    "recipe.augmentation.rotation": 10,
+    "recipe.augmentation.shift": 0.1,
+    "recipe.augmentation.zoom": 0.1,
+}
 SEVEN = [(20, 20), (90, 20), (50, 140)]
 FIVE = [(90, 40), (30, 40), (30, 90), (80, 90), (90, 130), (60, 160), (20, 150)]
 
@@ -133,3 +140,8 @@ def png(width: int, height: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     packed = zlib.compress(b"\0" * 1000)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed)
+
+
+def group(errors: Sequence[int | Sequence[int]], **changes: Any) -> Group:
+    """Runs with so many test errors, or errors by class, of seeds 0, 1, ..."""
+    return Group([record(each, seed=seed, **changes) for seed, each in enumerate(errors)])

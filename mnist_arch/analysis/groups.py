@@ -93,6 +93,6 @@ def groups(records: Iterable[Record]) -> list[Group]:
         key=lambda group: (
             *(group.first.parameters, group.architecture, group.recipe != group.architecture),
             *(group.recipe, group.first.data, group.precision),
-            *(json.dumps(group.variant, sort_keys=True), not group.tested),
+            *(bool(group.variant), json.dumps(group.variant, sort_keys=True), not group.tested),
         ),
     )

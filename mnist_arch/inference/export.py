@@ -20,7 +20,8 @@ from mnist_arch import files
 from mnist_arch.data.sources import Dataset
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.inference.metadata import metadata
-from mnist_arch.models import ARCHITECTURES, Network
+from mnist_arch.models import ARCHITECTURES
+from mnist_arch.models.network import Network
 from mnist_arch.runs import checkpoint, records
 
 TOLERANCE = 1e-5  # a file that differs from its network by this much is not kept

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from mnist_arch.inference import pictures
 from mnist_arch.inference.preprocess import BLANK, Prepared, prepare, prepare_each
-from mnist_arch.models import Network
 from mnist_arch.models.heads import RadialBasis
+from mnist_arch.models.network import Network
 from mnist_arch.runs import checkpoint
 
 LEAST_SCORES = Path(__file__).with_name("least_scores.json")

@@ -11,6 +11,7 @@ from mnist_arch.models.network import Network
 class AugmentedCNN(Network):
     """2 x conv32 - pool - 2 x conv64 - pool - dense256 - 10 with dropout; 887,530 parameters."""
 
+    title = "Augmented CNN"
     head = Softmax()
 
     def __init__(self) -> None:

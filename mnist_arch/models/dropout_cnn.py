@@ -15,6 +15,7 @@ from mnist_arch.models.network import Network
 class DropoutCNN(Network):
     """conv32 - conv64 - pool - dropout - dense128 - dropout - 10; 1,199,882 parameters."""
 
+    title = "Dropout CNN"
     head = Softmax()
 
     def __init__(self) -> None:

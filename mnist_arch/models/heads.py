@@ -1,7 +1,11 @@
 """What the ten scores of a network mean: the one place for losses and probabilities.
 
-Keras, where it takes the logarithm of a probability (on PyTorch and JAX), clips it to 1e-7 and
-1 - 1e-7 first: the loss of an image is at most 16.12, and beyond it has no gradient. Ours goes on.
+A head is a likelihood, not a layer: the layers of a network end in scores, and its head says what
+these say about the classes.
+
+Keras, where it takes the logarithm of a probability (on PyTorch and JAX), first clips it to
+[1e-7, 1 - 1e-7]: the loss of an image is at most 16.12, and beyond that it has zero gradient. Ours
+is not clipped.
 """
 
 from dataclasses import dataclass
@@ -13,32 +17,35 @@ from torch import Tensor
 
 
 class Head(Protocol):
-    """The reading of (N, 10) scores."""
+    """The meaning of (N, 10) scores."""
 
-    def loss(self, scores: Tensor, digits: Tensor) -> Tensor:
-        """(N, 10) scores and (N,) int64 digits -> the mean loss, a scalar."""
+    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """(N, 10) scores and (N,) int64 labels -> the mean loss, a scalar."""
 
     def probabilities(self, scores: Tensor) -> Tensor:
-        """(N, 10) scores -> (N, 10) probabilities."""
+        """(N, 10) scores -> (N, 10) probabilities, as the source reports them.
+
+        They need not sum to 1.
+        """
 
     def log_probabilities(self, scores: Tensor) -> Tensor:
-        """(N, 10) scores -> (N, 10) logarithms of ten probabilities that sum to 1."""
+        """(N, 10) scores -> (N, 10) logarithms of the same, scaled to sum to 1."""
 
 
 @dataclass(frozen=True)
 class Softmax:
     """Scores are logits of a softmax: cross-entropy; ten probabilities that sum to 1."""
 
-    def loss(self, scores: Tensor, digits: Tensor) -> Tensor:
+    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Return the mean cross-entropy, in nats."""
-        return F.cross_entropy(scores, digits)
+        return F.cross_entropy(scores, labels)
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """Return the softmax of the scores."""
         return scores.softmax(1)
 
     def log_probabilities(self, scores: Tensor) -> Tensor:
-        """Return the logarithm of the softmax."""
+        """Return the log-softmax of the scores."""
         return scores.log_softmax(1)
 
 
@@ -47,23 +54,23 @@ class KerasSigmoid:
     """Scores are logits of ten sigmoids trained with Keras's sparse categorical cross-entropy.
 
     On PyTorch and JAX, Keras takes the sigmoids p as unnormalised probabilities of the ten
-    classes, so the loss is -log(p_y / sum_j p_j). The probabilities it reports are the sigmoids
-    themselves: ten independent numbers that need not sum to 1.
+    classes, so the loss is -log(p_y / sum_j p_j). The probabilities that it reports are the
+    sigmoids themselves: ten independent numbers.
 
-    On TensorFlow (as of Keras 3.15 and TensorFlow 2.21) it does not: while it trains or evaluates
-    it takes the logits behind the sigmoids, so that the loss is the one of ``Softmax``.
+    On TensorFlow (as of Keras 3.15 and TensorFlow 2.21) training and evaluation use the logits
+    behind the sigmoids instead, so that the loss is that of ``Softmax``.
     """
 
-    def loss(self, scores: Tensor, digits: Tensor) -> Tensor:
+    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Return the mean of -log(p_y / sum_j p_j), in nats."""
-        return F.cross_entropy(F.logsigmoid(scores), digits)
+        return F.cross_entropy(F.logsigmoid(scores), labels)
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """Return the ten sigmoids."""
         return scores.sigmoid()
 
     def log_probabilities(self, scores: Tensor) -> Tensor:
-        """Return the logarithm of each sigmoid's share in their sum, which the loss means."""
+        """Return log(p_i / sum_j p_j)."""
         return F.logsigmoid(scores).log_softmax(1)
 
 
@@ -72,21 +79,21 @@ class RadialBasis:
     """Scores are minus the penalties y of Euclidean radial basis units (LeCun et al. 1998).
 
     Section II-B: the smaller the penalty, the better the pattern fits the class. Section II-C,
-    eq. 9, adds an eleventh, "none of them", class whose penalty is the constant ``j``.
+    eq. 9, adds an eleventh class, "none of them", whose penalty is the constant ``j``.
     """
 
     j: float
 
-    def loss(self, scores: Tensor, digits: Tensor) -> Tensor:
+    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Return eq. 9, the mean of y_target + log(exp(-j) + sum_i exp(-y_i))."""
-        return F.cross_entropy(self._with_rejection(scores), digits)
+        return F.cross_entropy(self._with_rejection(scores), labels)
 
     def probabilities(self, scores: Tensor) -> Tensor:
         """Return exp(-y_i) / (exp(-j) + sum_i exp(-y_i)); what is missing to 1 is rejection."""
         return self._with_rejection(scores).softmax(1)[:, :10]
 
     def log_probabilities(self, scores: Tensor) -> Tensor:
-        """Return the logarithms given that the image is a digit at all."""
+        """Return log(exp(-y_i) / sum_i exp(-y_i)): given that it is one of the ten."""
         return scores.log_softmax(1)
 
     def _with_rejection(self, scores: Tensor) -> Tensor:

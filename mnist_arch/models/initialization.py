@@ -17,8 +17,8 @@ def glorot_uniform(net: nn.Module) -> None:
             nn.init.xavier_uniform_(module.weight)
         elif isinstance(module, PartialConv2d):
             area = module.kernel**2
-            fan_in = area * module.reads.sum(1)[module.output_maps]
-            fan_out = area * module.reads.sum(0)[module.input_maps]
+            fan_in = area * module.connected.sum(1)[module.output_maps]
+            fan_out = area * module.connected.sum(0)[module.input_maps]
             _uniform_(module.weight, (6 / (fan_in + fan_out)).sqrt())
         else:
             continue
@@ -42,7 +42,7 @@ def fan_in_uniform(net: nn.Module, power: float = 1.0) -> None:
     """
     for module in net.modules():
         if isinstance(module, PartialConv2d):
-            bounds = 2.4 / (module.kernel**2 * module.reads.sum(1)) ** power
+            bounds = 2.4 / (module.kernel**2 * module.connected.sum(1)) ** power
             _uniform_(module.weight, bounds[module.output_maps])
             _uniform_(module.bias, bounds)
         elif isinstance(module, (nn.Conv2d, nn.Linear, Subsample)):

@@ -1,4 +1,4 @@
-"""Layers that PyTorch lacks: raw pixels, and the four inventions of LeNet-5.
+"""Layers that PyTorch lacks: raw pixels, two of Keras, and four of LeNet-5.
 
 The section numbers are those of LeCun, Bottou, Bengio, Haffner: Gradient-Based Learning Applied
 to Document Recognition, Proc. IEEE 86(11), 1998.
@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 
 class Pixels(nn.Module):
-    """(N, 1, 28, 28) raw pixels, uint8 or float, 0 to 255 -> (N, 1, 28 + 2p, 28 + 2p) levels.
+    """(N, 1, 28, 28) raw pixels, uint8 or float, 0 to 255 -> (N, 1, 28 + 2p, 28 + 2p) scaled.
 
-    Level 0 becomes ``background``, level 255 becomes ``ink``, and ``padding`` pixels of background
-    are put on each side. The levels have the dtype of the network (``net.double()`` computes in
+    0 becomes ``background``, 255 becomes ``ink``, and p = ``padding`` pixels of background are
+    added on each side. The result has the dtype of the network (``net.double()`` computes in
     float64).
     """
 
@@ -41,18 +41,78 @@ class Pixels(nn.Module):
             )
         if images.dtype != torch.uint8 and not images.dtype.is_floating_point:
             raise TypeError(
-                f"expected pixel levels 0 to 255 as uint8 or float, got {images.dtype}; "
+                f"expected pixel values 0 to 255 as uint8 or float, got {images.dtype}; "
                 "convert with images.to(torch.uint8)"
             )
-        levels = images.to(self.divisor.dtype) / self.divisor + self.background
-        return F.pad(levels, [self.padding] * 4, value=self.background)
+        scaled = images.to(self.divisor.dtype) / self.divisor + self.background
+        return F.pad(scaled, [self.padding] * 4, value=self.background)
+
+
+class SameConv2d(nn.Conv2d):
+    """(N, I, H, W) -> (N, O, H/s, W/s): a convolution of stride s with Keras's padding "same".
+
+    H and W must be multiples of s. Of the k - s rows and columns of padding the smaller half is
+    added at the top and left, as TensorFlow does; nn.Conv2d can only pad both sides alike.
+    """
+
+    def __init__(self, in_maps: int, out_maps: int, kernel: int, *, stride: int) -> None:
+        super().__init__(in_maps, out_maps, kernel, stride)
+        before = (kernel - stride) // 2
+        after = kernel - stride - before
+        self.sides = (before, after, before, after)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        return super().forward(F.pad(maps, self.sides))
+
+
+class BatchNorm(nn.Module):
+    """(N, C, H, W) -> the same, each map with mean 0 and variance 1, then scaled and shifted.
+
+    Keras's BatchNormalization with its defaults, momentum 0.99 and epsilon 1e-3. In training mode
+    mean and variance are those of the batch; in evaluation mode, their moving averages.
+
+    nn.BatchNorm2d differs in two ways. Its moving variance averages n/(n - 1) times the variance
+    of a batch that has n values in each map; Keras's averages the variance itself. And it refuses
+    n = 1, where Keras takes the variance as 0.
+    """
+
+    moving_mean: Tensor  # (C,)
+    moving_variance: Tensor  # (C,)
+
+    def __init__(self, maps: int, *, momentum: float = 0.99, epsilon: float = 1e-3) -> None:
+        super().__init__()
+        self.momentum, self.epsilon = momentum, epsilon
+        self.weight = nn.Parameter(torch.ones(maps))  # gamma
+        self.bias = nn.Parameter(torch.zeros(maps))  # beta
+        self.register_buffer("moving_mean", torch.zeros(maps))
+        self.register_buffer("moving_variance", torch.ones(maps))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Normalise; in training mode, update the moving averages too."""
+        scale, shift, eps = self.weight, self.bias, self.epsilon
+        if not self.training:
+            return F.batch_norm(
+                maps, self.moving_mean, self.moving_variance, scale, shift, eps=eps
+            )
+        mean, variance = torch.zeros_like(self.moving_mean), torch.zeros_like(self.moving_mean)
+        count = maps.numel() // len(mean)
+        if count > 1:
+            # With momentum 1 these become the batch's own, for the price of one call.
+            normalised = F.batch_norm(maps, mean, variance, scale, shift, True, 1, eps)
+            variance = variance * ((count - 1) / count)
+        else:
+            mean = maps.detach().flatten().to(mean.dtype)
+            normalised = (maps - maps) * scale[:, None, None] + shift[:, None, None]
+        with torch.no_grad():
+            self.moving_mean.mul_(self.momentum).add_(mean, alpha=1 - self.momentum)
+            self.moving_variance.mul_(self.momentum).add_(variance, alpha=1 - self.momentum)
+        return normalised
 
 
 class ScaledTanh(nn.Module):
     """a -> 1.7159 tanh(2a/3), the squashing function of appendix A; f(1) = 1, f(-1) = -1."""
 
     def forward(self, activation: Tensor) -> Tensor:
-        """Squash; any shape."""
         return 1.7159 * torch.tanh(activation * (2 / 3))
 
 
@@ -69,33 +129,33 @@ class Subsample(nn.Module):
         self.bias = nn.Parameter(torch.zeros(maps))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Add, scale and shift."""
         added = 4 * F.avg_pool2d(maps, 2)
         return added * self.weight[:, None, None] + self.bias[:, None, None]
 
 
 class PartialConv2d(nn.Module):
-    """(N, I, H, W) -> (N, O, H-k+1, W-k+1), each output map reading only its row of a table.
+    """(N, I, H, W) -> (N, O, H-k+1, W-k+1), each output map connected to some input maps only.
 
-    Table I of section II-B. ``table[o]`` lists the input maps that output map ``o`` reads. There
-    is one k x k kernel for each entry of the table, held in ``weight`` (entries, k, k) in the
-    table's order, and no other: gradients, weight decay and optimiser state touch those only.
+    Table I of section II-B. ``table[o]`` lists the input maps that output map ``o`` is connected
+    to. There is one k x k kernel for each entry of the table, held in ``weight`` (entries, k, k)
+    in the table's order, and no other: gradients, weight decay and optimiser state have these
+    only.
     """
 
-    input_maps: Tensor  # (entries,) the map that each kernel reads
-    output_maps: Tensor  # (entries,) the map that it adds to
-    reads: Tensor  # (O, I) the table as true and false
+    input_maps: Tensor  # (entries,) the input map of each kernel
+    output_maps: Tensor  # (entries,) its output map
+    connected: Tensor  # (O, I) the table as true and false
 
     def __init__(self, table: Sequence[Sequence[int]], *, in_maps: int, kernel: int) -> None:
         super().__init__()
         self.kernel = kernel
         entries = [(o, i) for o, row in enumerate(table) for i in row]
         output_maps, input_maps = torch.tensor(entries).unbind(1)
-        reads = torch.zeros(len(table), in_maps, dtype=torch.bool)
-        reads[output_maps, input_maps] = True
+        connected = torch.zeros(len(table), in_maps, dtype=torch.bool)
+        connected[output_maps, input_maps] = True
         self.register_buffer("input_maps", input_maps, persistent=False)
         self.register_buffer("output_maps", output_maps, persistent=False)
-        self.register_buffer("reads", reads, persistent=False)
+        self.register_buffer("connected", connected, persistent=False)
         self.weight = nn.Parameter(torch.zeros(len(entries), kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(len(table)))
 
@@ -103,16 +163,11 @@ class PartialConv2d(nn.Module):
         """Convolve.
 
         One dense convolution, with constant zeros where the table has no entry, is several times
-        as fast as sixteen small ones. But 0 * NaN is NaN, so values that are not finite are taken
-        out first and make NaN of exactly the output maps that read their map.
+        as fast as a small one for each output map.
         """
-        zeros = self.weight.new_zeros(*self.reads.shape, self.kernel, self.kernel)
+        zeros = self.weight.new_zeros(*self.connected.shape, self.kernel, self.kernel)
         dense = zeros.index_put((self.output_maps, self.input_maps), self.weight)
-        finite = maps.isfinite()
-        convolved = F.conv2d(maps.where(finite, 0), dense, self.bias)
-        broken = ~finite.flatten(2).all(2)  # (N, I)
-        spoilt = (broken[:, None] & self.reads).any(2)  # (N, O)
-        return convolved.masked_fill(spoilt[:, :, None, None], torch.nan)
+        return F.conv2d(maps, dense, self.bias)
 
 
 class EuclideanRBF(nn.Module):
@@ -128,5 +183,4 @@ class EuclideanRBF(nn.Module):
         self.register_buffer("codes", codes, persistent=False)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return the squared distances."""
         return (features[:, None] - self.codes).square().sum(2)

@@ -39,13 +39,14 @@ def digit_codes() -> Tensor:
     return torch.tensor([[1.0 if c == "#" else -1.0 for c in "".join(b)] for b in bitmaps])
 
 
-class LeNet51998(Network):
+class LeNet5Original(Network):
     """LeNet-5 with trained subsampling, scaled tanh and RBF units; 60,000 parameters.
 
-    The scores are minus the penalties of the RBF units. Levels: background -0.1, ink 1.175
+    The scores are minus the penalties of the RBF units. Inputs: background -0.1, ink 1.175
     (section II-B).
     """
 
+    title = "LeNet-5 of 1998"
     head = RadialBasis(j=1)
 
     def __init__(self) -> None:

@@ -1,30 +1,46 @@
-"""What all architectures are: raw pixels in, ten scores out."""
+"""What all architectures have in common: raw pixels in, ten scores out."""
 
 from typing import ClassVar
 
 from torch import Tensor, nn
 
 from mnist_arch.models.heads import Head
+from mnist_arch.models.layers import PartialConv2d
 
 
 class Network(nn.Module):
     """(N, 1, 28, 28) raw pixels, uint8 or float, 0 background to 255 ink -> (N, 10) scores.
 
-    The greatest score wins. Scaling and padding of the pixels happen inside, so one data module
-    serves every network; what the scores mean is said by ``head``. Apart from dropout, which acts
-    in training mode only, a network is a plain function of its parameters and the pixels.
+    The greatest score wins. Scaling and padding of the pixels happen inside, so that one data
+    module serves every network. In evaluation mode a network is a plain function of its state
+    and the pixels. In training mode dropout draws from torch's global generator, and batch
+    normalisation uses the statistics of the batch and updates its moving ones.
+
+    A subclass calls its last layer ``output``.
+
+    Attributes:
+        title: Its name for people.
+        head: What the scores mean: the loss and the probabilities.
     """
 
+    title: ClassVar[str]
     head: ClassVar[Head]
 
     def probabilities(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28) raw pixels -> (N, 10) probabilities, as the head defines them."""
         return self.head.probabilities(self(images))
 
-    def features(self, images: Tensor) -> Tensor:
-        """(N, 1, 28, 28) raw pixels -> (N, J) what the loss is convex in: mostly the scores."""
-        return self(images)
+    @property
+    def parameter_count(self) -> int:
+        """The number of trainable parameters."""
+        return sum(parameter.numel() for parameter in self.parameters())
 
-    def scores(self, features: Tensor) -> Tensor:
-        """(N, J) features -> (N, 10) scores."""
-        return features
+    @property
+    def is_convolutional(self) -> bool:
+        """Whether any layer is a convolution."""
+        return any(isinstance(module, (nn.Conv2d, PartialConv2d)) for module in self.modules())
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the start of its docstring: the first line, up to a semicolon."""
+        return (cls.__doc__ or "").partition("\n")[0].partition(";")[0].rstrip(".")

@@ -16,6 +16,7 @@ from mnist_arch.models.network import Network
 class RegularizedCNN(Network):
     """conv32 - pool - conv64 - pool - 3 x conv64 - dense30 - dropout - 10; 453,908 parameters."""
 
+    title = "Regularized CNN"
     head = Softmax()
 
     def __init__(self) -> None:

@@ -44,7 +44,7 @@ def model_card(exported: Exported, run: Path) -> str:
     claim = published().headline(record.architecture)
     return render(
         "card.md.j2",
-        summary=(network.__doc__ or "").partition(";")[0],
+        summary=network.summary(),
         head=type(network.head).__name__,
         record=record,
         exported=exported,

@@ -1,361 +1,204 @@
-"""Words and tables made from records."""
+"""The tables that README.md and docs/ hold, and how they are put there."""
 
-import csv
-import io
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
-from typing import NamedTuple
+from typing import Any
 
-import mnist_arch
 from mnist_arch import files
 from mnist_arch.analysis.ensembles import Ensemble
-from mnist_arch.analysis.statistics import interval, over_seeds, verdict
+from mnist_arch.analysis.groups import Group
+from mnist_arch.analysis.judgements import Change, Judgement
+from mnist_arch.analysis.published import published
+from mnist_arch.analysis.statistics import interval
 from mnist_arch.errors import UserError
-from mnist_arch.runs.records import DISTORTIONS_ALONE, Record
+from mnist_arch.reports.sources import SPLITS
+from mnist_arch.reports.table import Column, Table
+from mnist_arch.runs.metrics import METRICS, Metric
 
 BEGIN, END = "<!-- {}: written by `make pages` -->", "<!-- end of {} -->"
-CLAIMS = (
-    "network",
-    "recipe",
-    "claim",
-    "claimed",
-    "runs",
-    "mean",
-    "sd",
-    "95 % interval",
-    "range",
-    "verdict",
-)
-MODERN = (
-    *("network", "parameters", "its own recipe", "runs", "modern recipe", "runs", "difference"),
-    "95 % interval",
-)
-CHOICES = ("network", "recipe", "epochs", "runs", "held-out errors", "held-out loss")
-ENSEMBLES = ("members", "their test errors", "the best of them", "together", "difference")
-RESULTS = (
-    "network",
-    "parameters",
-    "recipe",
-    "runs",
-    "digits",
-    "accuracy",
-    "sd",
-    "95 % interval",
-    "errors",
-    "epochs",
-    "time",
-)
-# Likewise, for programs: accuracies in percent, times of a run's training in seconds.
-COLUMNS = (
-    *("network", "parameters", "recipe", "data", "precision", "variant", "epochs", "device"),
-    *("runs", "split", "images", "accuracy", "sd", "low", "high", "errors", "seconds"),
-)
-
-Table = tuple[Sequence[str], list[Sequence[str]]]  # its header, its rows
+NETWORK = Column("network", "`{}`")
+INTERVAL = "{:.2f} to {:.2f}"
 
 
-def summary(record: Record) -> str:
-    """Say a run's result in one line."""
-    split = _judging_split(record)
-    figures, images = record.figures(split), getattr(record, f"{split}_images")
-    return (
-        f"{record.architecture} seed={record.seed}: {figures['accuracy']:.2f} % on "
-        f"{record.data_title} {split} ({figures['errors']:,} errors of {images:,}), "
-        f"loss {figures['loss']:.4f}, {record.epochs} epoch{'s' * (record.epochs > 1)} "
-        f"in {record.seconds_training:.0f} s"
-    )
-
-
-class Group(NamedTuple):
-    """Runs that differ in nothing but their seed, and what they share.
-
-    Attributes:
-        tested: Whether they read the test digits; those that did not serve to choose something.
-    """
-
-    architecture: str
-    recipe: str
-    data: str
-    precision: str
-    variant: tuple[str, ...]
-    tested: bool
-    records: list[Record]
-
-    @property
-    def is_own(self) -> bool:
-        """Whether it trains as the network's source did, on the source's data."""
-        return (self.recipe, self.data, self.variant) == (self.architecture, "mnist", ())
-
-    @property
-    def is_tried(self) -> bool:
-        """Whether it is another way to what a source claims of this network."""
-        others = {*mnist_arch.architectures()} - {self.architecture}
-        claimed = self.records[0].claim is not None and self.recipe not in others
-        other_question = DISTORTIONS_ALONE & {*self.variant}
-        return claimed and self.data == "mnist" and not (self.is_own or other_question)
-
-    @property
-    def title(self) -> str:
-        """The recipe, and what else is special."""
-        title = ["own" if self.recipe == self.architecture else self.recipe]
-        title += [f"on {self.records[0].data_title}"] if self.data != "mnist" else []
-        title += [self.precision] if self.precision != "32-true" else []
-        return ", ".join([*title, *self.variant])
-
-
-def groups(records: Iterable[Record]) -> list[Group]:
-    """Gather the runs that differ in their seed only; networks in their order, own recipe first.
-
-    Raises:
-        UserError: Two of them are the same run.
-    """
-    found: dict[tuple[str, str, str, str, tuple[str, ...], bool], dict[int, Record]] = defaultdict(
-        dict
-    )
-    for record in records:
-        key = (
-            *(record.architecture, record.recipe, record.data, record.precision),
-            *(record.variant, record.test_images is not None),
+def networks(judgements: Iterable[Judgement], changes: Iterable[Change]) -> Table:
+    """A row for each network: its source's headline number, ours, and the modern recipe's."""
+    modern = {change.before.architecture: change.after for change in changes}
+    rows = []
+    for row in judgements:
+        name = row.group.architecture
+        if row.claim != published().headline(name):
+            continue
+        metric = METRICS[row.claim.metric]
+        split = f", {row.claim.split}" * (row.claim.split != "test")
+        after = modern.get(name)
+        rows.append(
+            (
+                *(name, (row.claim.source, "docs/sources.md"), row.group.first.parameters),
+                (metric.format(row.claim.value), split),
+                (spread_format(metric)(spread(row.values)), len(row.values)),
+                row.verdict.partition(";")[0],
+                spread(after.scores("test", "accuracy")) if after else None,
+            )
         )
-        if record.seed in found[key]:
-            raise UserError(f"two records of the same run: {record.command}")
-        found[key][record.seed] = record
-    names = mnist_arch.architectures()
-    made = [
-        Group(*key, [record for _, record in sorted(by_seed.items())])
-        for key, by_seed in found.items()
+    columns = [
+        NETWORK,
+        Column("source", "[{0}]({1}#{0})", ("source", "page")),
+        Column("parameters", "{:,}"),
+        Column("the source's number", "{}{}", ("claimed", "split")),
+        Column("ours", "{} ({} runs)", ("ours", "runs")),
+        Column("verdict"),
+        Column("modern recipe", spread_format(METRICS["accuracy"]), ("modern", "modern_sd")),
     ]
-    return sorted(
-        made,
-        key=lambda group: (
-            names.index(group.architecture),
-            group.recipe != group.architecture,
-            group[1:5],
-            not group.tested,
-        ),
-    )
+    return Table(columns, rows)
 
 
-def claims(records: Iterable[Record]) -> Table:
-    """A row for each figure that a source claims, from the runs by that source's recipe."""
-    rows = [row for group in groups(records) if group.is_own for row in _claims_of(group)]
-    return CLAIMS, rows
+def claims(judgements: Iterable[Judgement], sources: str) -> Table:
+    """A row for each published number that runs answer; ``sources`` leads to docs/sources.md."""
+    rows = []
+    for row in judgements:
+        claim, metric = row.claim, METRICS[row.claim.metric]
+        name = f"{SPLITS.get(claim.split, claim.split)} {metric.title}"
+        name += f", epoch {claim.epoch}" if claim.epoch and claim.split != "test" else ""
+        unit = f" {metric.unit}" if metric.unit else ""
+        middle, deviation = spread(row.values)
+        several, span = len(row.values) > 1, interval(row.values)
+        rows.append(
+            (
+                *(row.group.architecture, row.group.title, name, (claim.source, sources)),
+                *(f"{claim.value:.{claim.decimals}f}{unit}", len(row.values), (metric, middle)),
+                (metric, deviation) if several else None,
+                (metric, *span) if span else None,
+                (metric, min(row.values), max(row.values)) if several else None,
+                row.verdict,
+            )
+        )
+    columns = [
+        NETWORK,
+        *map(Column, ("recipe", "claim")),
+        Column("source", "[{0}]({1}#{0})", ("source", "page")),
+        *map(Column, ("claimed", "runs")),
+        *(Column(title, _numbers) for title in ("mean", "sd", "95 % interval", "range")),
+        Column("verdict"),
+    ]
+    return Table(columns, rows)
 
 
-def tried(records: Iterable[Record]) -> Table:
-    """The same for other ways to what a source claims: what was tried beside its own recipe."""
-    rows = [row for group in groups(records) if group.is_tried for row in _claims_of(group)]
-    return CLAIMS, rows
-
-
-def modern(records: Iterable[Record]) -> Table:
-    """How far each network gets by today's training: test accuracy of both recipes, in percent.
+def modern(changes: Iterable[Change]) -> Table:
+    """A row for each network: test accuracy by its own recipe and by the modern one, in percent.
 
     The interval is that of the difference, see `statistics.over_seeds`.
     """
-    by_recipe: dict[str, dict[str, Group]] = defaultdict(dict)
-    for group in groups(records):
-        if group.data == "mnist" and group.tested and not group.variant:
-            kind = "own" if group.is_own else group.recipe
-            by_recipe[group.architecture].setdefault(kind, group)
-    rows: list[Sequence[str]] = []
-    for name, found in by_recipe.items():
-        if {"own", "modern"} <= found.keys():
-            own, new = (_accuracies(found[kind], "test")[1] for kind in ("own", "modern"))
-            cells = [f"{_over_seeds(own, 2)} %", str(len(own)), f"{_over_seeds(new, 2)} %"]
-            parameters = f"{found['own'].records[0].parameters:,}"
-            change = over_seeds(new, own)
-            span = f"{change.low:+.2f} to {change.high:+.2f}" if change else ""
-            cells += [str(len(new)), f"{mean(new) - mean(own):+.2f}", span]
-            rows.append((f"`{name}`", parameters, *cells))
-    return MODERN, rows
-
-
-def choices(records: Iterable[Record]) -> Table:
-    """What was compared before something was chosen: runs that left the test digits unread."""
-    rows: list[Sequence[str]] = []
-    for group in groups(records):
-        found = [record.figures("validation") for record in group.records]
-        errors, losses = ([each[name] for each in found] for name in ("errors", "loss"))
-        first = group.records[0]
+    rows = []
+    for change in changes:
+        row: list[Any] = [change.before.architecture, change.before.first.parameters]
+        for group in (change.before, change.after):
+            row += [spread(group.scores("test", "accuracy")), len(group.records)]
+        difference = change.difference
         rows.append(
-            (
-                f"`{group.architecture}`",
-                group.title,
-                str(first.epochs),
-                str(len(found)),
-                f"{_over_seeds(errors, 1 if found[1:] else 0)} of {first.validation_images:,}",
-                _over_seeds(losses, 4),
-            )
+            [*row, change.points, (difference.low, difference.high) if difference else None]
         )
-    return CHOICES, rows
+    percent = spread_format(METRICS["accuracy"])
+    columns = [
+        NETWORK,
+        Column("parameters", "{:,}"),
+        Column("its own recipe", percent, ("own", "own_sd")),
+        Column("runs", key="own_runs"),
+        Column("modern recipe", percent, ("modern", "modern_sd")),
+        Column("runs", key="modern_runs"),
+        Column("difference", "{:+.2f}"),
+        Column("95 % interval", "{:+.2f} to {:+.2f}", ("low", "high")),
+    ]
+    return Table(columns, rows)
 
 
-def ensembles(found: Iterable[Ensemble]) -> Table:
-    """Test errors of averaged probabilities beside those of each member."""
-    rows: list[Sequence[str]] = []
-    for ensemble in found:
-        counts = Counter((each["architecture"], each["recipe"]) for each in ensemble.members)
-        title = [
-            f"{count} `{name}`" + ("" if recipe == name else f", {recipe}")
-            for (name, recipe), count in counts.items()
-        ]
-        errors = [member["test_errors"] for member in ensemble.members]
-        accuracy = 100 * (ensemble.test_images - ensemble.test_errors) / ensemble.test_images
-        rows.append(
-            (
-                " and ".join(title),
-                ", ".join(map(str, sorted(errors))),
-                str(min(errors)),
-                f"{ensemble.test_errors} of {ensemble.test_images:,}: {accuracy:.2f} %",
-                f"{ensemble.test_errors - min(errors):+d}",
-            )
-        )
-    return ENSEMBLES, rows
+def results(groups: Sequence[Group]) -> Table:
+    """A row for each group: the scores of the split that judges it, and how long it trained.
 
-
-def results(records: Iterable[Record]) -> Table:
-    """A row for each group of runs: accuracies in percent, times of the whole training.
-
-    They are of the test digits, or of the digits held out where a run left those unread.
+    A metric has a column where a group has it, and a value where all runs of the group do.
     """
-    return RESULTS, [_result(group) for group in groups(records)]
-
-
-def results_csv(records: Iterable[Record]) -> str:
-    """Write the same as comma-separated values, whose columns are COLUMNS."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for group in groups(records):
-        first, split = group.records[0], _judging_split(group.records[0])
-        figures = [record.figures(split) for record in group.records]
-        accuracies = [each["accuracy"] for each in figures]
-        low, high = interval(accuracies) or ("", "")
-        what = (first.architecture, first.parameters, group.recipe, group.data, group.precision)
-        writer.writerow(
-            (
-                *(*what, " ".join(group.variant), first.epochs, first.device),
-                *(len(figures), split, getattr(first, f"{split}_images"), mean(accuracies)),
-                *(stdev(accuracies) if figures[1:] else "", low, high),
-                mean(each["errors"] for each in figures),
-                mean(record.seconds_training for record in group.records),
-            )
+    values = {
+        name: [group.scores(group.first.judging_split, name) for group in groups]
+        for name in METRICS
+    }
+    metrics = [METRICS[name] for name, columns in values.items() if any(columns)]
+    rows = []
+    for place, group in enumerate(groups):
+        first, split = group.first, group.first.judging_split
+        words = " ".join(f"{key}={value}" for key, value in group.variant.items())
+        row: list[Any] = [group.architecture, first.parameters]
+        row += [(group.title, group.recipe, first.data, group.precision, words)]
+        row += [len(group.records), (first.images[split], SPLITS.get(split, split))]
+        for metric in metrics:
+            scores = values[metric.name][place]
+            row.append(spread(scores) if len(scores) == len(group.records) else None)
+        row += [interval(values["accuracy"][place]), first.epochs]
+        rows.append(
+            [*row, (mean(each.seconds["training"] for each in group.records), first.device)]
         )
-    return text.getvalue()
-
-
-def markdown(table: Table) -> str:
-    """Write a table as GitHub shows it; one without rows is a word."""
-    header, rows = table
-    if not rows:
-        return "None yet."
-    lines = [header, ["-" * len(name) for name in header], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def aligned(table: Table) -> str:
-    """Write a table for a screen: columns under each other, words left and numbers right."""
-    header, rows = table
-    plain = [[cell.replace("`", "") for cell in row] for row in (header, *rows)]
-    widths = [max(map(len, column)) for column in zip(*plain, strict=True)]
-    numbers = [
-        all(row[i][:1].isdecimal() for row in plain[1:] if row[i]) for i in range(len(widths))
+    columns = [
+        NETWORK,
+        Column("parameters", "{:,}"),
+        Column("recipe", "{0}", ("title", "recipe", "data", "precision", "variant")),
+        Column("runs"),
+        Column("images", "{:,} {}", ("images", "split")),
+        *(
+            Column(metric.title, spread_format(metric), (metric.name, f"{metric.name}_sd"))
+            for metric in metrics
+        ),
+        Column("95 % interval of accuracy", INTERVAL, ("accuracy_low", "accuracy_high")),
+        Column("epochs"),
+        Column("time", "{:.0f} s, {}", ("seconds", "device")),
     ]
-    lines = [
-        "  ".join(
-            cell.rjust(width) if number else cell.ljust(width)
-            for cell, width, number in zip(row, widths, numbers, strict=True)
-        ).rstrip()
-        for row in plain
-    ]
-    return "\n".join(lines)
+    return Table(columns, rows)
 
 
-def _claims_of(group: Group) -> Iterable[Sequence[str]]:
-    claim = group.records[0].claim or {}
-    for split in ("test", "validation", "train") if group.tested else ("validation", "train"):
-        claimed = claim.get(f"{split}_accuracy")
-        trained_long_enough = split == "test" or group.records[0].epochs >= (
-            claim.get("epochs") or 1
+def ensembles(records: Iterable[Ensemble]) -> Table:
+    """A row for each: test errors of averaged probabilities beside those of the members."""
+    rows = []
+    for ensemble in records:
+        kinds = [(each["architecture"], each["recipe"]) for each in ensemble.members]
+        title = " and ".join(
+            f"{kinds.count((name, recipe))} `{name}`" + (f", {recipe}" * (recipe != name))
+            for name, recipe in dict.fromkeys(kinds)
         )
-        if claimed is not None and trained_long_enough and group.records[0].figures(split):
-            name, values = _accuracies(group, split)
-            yield _judged(group, name, f"{claimed:.2f} %", claimed, values, digits=2)
-    if group.tested and (claimed := claim.get("test_loss")) is not None:
-        values = [record.figures("test")["loss"] for record in group.records]
-        yield _judged(group, "test loss", str(claimed), claimed, values, digits=4)
+        errors = sorted(each["test_errors"] for each in ensemble.members)
+        images, together = ensemble.test_images, ensemble.test_errors
+        accuracy = 100 * (images - together) / images
+        row = (title, tuple(errors), errors[0], (together, images, accuracy), together - errors[0])
+        rows.append(row)
+    columns = [
+        Column("members"),
+        Column("their test errors", lambda errors: ", ".join(map(str, errors))),
+        Column("the best of them"),
+        Column("together", "{} of {:,}: {:.2f} %", ("errors", "images", "accuracy")),
+        Column("difference", "{:+d}"),
+    ]
+    return Table(columns, rows)
 
 
-def _accuracies(group: Group, split: str) -> tuple[str, list[float]]:
-    """What a source's claim on a split is compared with, and its name."""
-    if split == "test":
-        return "test accuracy", [record.figures("test")["accuracy"] for record in group.records]
-    # Training accuracy is counted as the network learns, by Keras and by the paper of 1998 alike;
-    # validation after the claim's epoch, if the source says which.
-    first = group.records[0]
-    epoch = (first.claim or {}).get("epochs") or first.kept_epoch
-    curve = f"{split}/accuracy"
-    if split == "validation" and not (first.claim or {}).get("epochs"):
-        values = [record.figures("validation")["accuracy"] for record in group.records]
-        return "validation accuracy", values
-    values = [record.history[curve][epoch - 1] for record in group.records]
-    plural = "s" if epoch > 1 else ""
-    name = "validation" if split == "validation" else "training"
-    return f"{name} accuracy, {epoch} epoch{plural}", values
+def spread(values: Sequence[float]) -> tuple[float, float | None]:
+    """Return the mean, and the standard deviation where there are several values."""
+    return mean(values), stdev(values) if len(values) > 1 else None
 
 
-def _judged(
-    group: Group, name: str, text: str, claimed: float, values: list[float], *, digits: int
-) -> Sequence[str]:
-    found = interval(values)
-    shown = [f"{mean(values):.{digits}f}", f"{stdev(values):.{digits}f}"] if found else []
-    return (
-        f"`{group.architecture}`",
-        group.title,
-        name,
-        text,
-        str(len(values)),
-        *(shown or [f"{values[0]:.{digits}f}", ""]),
-        f"{found[0]:.{digits}f} to {found[1]:.{digits}f}" if found else "",
-        f"{min(values):.{digits}f} to {max(values):.{digits}f}" if found else "",
-        verdict(values, claimed, greater_is_better=digits == 2),
-    )
+def spread_format(metric: Metric) -> Callable[[tuple[float, float | None]], str]:
+    """Return what writes a `spread` of a metric, with its unit; a mean has a decimal at least."""
+
+    def write(value: tuple[float, float | None]) -> str:
+        middle, deviation = value
+        if deviation is None:
+            return metric.format(middle)
+        decimals = max(metric.decimals, 1)
+        return f"{middle:,.{decimals}f} ± {deviation:.{decimals}f} {metric.unit}"
+
+    return write
 
 
-def _judging_split(record: Record) -> str:
-    """Name the split that says most of a run: of those scored, the farthest from its training."""
-    return next(split for split in ("test", "validation", "train") if record.figures(split))
-
-
-def _result(group: Group) -> Sequence[str]:
-    first, split = group.records[0], _judging_split(group.records[0])
-    accuracies = [record.figures(split)["accuracy"] for record in group.records]
-    errors = [record.figures(split)["errors"] for record in group.records]
-    found = interval(accuracies)
-    seconds = mean(record.seconds_training for record in group.records)
-    kind = {"validation": "held-out", "train": "training"}.get(split, split)
-    return (
-        f"`{group.architecture}`",
-        f"{first.parameters:,}",
-        group.title,
-        str(len(group.records)),
-        f"{getattr(first, f'{split}_images'):,} {kind}",
-        f"{mean(accuracies):.2f} %",
-        f"{stdev(accuracies):.2f}" if found else "",
-        f"{found[0]:.2f} to {found[1]:.2f}" if found else "",
-        _over_seeds(errors, 1 if group.records[1:] else 0),
-        str(first.epochs),
-        f"{seconds:.0f} s, {first.device}",
-    )
-
-
-def _over_seeds(values: Sequence[float], digits: int) -> str:
-    """Format a mean, with the standard deviation where there are several values."""
-    spread = f" ± {stdev(values):.{digits}f}" if len(values) > 1 else ""
-    return f"{mean(values):.{digits}f}{spread}"
+def _numbers(value: tuple[Any, ...]) -> str:
+    """Write numbers with the decimals of the metric that they follow."""
+    metric, *numbers = value
+    return " to ".join(f"{number:.{metric.decimals}f}" for number in numbers)
 
 
 def with_table(page: str, name: str, table: str) -> str:
@@ -373,7 +216,7 @@ def with_table(page: str, name: str, table: str) -> str:
 
 
 def write_tables(path: Path, tables: dict[str, str]) -> None:
-    """Put those tables into a page that it has markers for; it changes whole or not at all.
+    """Write those tables for which a page has markers into it, atomically.
 
     Raises:
         UserError: There is no such page, or it has no markers.
@@ -382,9 +225,9 @@ def write_tables(path: Path, tables: dict[str, str]) -> None:
         page = path.read_text()
     except OSError as error:
         raise UserError(f"{path}: no readable page ({error})") from error
-    named = [name for name in tables if BEGIN.format(name) in page]
-    if not named:
+    names = [name for name in tables if BEGIN.format(name) in page]
+    if not names:
         raise UserError(f"{path}: no markers there, such as {BEGIN.format('results')!r}")
-    for name in named:
+    for name in names:
         page = with_table(page, name, tables[name])
     files.write(path, page)

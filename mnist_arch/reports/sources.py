@@ -3,10 +3,9 @@
 from itertools import groupby
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from mnist_arch import files
 from mnist_arch.analysis.published import Number, Published, Trial, published
+from mnist_arch.reports.templates import render
 
 SPLITS = {"train": "training", None: ""}  # where the word differs
 
@@ -21,13 +20,8 @@ def page(claims: Published | None = None) -> str:
     """
     sources = list((claims or published()).sources.values())
     trials = [trial for source in sources for trial in source.trials]
-    environment = Environment(
-        loader=PackageLoader("mnist_arch.reports"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("sources.md.j2").render(
+    return render(
+        "sources.md.j2",
         sources=sources,
         rows=rows,
         numbers=sum(len(trial.numbers) for trial in trials),

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of finished runs beside their curves; the same figures as PNG."""
+"""What TensorBoard shows of finished runs besides their curves; the same figures as PNG files."""
 
 import re
 from collections.abc import Iterable
@@ -6,7 +6,6 @@ from pathlib import Path
 from statistics import mean, stdev
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
@@ -16,10 +15,11 @@ from mnist_arch.analysis.groups import Group
 from mnist_arch.data import sources
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
-from mnist_arch.models import Network
+from mnist_arch.models.network import Network
 from mnist_arch.reports.figures import network
 from mnist_arch.reports.figures.style import write_png
 from mnist_arch.reports.figures.training import training_curves
+from mnist_arch.runs.metrics import METRICS
 from mnist_arch.runs.records import Record
 from mnist_arch.runs.train import Run
 
@@ -28,25 +28,23 @@ MARK = "mean_of.txt"  # says that a folder is one of `write_mean`
 
 
 def figures(net: Network, record: Record, test: Split, probabilities: Tensor) -> dict[str, Figure]:
-    """Draw a finished run: its errors by epoch, what it misreads, what its layers do.
+    """Draw a finished run: errors by epoch, misclassified images, first weights, feature maps.
 
     ``probabilities`` are (N, 10), the network's of the test split.
     """
     name = f"{record.architecture} (recipe {record.recipe}, seed {record.seed})"
-    drawn = {
+    curves = {
         split: [[100 - value for value in record.history[f"{split}/accuracy"]]]
         for split in ("train", "validation")
         if f"{split}/accuracy" in record.history
     }
-    image = test.images[:1]
+    label, image = test.labels[0], test.images[:1]
     return {
-        "errors_by_epoch": training_curves(drawn, name),
-        "confusion": network.confusion(record.confusion or [], f"{name}: test digits"),
-        "misread": network.misread(test.images, test.labels, probabilities, name),
+        "errors_by_epoch": training_curves(curves, name),
+        "confusion": network.confusion(record.confusion or [], f"{name}: test images"),
+        "misclassified": network.misclassified(*test, probabilities, name),
         "filters": network.filters(net, name),
-        "feature_maps": network.feature_maps(
-            net, image, f"{name}: a {test.labels[0]} through the layers"
-        ),
+        "feature_maps": network.feature_maps(net, image, f"{name}: a {label}, layer by layer"),
     }
 
 
@@ -55,8 +53,8 @@ def show(run: Run, test: Split | None = None) -> None:
 
     ``test`` is the test split, None to load it from where the run had it.
 
-    The projector shows what the output layer reads (of LeNet-5: F6) of the first test images; a
-    network whose output layer reads the pixels themselves has nothing to show there.
+    The projector shows the input of the output layer (of LeNet-5: F6) for the first test images;
+    a network whose output layer sees the pixels themselves has no embedding.
     """
     folder, record, net = run.folder, run.record, run.network()
     root = record.config["data.root"]
@@ -68,31 +66,18 @@ def show(run: Run, test: Split | None = None) -> None:
             write_png(figure, path)
             pixels = np.asarray(Image.open(path).convert("RGB"))
             writer.add_image(name, pixels, record.epochs, dataformats="HWC")
-        images, digits = test.images[:EMBEDDED], test.labels[:EMBEDDED]
-        features = last_features(net, images)
-        if features.shape[1] < images[0].numel():
-            looks = 1 - images.expand(-1, 3, -1, -1) / 255  # ink black, as in the figures
-            writer.add_embedding(features, digits.tolist(), looks, tag="features")
-
-
-def last_features(net: Network, images: Tensor) -> Tensor:
-    """(N, 1, 28, 28) raw pixels -> (N, J) what the output layer reads of them."""
-    read: list[Tensor] = []
-    output = net.get_submodule("output")
-    hook = output.register_forward_pre_hook(lambda _, given: read.append(given[0]))
-    try:
-        with torch.inference_mode():
-            net.eval()(images)
-    finally:
-        hook.remove()
-    return read[0]
+        images, labels = test.images[:EMBEDDED], test.labels[:EMBEDDED]
+        *_, features, _ = images, *network.activations(net, images).values()
+        if features[0].numel() < images[0].numel():
+            thumbnails = 1 - images.expand(-1, 3, -1, -1) / 255  # ink black, as in the figures
+            writer.add_embedding(features.flatten(1), labels.tolist(), thumbnails, tag="features")
 
 
 def write_means(groups: Iterable[Group], runs: Path) -> list[Path]:
-    """Write for each group of several runs one folder: their mean by epoch, with its spread.
+    """Write one folder for each group of several runs: their mean by epoch, with its spread.
 
     In TensorBoard it stands among the runs, under the same tags; the custom scalars show it with a
-    band of one standard deviation to either side. Written again, it replaces itself.
+    band of one standard deviation on either side. Written again, it replaces itself.
 
     Raises:
         UserError: There is a folder of that name that this did not write.
@@ -120,10 +105,9 @@ def _write_mean(group: Group, runs: Path) -> Path:
                 writer.add_scalar(f"{tag}/mean-sd", middle - spread, epoch)
                 writer.add_scalar(f"{tag}/mean+sd", middle + spread, epoch)
             bands[tag] = ["Margin", [tag, f"{tag}/mean-sd", f"{tag}/mean+sd"]]
-        for metric in group.first.scores.get("test", {}):
-            writer.add_scalar(
-                f"test/{metric}", mean(group.scores("test", metric)), group.first.epochs
-            )
+        for metric in METRICS:
+            if scores := group.scores("test", metric):
+                writer.add_scalar(f"test/{metric}", mean(scores), group.first.epochs)
         writer.add_custom_scalars({title: bands})
     return folder
 

@@ -14,10 +14,12 @@ from hydra.utils import get_object, instantiate
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.accelerators import CUDAAccelerator, MPSAccelerator
 from pytorch_lightning.loggers import Logger
+from torch import nn
 
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.errors import UserError, suggestion
-from mnist_arch.models import ARCHITECTURES
+from mnist_arch.models import build
+from mnist_arch.models.layers import BatchNorm
 from mnist_arch.models.network import Network
 from mnist_arch.randomness import derived_seed
 from mnist_arch.runs.config import Config
@@ -25,6 +27,7 @@ from mnist_arch.training.callbacks import Checkpoints
 from mnist_arch.training.classifier import Classifier, MeasureCurvature, PatternByPattern
 from mnist_arch.training.optimizers import SDLM, parameter_groups
 
+NORMS = (BatchNorm, nn.BatchNorm1d, nn.BatchNorm2d)  # cannot train on single images
 SINGLE_PATTERNS = 100  # that Lightning is handed at once, where each is an update of its own
 # Arguments of Lightning's Trainer that other settings decide.
 ELSEWHERE = {
@@ -69,7 +72,7 @@ def network(config: Config) -> Network:
     initialize = _partial(config.recipe.initialization, "recipe.initialization")
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(config.seed, "initialization"))
-        net = ARCHITECTURES[config.model.name]()
+        net = build(config.model.name)
         if initialize:
             _call(initialize, "recipe.initialization", net)
     # On a CPU tanh_cnn trains half as fast again in this layout; the others do not mind.
@@ -94,6 +97,10 @@ def classifier(config: Config, net: Network) -> Classifier:
     kind = Classifier
     if recipe.batch_size == 1:
         kind = PatternByPattern
+        if any(isinstance(module, NORMS) for module in net.modules()):
+            raise UserError(
+                f"recipe.batch_size=1: {config.model.name} normalises over a batch; set 2 or more"
+            )
         if config.trainer["precision"] == "16-mixed":
             raise UserError("recipe.batch_size=1: trainer.precision must be 32-true or bf16-mixed")
         if config.trainer["gradient_clip_val"]:

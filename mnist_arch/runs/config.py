@@ -5,7 +5,7 @@ refused.
 """
 
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ EXTRAS = {"joblib": "joblib"}  # launchers, and the extra of this package that b
 
 @dataclass
 class Model:
-    """Attributes: name: A name of `mnist_arch.architectures`."""
+    """Attributes: name: A module of `mnist_arch.models`: a choice of the group ``model``."""
 
     name: str
 
@@ -150,7 +150,7 @@ def _composed(words: list[str]) -> DictConfig:
         return hydra_compose("config", words, return_hydra_config=True)
 
 
-def typed(settings: DictConfig, choices: DictConfig | None = None) -> Config:
+def typed(settings: DictConfig, choices: Mapping[str, Any] | None = None) -> Config:
     """Turn composed settings into a `Config`.
 
     ``choices`` are Hydra's, None where the settings hold them.
@@ -165,7 +165,7 @@ def typed(settings: DictConfig, choices: DictConfig | None = None) -> Config:
         own.pop("hydra", None)
     _refuse_added_keys(own, "")
     config: Any = OmegaConf.to_object(own)
-    config.recipe.name, config.experiment = str(chosen.recipe), str(chosen.experiment or "")
+    config.recipe.name, config.experiment = chosen["recipe"], chosen["experiment"] or ""
     return config
 
 

@@ -183,8 +183,12 @@ def _arithmetic(config: Config) -> Iterator[None]:
     if config.recipe.batch_size > 1:
         yield
         return
-    with torch.backends.mkldnn.flags(enabled=False):
+    # Not mkldnn.flags: that sets TF32 too, of which torch 2.15 warns where there is no Intel GPU.
+    enabled, *_ = torch.backends.mkldnn.set_flags(False, None, None, None)
+    try:
         yield
+    finally:
+        torch.backends.mkldnn.set_flags(enabled, None, None, None)
 
 
 def _interruptions(

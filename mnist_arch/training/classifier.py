@@ -12,12 +12,10 @@ from torch.optim.lr_scheduler import LRScheduler
 from typing_extensions import override
 
 from mnist_arch.data.splits import Split
-from mnist_arch.models import Network
+from mnist_arch.models.network import Network
 from mnist_arch.randomness import derived_seed, generator
 from mnist_arch.training import curvature
 from mnist_arch.training.optimizers import SDLM, parameter_groups
-
-SIGNS = 8  # draws for each pattern on which curvature is measured: with 500 patterns 2 % of noise
 
 Phase = Literal["train", "validation", "test"]
 
@@ -202,9 +200,5 @@ class MeasureCurvature(pl.Callback):
         assert isinstance(optimizer, SDLM)
         draws = generator(self.seed, "curvature", trainer.current_epoch)
         images, labels = batches.sample(optimizer.patterns, draws)
-        with torch.no_grad():
-            count = net.features(images[:1]).shape[1]
-        signs = torch.randint(2, (SIGNS, len(labels), count), generator=draws) * 2 - 1
-        optimizer.set_curvature(
-            curvature.diagonal(net, images, labels, signs.to(images.device), pl_module.loss)
-        )
+        signs = curvature.random_signs(net, images, draws)
+        optimizer.set_curvature(curvature.diagonal(net, images, labels, signs, pl_module.loss))

@@ -1,300 +1,264 @@
-"""Claims in prose: every sentence follows from made-up records by hand, and the page from ours."""
+"""Statements in words: every judgement follows by hand from made-up runs."""
 
 import math
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
-from PIL import Image
 
-from experiments.robustness import figures
 from mnist_arch.analysis.claims import (
+    CHANGED,
+    Extremes,
+    Overfitting,
+    Verdict,
+    are_extreme,
+    augmentation,
     by_digit,
-    distorted,
+    error_rates,
+    extremes,
+    mean_rates,
     overfitting,
-    page,
-    ranked,
-    set_apart,
-    turned,
+    reorientation,
 )
 from mnist_arch.analysis.corruptions import CORRUPTIONS
-from mnist_arch.analysis.robustness import Averaged, averaged, read_all
-from mnist_arch.reports.figures.style import curves_digest
-from mnist_arch.reports.results import Group, groups
-from mnist_arch.runs.records import Record
-from tests.reports.test_results import RESULTS
-from tests.runs.test_records import record
+from mnist_arch.analysis.groups import Group
+from mnist_arch.analysis.robustness import Averaged
+from tests.factories import DISTORTED, group
 
-ALL_DIGITS = {
-    "overrides": ["model=regularized_cnn", "recipe.validation=0", "recipe.keep=last"],
-    "config": {"recipe.validation": 0.0, "recipe.keep": "last"},
-    "train_errors": 60,
-}
+ALL_IMAGES = {"variant": {"recipe.keep": "last", "recipe.validation": 0.0}}
 
 
-def regularized(errors: list[int], **changes: Any) -> list[Record]:
-    name = {"architecture": "regularized_cnn", "recipe": "regularized_cnn"}
-    return [
-        record(seed=seed, test_errors=each, **name | changes) for seed, each in enumerate(errors)
-    ]
+def regularized(errors: list[int], **changes: object) -> Group:
+    return group(errors, **{"architecture": "regularized_cnn"} | changes)
 
 
-def test_a_loss_as_large_as_the_sources_holds() -> None:
+def judged(errors: list[int]) -> Overfitting:
+    result = overfitting([regularized([60, 70, 80]), regularized(errors, **ALL_IMAGES)])
+    assert result
+    return result
+
+
+def test_the_change_by_training_on_all_images_is_compared_with_the_sources() -> None:
     """99.3 and 98.4, sd 0.1 each: -0.9 +- 2.7764 * sqrt(0.01 / 3 + 0.01 / 3), 4 degrees."""
-    runs = regularized([60, 70, 80]) + regularized([150, 160, 170], **ALL_DIGITS)
-    told = overfitting(groups(runs))
-    assert "reads 99.30 % (3 runs, 99.05 to 99.55) of the test digits" in told
-    assert "98.40 % (3 runs, 98.15 to 98.65), and 99.90 % of those 60,000." in told
-    assert "by -0.90 points (95 % interval -1.13 to -0.67); the source's change is -0.83" in told
-    assert told.endswith("**Holds**: it reads fewer right, by as much as the source says.")
+    result = judged([150, 160, 170])
+    assert result.claimed == pytest.approx(98.53 - 99.36)
+    difference = result.change.difference
+    assert difference is not None
+    half = 2.776445 * math.sqrt(0.02 / 3)
+    assert difference[:3] == pytest.approx((-0.9, -0.9 - half, -0.9 + half), abs=1e-5)
+    assert (result.verdict, result.size) == (Verdict.HOLDS, "as much")
 
 
 @pytest.mark.parametrize(
-    ("errors", "verdict"),
+    ("errors", "verdict", "size"),
     [
-        ([90, 100, 110], "**Holds**: it reads fewer right, by less than the source says."),
-        ([350, 360, 370], "**Holds**: it reads fewer right, by more than the source says."),
-        ([55, 65, 75], "**Does not hold**: a loss as large as the source's is ruled out."),
-        ([20, 30, 40], "**Does not hold**: a loss as large as the source's is ruled out."),
-        ([50, 150, 250], "**Cannot be judged** with so few runs."),
-        ([160], "**Cannot be judged**: one run of a kind judges nothing."),
+        ([90, 100, 110], Verdict.HOLDS, "less"),
+        ([350, 360, 370], Verdict.HOLDS, "more"),
+        ([55, 65, 75], Verdict.FAILS, "less"),
+        ([20, 30, 40], Verdict.FAILS, "less"),
+        ([50, 150, 250], Verdict.OPEN, "as much"),
+        ([160], Verdict.OPEN, "as much"),  # one run judges nothing
     ],
 )
 def test_overfitting_is_judged_by_the_interval_of_the_difference(
-    errors: list[int], verdict: str
+    errors: list[int], verdict: Verdict, size: str
 ) -> None:
-    runs = regularized([60, 70, 80]) + regularized(errors, **ALL_DIGITS)
-    assert overfitting(groups(runs)).endswith(verdict)
+    result = judged(errors)
+    assert (result.verdict, result.size) == (verdict, size)
+    assert result.is_single is (len(errors) == 1)
 
 
 def test_overfitting_is_not_judged_by_other_runs() -> None:
-    own = regularized([60, 70])
-    bf16 = {"precision": "bf16-mixed"}
-    longer = {"overrides": [*ALL_DIGITS["overrides"], "recipe.max_epochs=50"]}
-    best = {"config": {"recipe.validation": 0.0, "recipe.keep": "best"}}
-    for others in (
-        [],
-        regularized([60, 70], **ALL_DIGITS | bf16),
-        regularized([60, 70], **ALL_DIGITS | longer),
-        regularized([60, 70], **ALL_DIGITS | best),
-        regularized([60, 70], **ALL_DIGITS | {"architecture": "mlp"}),
+    own, variant = regularized([60, 70]), ALL_IMAGES["variant"]
+    for changes in (
+        {"precision": "bf16-mixed"},
+        {"variant": variant | {"recipe.max_epochs": 50}},
+        {"variant": variant | {"recipe.keep": "best"}},
+        {"architecture": "mlp"},
+        {"recipe": "modern"},
+        {"data": "mnist_5k"},
     ):
-        assert overfitting(groups([*own, *others])).startswith("**Not measured yet**")
+        assert overfitting([own, regularized([60, 70], **ALL_IMAGES | changes)]) is None
+    assert overfitting([own]) is None
 
 
-def misread(errors: list[list[int]], images: int = 1000) -> Group:
-    """Runs of dropout_cnn that misread so many of each digit; each is read as the next one."""
-    runs = []
-    for seed, counts in enumerate(errors):
-        confusion = [[0] * 10 for _ in range(10)]
-        for digit, count in enumerate(counts):
-            confusion[digit][digit] = images - count
-            confusion[digit][(digit + 1) % 10] = count
-        runs.append(
-            record(
-                architecture="dropout_cnn",
-                recipe="dropout_cnn",
-                seed=seed,
-                test_images=10 * images,
-                test_errors=sum(counts),
-                test_errors_by_digit=counts,
-                test_confusion=confusion,
-            )
-        )
-    (group,) = groups(runs)
-    return group
+def misclassified(errors: list[list[int]], images: int = 1000) -> Group:
+    """Runs of dropout_cnn with so many errors on each digit, of so many images of each."""
+    runs = group(errors, architecture="dropout_cnn").records
+    for run, counts in zip(runs, errors, strict=True):
+        for digit, row in enumerate(run.confusion or []):
+            row[digit] = images - counts[digit]
+    return Group(runs)
+
+
+def digits(errors: list[list[int]], of: tuple[int, ...], *, most: bool = True) -> Extremes:
+    result = extremes([misclassified(errors)], "dropout_cnn", of, most=most)
+    assert result
+    return result
 
 
 def test_a_digit_that_leads_in_every_run_by_more_than_chance_has_the_most_errors() -> None:
     """Leads of 1.0, 1.2 and 1.4 points: 1.2 +- 4.3027 * 0.2 / sqrt 3."""
-    told = set_apart(misread([[10] * 9 + [nines] for nines in (20, 22, 24)]), (9,), "most")
-    assert "misreads 2.20 % of the 9s (66 of 3,000)" in told
-    assert "on 9 in 3 of 3. **Holds** with 3 runs" in told
-    assert "by +1.20 points, 95 % interval +0.70 to +1.70." in told
-    chance = sum(math.comb(32, k) for k in range(22, 33)) / 2**32
-    assert f"22 and 10 errors would have p = {chance:.2f}" in told
-
-
-def test_only_runs_that_read_the_test_digits_judge(tmp_path: Path) -> None:
-    (tested,) = misread([[10] * 9 + [20]]).records
-    unread = dict.fromkeys(("test_images", "test_errors", "test_confusion"))
-    for seed in range(3):
-        (tmp_path / str(seed)).mkdir()
-        (tested if seed == 0 else replace(tested, seed=seed, **unread)).write(tmp_path / str(seed))
-    assert "In 1 run by its own recipe `dropout_cnn` misreads 2.00 % of the 9s" in page(tmp_path)
+    result = digits([[10] * 9 + [nines] for nines in (20, 22, 24)], (9,))
+    assert (result.verdict, result.runs_first) == (Verdict.HOLDS, 3)
+    assert (result.errors(9), result.images(9), result.once(9)) == (66, 3_000, 22)
+    half = 4.302653 * 0.2 / math.sqrt(3)
+    assert result.interval == pytest.approx((1.2 - half, 1.2 + half), abs=1e-5)
+    assert result.p == pytest.approx(sum(math.comb(32, k) for k in range(22, 33)) / 2**32)
 
 
 def test_one_rival_that_is_not_told_apart_is_enough_to_judge_nothing() -> None:
     """Leads over 0 of -0.2, 0.5 and 1.2 points; over 1 always 0.1, and over the others far."""
-    runs = [[zeros, 19] + [1] * 7 + [20] for zeros in (22, 15, 8)]
-    told = set_apart(misread(runs), (9,), "most")
-    assert "on 9 in 2 of 3. **Cannot be judged** with 3 runs: 9 leads 0 by +0.50 points" in told
-    half = 4.302653 * 0.7 / math.sqrt(3)
-    assert f"95 % interval {0.5 - half:+.2f} to {0.5 + half:+.2f}." in told
+    result = digits([[zeros, 19] + [1] * 7 + [20] for zeros in (22, 15, 8)], (9,))
+    assert (result.pair, result.runs_first, result.verdict) == ((9, 0), 2, Verdict.OPEN)
+    assert result.lead == pytest.approx([-0.2, 0.5, 1.2])
 
 
 def test_a_digit_that_is_led_has_not_the_most_errors() -> None:
     """6 is named with 9, but 7 leads it by 0.9, 1.0 and 1.1 points; 8 may be anywhere."""
     runs = [[1] * 6 + [5, sevens, eights, 30] for sevens, eights in ((14, 1), (15, 60), (16, 1))]
-    told = set_apart(misread(runs), (9, 6), "most")
-    assert "3.00 % of the 9s (90 of 3,000) and 0.50 % of the 6s (15 of 3,000)" in told
-    assert "against it: 1.50 % of the 7s (45 of 3,000)" in told
-    assert "**Does not hold** with 3 runs: 6 leads 7 by -1.00 points, 95 % interval -1.25" in told
+    result = digits(runs, (9, 6))
+    assert (result.pair, result.verdict) == ((6, 7), Verdict.FAILS)
+    assert result.lead == pytest.approx([-0.9, -1.0, -1.1])
 
 
 def test_the_rival_that_leads_surely_counts_more_than_one_that_varies() -> None:
     """9 leads 7 by -1, 1 and 2.4 points, t = 0.81; 6 trails 5 by 0.2, 0.3 and 0.1, t = -3.5."""
     runs = [[1] * 5 + [fives, 6, sevens, 1, 40] for fives, sevens in ((8, 50), (9, 30), (7, 16))]
-    told = set_apart(misread(runs), (9, 6), "most")
-    assert "against it: 0.80 % of the 5s (24 of 3,000)" in told
-    assert "on 9 and 6 in 0 of 3. **Cannot be judged** with 3 runs: 6 leads 5 by -0.20" in told
-    assert "may rank 6 and 7 otherwise" in set_apart(misread(runs[:1]), (9, 6), "most")
+    result = digits(runs, (9, 6))
+    assert (result.pair, result.runs_first, result.verdict) == ((6, 5), 0, Verdict.OPEN)
+    assert digits(runs[:1], (9, 6)).pair == (6, 7)  # of one run, the larger lead
 
 
 def test_fewest_is_most_turned_round() -> None:
     few = [[1, 2] + [10] * 8, [2, 1] + [10] * 8, [1, 1] + [10] * 8]
-    told = set_apart(misread(few), (0, 1), "fewest")
-    assert "fewest errors are on 0 and 1 in 3 of 3. **Holds** with 3 runs" in told
-    assert "1 and 10 errors would have p = 0.01" in told  # 12 / 2^11
-    assert "**Does not hold**" in set_apart(misread(few), (2, 3), "fewest")
+    result = digits(few, (0, 1), most=False)
+    assert (result.verdict, result.runs_first) == (Verdict.HOLDS, 3)
+    assert result.p == pytest.approx(12 / 2**11)  # 1 and 10 errors
+    assert digits(few, (2, 3), most=False).verdict is Verdict.FAILS
 
 
 def test_digits_are_compared_by_rate_and_one_run_judges_nothing() -> None:
     """12 errors of 500 are more than 20 of 1,000."""
-    group = misread([[20] + [1] * 9])
-    confusion = group.records[0].test_confusion
-    assert confusion
-    confusion[9] = [12] + [0] * 8 + [488]
-    told = set_apart(group, (9,), "most")
-    assert "2.40 % of the 9s (12 of 500)" in told
-    assert "on 9 in 1 of 1. **Cannot be judged**: one run judges nothing." in told
+    runs = misclassified([[20] + [1] * 8 + [12]])
+    (runs.first.confusion or [])[9][9] = 488
+    result = extremes([runs], "dropout_cnn", (9,), most=True)
+    assert result
+    assert (result.images(9), result.runs_first, result.verdict) == (500, 1, Verdict.OPEN)
+    assert result.interval is None
     chance = sum(math.comb(32, k) * (1 / 3) ** k * (2 / 3) ** (32 - k) for k in range(12, 33))
-    assert f"p = {chance:.2f} (exact" in told
-    assert set_apart(None, (9,), "most").startswith("**Not measured yet**")
+    assert result.p == pytest.approx(chance)
 
 
-def test_the_table_has_a_row_for_each_network_by_its_own_recipe() -> None:
-    own = misread([[10] * 9 + [20], [20] * 9 + [60]])
-    confusion = own.records[0].test_confusion
-    others = [
-        record(),  # without its confusion
-        record(recipe="modern", claim=None, test_confusion=confusion),
-    ]
-    header, rows = by_digit([own, *groups(others)])
-    assert rows == [("`dropout_cnn`", "2", *["1.50"] * 9, "**4.00**")]
-    assert len(header) == len(rows[0])
+def test_errors_by_digit_are_those_of_the_own_recipe() -> None:
+    own = misclassified([[10] * 9 + [20], [20] * 9 + [60]])
+    others = [group([1], confusion=None), group([1], recipe="modern")]
+    assert by_digit([own, *others]) == [own]
+    assert error_rates(own.records[1]) == pytest.approx([2.0] * 9 + [6.0])
+    assert mean_rates(own) == pytest.approx([1.5] * 9 + [4.0])
+    assert extremes([own, *others], "mlp", (9,), most=True) is None
 
 
-def test_the_digits_of_the_claims_are_counted_where_they_come_first_or_last() -> None:
-    rows = [
-        misread([[1, 2, 3, 3, 3, 3, 8, 3, 3, 9]]),  # as the sources say
-        misread([[1, 2, 3, 3, 3, 3, 3, 8, 3, 9]]),  # not 6
-        misread([[2, 3, 1, 3, 3, 3, 9, 3, 3, 8]]),  # 2 before 0 and 1, and 6 after 9
-        *groups([record()]),
-    ]
-    assert ranked(rows) == (
-        "Of these 3 rows, 9 is the most misread in 2, 9 and 6 are the two most misread in 2, "
-        "0 and 1 the two least misread in 2."
-    )
+def test_digits_come_first_or_last_together() -> None:
+    runs = misclassified([[1, 2, 3, 3, 3, 3, 8, 3, 3, 9]])
+    for of, most, expected in (
+        ((9,), True, True),
+        ((6,), True, False),
+        ((6, 9), True, True),
+        ((8, 9), True, False),
+        ((1, 0), False, True),
+        ((1,), False, False),
+    ):
+        assert are_extreme(runs, of, most=most) is expected
 
 
-def net(name: str, inverted: float) -> Averaged:
+def net(name: str, reoriented: float, *, unchanged: float = 99.0) -> Averaged:
     accuracies = {
-        "inversion": {0: 99.0, 1: inverted},
-        "rotation": {0: 99.0, 30: 80.0, 90: inverted, 180: inverted},
+        "inversion": {0: 99.0, 1: reoriented},
+        "rotation": {0: unchanged, 30: 80.0, 90: reoriented, 180: reoriented},
         "shift": {0: 99.0, 3: 45.0},
     }
-    return Averaged(name, name, (), augmented=name == "mlp", runs=1, accuracies=accuracies)
+    return averaged(name, accuracies)
+
+
+def averaged(name: str, accuracies: dict[str, dict[float, float]], **changes: object) -> Averaged:
+    plain = {"recipe": name, "precision": "32-true", "variant": {}, "label": "", "runs": 1}
+    plain |= {"augmentation": None}
+    return Averaged(architecture=name, accuracies=accuracies, **plain | changes)
 
 
 @pytest.mark.parametrize(
-    ("nets", "verdict"),
+    ("dense", "cnns", "fails", "verdict"),
     [
-        ((10, 60, 70), "**Holds**: on digits inverted, turned by 90°, turned by 180° every dense"),
-        ((10, 60, 70), "every dense network fails, and no CNN does, where"),
-        ((10, 20, 30), "**Does not hold**"),
-        ((10, 20, 30), "every dense network fails, and so does every CNN, where"),
-        ((10, 20, 70), "every dense network fails, and so do some CNNs, where"),
-        ((50, 60, 70), "some dense network does not fail, and no CNN does, where"),
-        ((50, 60, 70), "**Does not hold**"),
+        (10, (60, 70), (True, "none"), Verdict.HOLDS),
+        (10, (20, 30), (True, "all"), Verdict.FAILS),
+        (10, (20, 70), (True, "some"), Verdict.FAILS),
+        (50, (60, 70), (False, "none"), Verdict.FAILS),
     ],
 )
-def test_a_network_fails_that_reads_less_than_half(nets: tuple[int, ...], verdict: str) -> None:
-    names = ("mlp", "lenet5", "tanh_cnn")
-    found = [net(*each) for each in zip(names, nets, strict=True)]
-    assert verdict in turned(found).splitlines()[0]
+def test_a_network_fails_that_classifies_less_than_half(
+    dense: float, cnns: tuple[float, float], fails: tuple[bool, str], verdict: Verdict
+) -> None:
+    nets = [net("mlp", dense), net("lenet5", cnns[0]), net("tanh_cnn", cnns[1])]
+    result = reorientation(nets)
+    assert result
+    assert (result.all_dense_fail, result.cnns_fail) == fails
+    assert result.verdict is verdict
 
 
-def test_every_network_has_its_row_and_every_corruption_its_line() -> None:
-    told = turned([net("dense", 12), net("mlp", 8.5), net("lenet5", 49)])
-    assert (
-        "| mlp | dense | yes | 1 | 99.00 % | 45.00 % | 80.00 % | 8.50 % | 8.50 % | 8.50 % |"
-        in told
-    )
-    assert "| lenet5 | CNN | no | 1 |" in told
-    line = "* Digits inverted: 2 of 2 trained dense networks fail (8.5 to 12.0 %), 1 of 1 trained"
-    assert line in told
-    assert "* Digits turned by 30°: 0 of 2 trained dense networks fail" in told
-    told = turned([net("mlp", 8.5), net("dropout_cnn", 45)])
-    own = (
-        "`dropout_cnn`, reads 45.00 % inverted, 45.00 % turned by 90°, 45.00 % turned by 180° (1 "
-    )
-    assert own in told
-    assert turned([net("mlp", 5)]).startswith("**Not measured yet**")
+def test_failures_are_counted_for_each_kind_of_change() -> None:
+    result = reorientation([net("dense", 12), net("mlp", 8.5), net("lenet5", 49)])
+    assert result
+    assert result.dense.keys() == CHANGED.keys()
+    assert result.dense["inverted"] == (2, 2, 8.5, 12)
+    assert result.dense["turned by 30°"] == (0, 2, 80, 80)
+    assert result.cnns["turned by 180°"] == (1, 1, 49, 49)
+    assert reorientation([net("mlp", 5)]) is None
 
 
-def test_a_network_that_learnt_nothing_is_shown_and_not_counted() -> None:
-    blind = net("tanh_cnn", 60)
-    blind.accuracies["rotation"][0] = 11.35
-    told = turned([net("mlp", 10), net("lenet5", 10), blind])
-    assert "so does every CNN" in told
-    assert "1 of 1 trained CNNs" in told
-    assert "| tanh_cnn | CNN | no | 1 | 11.35 % |" in told
+def test_a_network_that_learned_nothing_is_listed_and_not_counted() -> None:
+    blind = net("tanh_cnn", 60, unchanged=11.35)
+    result = reorientation([net("mlp", 10), net("lenet5", 10), blind])
+    assert result
+    assert blind in result.nets
+    assert result.cnns_fail == "all"
+    assert result.cnns["inverted"].nets == 1
 
 
-def everywhere(
-    name: str, right: float, *variant: str, augmented: bool, **others: float
-) -> Averaged:
-    """A network that reads ``right`` percent of all digits, but of some kinds what is said."""
+def everywhere(name: str, percent: float, kind: dict[str, object], **others: float) -> Averaged:
+    """A network that classifies so many of all images correctly, but of some kinds as given."""
     accuracies = {
-        kind: {corruption.neutral: 98.0}
-        | {strength: others.get(kind, right) for strength in corruption.strengths}
-        for kind, corruption in CORRUPTIONS.items()
+        corruption: {each.neutral: 98.0}
+        | {strength: others.get(corruption, percent) for strength in each.strengths}
+        for corruption, each in CORRUPTIONS.items()
     }
-    return Averaged(name, name, variant, augmented, runs=1, accuracies=accuracies)
+    return averaged(name, accuracies, **kind)
 
 
-def test_what_distortions_change_is_told_of_networks_that_were_trained_both_ways() -> None:
+def test_augmentation_is_judged_by_networks_that_were_trained_both_ways() -> None:
     """Shift: 70 and 60 become 80 and 90, +10 and +30; noise: 50 and 50 become 40 and 60."""
+    plain: dict[str, object] = {}
+    augmented = {"augmentation": "RandomAffine"}
+    distorted = augmented | {"variant": DISTORTED}
+    without = {"variant": {"recipe.augmentation": None}}
     nets = [
-        everywhere("lenet5", 70, augmented=False, noise=50),
-        everywhere("lenet5", 80, "experiment=distorted", augmented=True, noise=40, blur=70),
-        everywhere("augmented_cnn", 60, "recipe.augmentation=null", augmented=False, noise=50),
-        everywhere("augmented_cnn", 90, augmented=True, noise=60, blur=59),
-        everywhere("mlp", 1, augmented=False),
-        everywhere("mlp", 99, "experiment=distorted", "recipe.l2=0.1", augmented=True),
-        everywhere("dense", 1, augmented=False)._replace(accuracies={}),
-        everywhere("dense", 99, "experiment=distorted", augmented=True),
+        everywhere("lenet5", 70, plain, noise=50),
+        everywhere("lenet5", 80, distorted, noise=40, blur=70),
+        everywhere("augmented_cnn", 60, without, noise=50),
+        everywhere("augmented_cnn", 90, augmented, noise=60, blur=59),
+        everywhere("mlp", 1, plain),
+        everywhere("mlp", 99, augmented | {"variant": DISTORTED | {"recipe.l2": 0.1}}),
+        replace(everywhere("dense", 1, plain), accuracies={}),
+        everywhere("dense", 99, distorted),
     ]
-    told = distorted(nets)
-    assert told.startswith(
-        "At least 1 run with and without of each: `lenet5`, `augmented_cnn, recipe.augmentation="
-    )
-    assert "| shift | 65.00 % | 85.00 % | +20.00 | +10.00 to +30.00 | 2 of 2 |" in told
-    assert "| Gaussian noise | 50.00 % | 50.00 % | +0.00 | -10.00 to +10.00 | 1 of 2 |" in told
-    assert "| as they are | 98.00 % | 98.00 % | +0.00 | +0.00 to +0.00 | 0 of 2 |" in told
-    assert "* Every network gains on: rotation, shift, scale, occlusion, inversion," in told
-    assert "* No network gains on: as they are, Gaussian blur.\n" in told
-    assert distorted(nets[:1]).startswith("**Not measured yet**")
-
-
-def test_the_committed_page_is_what_the_committed_records_make() -> None:
-    docs = RESULTS.parent / "docs"
-    assert (docs / "claims.md").read_text() == page(RESULTS)
-    for name in ("robustness.png", "robustness_mnist_c.png", "corruptions.png"):
-        assert f"({name})" in page(RESULTS)
-        assert (docs / name).is_file()
-    for name, figure in figures(averaged(read_all(RESULTS / "robustness"))).items():
-        with Image.open(docs / f"{name}.png") as drawn:
-            assert drawn.info["Description"] == f"curves {curves_digest(figure)}"
+    result = augmentation(nets)
+    assert result
+    assert [one.architecture for one, _ in result.pairs] == ["lenet5", "augmented_cnn"]
+    effects = {each.title: each for each in result.effects}
+    assert (effects["shift"].before, effects["shift"].after) == (65, 85)
+    assert (effects["shift"].changes, effects["shift"].gaining) == ([10, 30], 2)
+    assert effects["Gaussian noise"].changes == [-10, 10]
+    assert effects["as they are"].changes == [0, 0]
+    assert result.losses == ["as they are", "Gaussian blur"]
+    assert {*result.gains} == effects.keys() - {*result.losses, "Gaussian noise"}
+    assert result.runs == 1
+    assert augmentation(nets[:1]) is None

@@ -10,19 +10,17 @@ from mnist_arch.analysis.ensembles import Ensemble, average
 from mnist_arch.errors import UserError
 from mnist_arch.runs.records import read_as
 from tests.factories import record
-from tests.factories import scores as scored
 
 LABELS = np.array([0, 1, 2])
 
 
 def run(folder: Path, architecture: str, scores: list[list[float]], **changes: object) -> Path:
-    """A finished run that scored three digits; scores not given are -100."""
+    """A finished run that scored three images; scores not given are -100."""
     folder.mkdir()
     whole = np.full((3, 10), -100.0, dtype=np.float32)
     whole[:, : len(scores[0])] = scores
     errors = int((whole.argmax(1) != LABELS).sum())
-    tested = {"images": {"test": 3}, "scores": {"test": scored(errors, 3)}} | changes
-    record(architecture=architecture, **tested).write(folder)
+    record(errors, 3, architecture=architecture, **changes).write(folder)
     np.savez_compressed(folder / "predictions.npz", scores=whole, labels=LABELS)
     return folder
 
@@ -41,7 +39,7 @@ def test_softmax_probabilities_are_averaged(tmp_path: Path) -> None:
         [[log(0.2), log(0.8), -100], [log(0.4), log(0.6), -100], [-100, log(0.1), log(0.9)]],
     )
     ensemble = average([one, two], "a command")
-    assert ensemble.test_errors == 1  # the 1, taken for 0 by .6 against .4
+    assert ensemble.test_errors == 1  # the 1, taken for a 0 by .6 against .4
     assert ensemble.test_errors_by_digit == [0, 1] + [0] * 8
     assert ensemble.test_images == 3
     expected = -(log(0.55) + log(0.4) + log(0.7)) / 3
@@ -59,7 +57,7 @@ def test_sigmoids_count_no_more_than_a_softmax(tmp_path: Path) -> None:
     assert ensemble.test_loss == pytest.approx(-sum(map(log, shares)) / 3, rel=1e-6)
 
 
-def test_a_member_far_from_every_digit_has_no_vote(tmp_path: Path) -> None:
+def test_a_member_far_from_every_digit_has_no_say(tmp_path: Path) -> None:
     """RBF penalties of 900: exp(-900) is 0 in any floating point."""
     far = run(tmp_path / "far", "lenet5_1998", [[-900.0] * 10] * 3)
     near = run(tmp_path / "near", "lenet5", [[0.0, 0, 0]] * 3)

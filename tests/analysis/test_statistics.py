@@ -141,10 +141,8 @@ def test_a_resamples_mean_and_error_are_those_of_its_table_written_out() -> None
 def wrong(
     draw: np.random.Generator, seeds: int, spread: float = 0.1, *, easier: float = 0
 ) -> list[Array]:
-    """Misclassified images of two recipes, each (seeds, 600).
-
-    Seeds spread, and digits are less or more hard, for both and for each.
-    """
+    """Misclassified images of two recipes, each (seeds, 600); seeds spread, and digits are less or
+    more hard, for both and for each."""
     hard, shared = draw.normal(-1.5, 1, 600), draw.normal(0, spread, (seeds, 1))
     recipes = []
     for shift in (0, easier):

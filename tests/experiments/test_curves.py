@@ -1,4 +1,4 @@
-"""The picture of errors by pass."""
+"""The figure of errors by epoch."""
 
 import subprocess
 from collections.abc import Callable
@@ -9,37 +9,36 @@ from matplotlib.image import imread
 from PIL import Image
 
 from experiments.curves import curves, figure
+from mnist_arch.analysis.groups import groups
 from mnist_arch.reports.figures.style import curves_digest
 from mnist_arch.reports.figures.training import training_curves
-from mnist_arch.reports.results import groups
+from tests.factories import record, untested
 from tests.reports.test_results import RESULTS
-from tests.runs.test_records import record
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-LEARNT = {"train/accuracy": [90.0, 99.0], "validation/accuracy": [80.0, 98.0]}
-HELD_OUT = {"validation_images": 6_000, "overrides": ["recipe.validation=0.1"]}
+LEARNED = {"train/accuracy": [90.0, 99.0], "validation/accuracy": [80.0, 98.0]}
 
 
-def test_curves_are_of_the_ways_to_a_claim_with_or_without_held_out_digits() -> None:
+def test_curves_are_of_the_ways_to_a_claim_with_or_without_validation_images() -> None:
     records = [
-        record(history=LEARNT),
-        record(history=LEARNT, seed=1),
-        record(history=LEARNT, **HELD_OUT),
-        record(history=LEARNT, overrides=["recipe.l2=0.1"], train_images=50_000),
-        record(history=LEARNT, recipe="modern", claim=None),
-        record(history=LEARNT, recipe="mlp_on_tensorflow"),
-        record(history=LEARNT, data="mnist_5k"),
-        record(history=LEARNT, architecture="dense", recipe="dense"),
+        record(history=LEARNED),
+        record(history=LEARNED, seed=1),
+        untested(history=LEARNED, variant={"recipe.validation": 0.1}),
+        record(history=LEARNED, variant={"recipe.l2": 0.1}),
+        record(history=LEARNED, recipe="modern"),
+        record(history=LEARNED, recipe="mlp_on_tensorflow"),
+        record(history=LEARNED, data="mnist_5k"),
+        record(history=LEARNED, architecture="dense"),
     ]
     assert curves(groups(records), "mlp") == {
-        "recipe=mlp, 60,000 training digits (2 runs)": [[10.0, 1.0]] * 2,
-        "recipe=mlp, 60,000 training digits (1 run)": [[10.0, 1.0]],
-        "recipe=mlp, 6,000 held-out digits (1 run)": [[20.0, 2.0]],
-        "recipe=mlp_on_tensorflow, 60,000 training digits (1 run)": [[10.0, 1.0]],
+        "recipe=mlp, 60,000 training images (2 runs)": [[10.0, 1.0]] * 2,
+        "recipe=mlp, 54,000 training images (1 run)": [[10.0, 1.0]],
+        "recipe=mlp, 6,000 validation images (1 run)": [[20.0, 2.0]],
+        "recipe=mlp_on_tensorflow, 60,000 training images (1 run)": [[10.0, 1.0]],
     }
 
 
-def test_every_run_is_drawn_by_pass_and_named_once() -> None:
+def test_every_run_is_drawn_by_epoch_and_named_once() -> None:
     (axes,) = training_curves({"a": [[10, 1], [9, 2]], "b": [[20, 2]]}, "title").axes
     assert [line.get_xydata().tolist() for line in axes.lines] == [
         [[1, 10], [2, 1]],
@@ -53,8 +52,8 @@ def test_every_run_is_drawn_by_pass_and_named_once() -> None:
 
 @pytest.mark.parametrize("model", ["lenet5_1998", "tanh_cnn"])
 def test_the_committed_pictures_show_the_committed_records(model: str) -> None:
-    with Image.open(RESULTS.parent / f"docs/{model}.png") as drawn:
-        assert drawn.info["Description"] == f"curves {curves_digest(figure(RESULTS, model))}"
+    with Image.open(RESULTS.parent / f"docs/{model}.png") as png:
+        assert png.info["Description"] == f"curves {curves_digest(figure(RESULTS, model))}"
 
 
 def test_the_digest_tells_every_point_and_name() -> None:
@@ -68,9 +67,9 @@ def test_the_digest_tells_every_point_and_name() -> None:
 def test_the_command_draws_runs_and_says_what_is_wrong(command: Command, tmp_path: Path) -> None:
     for name in ("mlp-seed0", "search/mlp-seed0"):
         (tmp_path / "runs" / name).mkdir(parents=True)
-    record(history=LEARNT).write(tmp_path / "runs/mlp-seed0")
-    # The same words chose something by held-out digits, before a recipe was what it is now.
-    record(history=LEARNT, overrides=["test=false"]).write(tmp_path / "runs/search/mlp-seed0")
+    record(history=LEARNED).write(tmp_path / "runs/mlp-seed0")
+    # The same settings chose something by validation images, before the recipe was what it is now.
+    untested(history=LEARNED).write(tmp_path / "runs/search/mlp-seed0")
     words = ["runs", "--out", "curves.png", "--model"]
     done = command("experiments.curves", *words, "mlp")
     assert (done.returncode, done.stdout) == (0, "curves.png\n"), done.stderr

@@ -1,4 +1,4 @@
-"""The picture of the distortions, from the command to its pixels."""
+"""The figure of the distortions, from the command to its pixels."""
 
 import subprocess
 from collections.abc import Callable

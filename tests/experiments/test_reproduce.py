@@ -1,6 +1,5 @@
 """`python -m experiments.reproduce`: from settings to committed records."""
 
-import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 
 from experiments import reproduce
 from mnist_arch.runs.records import read
+from tests.factories import record
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 WORDS = ["data=mnist_5k", "recipe.max_epochs=1", "figures=false"]
@@ -27,8 +27,8 @@ def test_every_network_is_run_once_before_any_is_twice_and_its_record_kept(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert reproduce.measure(["dense", "mlp"], 2, WORDS) is True
-    told = capsys.readouterr()
-    assert [line for line in told.err.splitlines() if line.startswith("job")] == [
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if line.startswith("job")] == [
         f"job {number} of 4: model={model} seed={seed} {' '.join(WORDS)}"
         for number, (seed, model) in enumerate(
             ((0, "dense"), (0, "mlp"), (1, "dense"), (1, "mlp")), start=1
@@ -51,25 +51,20 @@ def test_every_network_is_run_once_before_any_is_twice_and_its_record_kept(
     assert sorted(path.stem for path in results.iterdir()) == sorted(NAMES)
 
 
-def test_the_time_left_is_told_by_the_committed_records(
+def test_the_time_left_follows_from_the_committed_records(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.runs.test_records import record
-
     for seed, seconds in enumerate((3600, 7200)):
-        one = results / f"{seed}"
-        one.mkdir()
-        record(seed=seed, seconds_training=seconds).write(one)
-        os.replace(one / "record.json", results / f"{seed}.json")
-        one.rmdir()
+        (results / f"{seed}").mkdir()
+        record(seed=seed, seconds={"training": seconds}).write(results / f"{seed}")
     assert reproduce.measure(["mlp"], 2, ["recipe.optimizer.lr=-1"]) is False
-    told = capsys.readouterr().err
+    err = capsys.readouterr().err
     # Two runs of five epochs, an hour and a half on average, of which each fails in no time.
-    times = [line for line in told.splitlines() if line.startswith("about")]
+    times = [line for line in err.splitlines() if line.startswith("about")]
     assert times == [
         f"about {time} left, as the last runs took" for time in ("3:00:00", "1:30:00")
     ]
-    assert "2 of 2 jobs are not finished" in told
+    assert "2 of 2 jobs are not finished" in err
     assert (
         reproduce.measure(["mlp"], 1, ["recipe.optimizer.lr=-1", "recipe.max_epochs=1"]) is False
     )

@@ -1,4 +1,4 @@
-"""The command that tests runs on corrupted digits, and draws what it found."""
+"""The command that tests runs on corrupted images, and draws the results."""
 
 import subprocess
 from collections.abc import Callable
@@ -24,8 +24,8 @@ def test_one_command_tests_a_run_draws_it_and_shows_the_corruptions(
     words = ["runs/dense-seed0", "--from-records", "--sheet", "--data", "mnist_5k"]
     done = command("experiments.robustness", *words)
     assert done.returncode == 0, done.stderr
-    said, *written = done.stdout.splitlines()
-    assert said.startswith("results/robustness/dense-seed0.json, percent read right: rotation 180")
+    first, *written = done.stdout.splitlines()
+    assert first.startswith("results/robustness/dense-seed0.json, percent correct: rotation 180: ")
     names = ("robustness.png", "robustness_mnist_c.png", "claims.md", "corruptions.png")
     assert written == [f"docs/{name}" for name in names]
     assert "83/83" in done.stderr  # tests, with the time that is left

@@ -1,12 +1,12 @@
 """`python -m experiments.run`, as a user types it, on 5,000 real digits."""
 
-import json
 import os
 import pty
 import subprocess
 import sys
 import termios
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 import mnist_arch
 from mnist_arch.data import sources
+from mnist_arch.runs.metrics import METRICS
 from mnist_arch.runs.records import read
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -56,10 +57,10 @@ def test_a_run_leaves_its_evidence(two_runs: tuple[Path, list[str]]) -> None:
 
 def test_the_last_line_says_the_result(two_runs: tuple[Path, list[str]]) -> None:
     runs, lines = two_runs
-    record = read(runs / NAME)
+    scores = read(runs / NAME).scores["test"]
     assert lines[0].startswith(
-        f"mlp seed=0: {100 - record.test_errors / 5:.2f} % on MNIST-5k test "
-        f"({record.test_errors} errors of 500), loss {record.test_loss:.4f}, 2 epochs in "
+        f"mlp seed=0: {100 - scores['errors'] / 5:.2f} % on MNIST-5k test "
+        f"({scores['errors']} errors of 500), loss {scores['loss']:.4f}, 2 epochs in "
     )
     assert lines[0].endswith(f" s -> runs/{NAME}\n")
 
@@ -79,54 +80,52 @@ def test_the_record_follows_from_the_predictions(two_runs: tuple[Path, list[str]
     assert saved["scores"].shape == (500, 10)
     np.testing.assert_array_equal(saved["labels"], test.labels.numpy())
     wrong = saved["scores"].argmax(1) != saved["labels"]
-    assert record.test_errors == wrong.sum() == sum(record.test_errors_by_digit)
-    assert record.test_errors_by_digit[7] == wrong[saved["labels"] == 7].sum()
-    assert np.trace(record.test_confusion) == 500 - record.test_errors
+    errors = record.score("test", "errors")
+    assert errors == wrong.sum() == sum(record.errors_by_label)
+    assert record.errors_by_label[7] == wrong[saved["labels"] == 7].sum()
+    assert np.trace(record.confusion) == 500 - errors
     scores = torch.from_numpy(saved["scores"]).double()
     loss = mnist_arch.build("mlp").head.loss(scores, test.labels)
-    assert record.test_loss == pytest.approx(loss.item())
+    assert record.score("test", "loss") == pytest.approx(loss.item())
 
 
 def test_the_kept_weights_give_the_recorded_errors(two_runs: tuple[Path, list[str]]) -> None:
     record, net = read(two_runs[0] / NAME), mnist_arch.load(two_runs[0] / NAME).net
     dataset = sources.load("mnist_5k", Path("unused"))
-    for split, errors in (
-        (dataset.train, record.train_errors),
-        (dataset.validation, record.validation_errors),
-        (dataset.test, record.test_errors),
-    ):
-        assert split is not None
-        assert int((net(split.images).argmax(1) != split.labels).sum()) == errors
+    for name in ("train", "validation", "test"):
+        split = getattr(dataset, name)
+        errors = int((net(split.images).argmax(1) != split.labels).sum())
+        assert errors == record.score(name, "errors")
+        assert record.images[name] == len(split.labels)
 
 
 def test_the_record_says_what_was_run(two_runs: tuple[Path, list[str]]) -> None:
     record = read(two_runs[0] / NAME)
-    assert record.overrides == QUICK
-    assert record.command == "python -m experiments.run " + " ".join(QUICK)
+    assert record.provenance.command == "python -m experiments.run " + " ".join(QUICK)
+    assert record.variant == {"recipe.max_epochs": 2}
     assert (record.architecture, record.recipe, record.data) == ("mlp", "mlp", "mnist_5k")
-    assert (record.train_images, record.validation_images, record.test_images) == (4000, 500, 500)
+    assert record.images == {"train": 4000, "validation": 500, "test": 500}
     assert record.parameters == 79_510
     assert record.config["recipe.optimizer.lr"] == 1e-3
-    assert record.versions["torch"] == torch.__version__.partition("+")[0]
+    assert record.provenance.versions["torch"] == torch.__version__.partition("+")[0]
     assert {name: len(figures) for name, figures in record.history.items()} == {
         **{f"{s}/{f}": 2 for s in ("train", "validation") for f in ("loss", "errors", "accuracy")},
         "learning_rate": 2,
     }
-    values = json.loads((two_runs[0] / NAME / "record.json").read_text())
-    assert values["test_accuracy"] == 100 * (500 - record.test_errors) / 500
+    scores = record.scores["test"]
+    assert scores["accuracy"] == 100 * (500 - scores["errors"]) / 500
 
 
 def test_checkpoints_are_plain_data_and_say_what_they_are(
     two_runs: tuple[Path, list[str]],
 ) -> None:
     path = two_runs[0] / NAME / "checkpoints/last.ckpt"
-    card = torch.load(path, weights_only=True)["mnist_arch"]
+    metadata = torch.load(path, weights_only=True)["mnist_arch"]
     record = read(two_runs[0] / NAME)
-    assert card["architecture"] == card["recipe"] == "mlp"
-    assert card["data_sha256"] == record.data_sha256
-    assert card["split_digest"] == record.split_digest
-    assert card["versions"] == record.versions
-    assert card["config"] == record.config
+    assert metadata["architecture"] == metadata["recipe"] == "mlp"
+    assert metadata["split_digest"] == record.split_digest
+    assert metadata["provenance"] == asdict(record.provenance)
+    assert metadata["config"] == record.config
 
 
 def test_tensorboard_shows_curves_by_epoch_and_the_final_test(
@@ -136,13 +135,13 @@ def test_tensorboard_shows_curves_by_epoch_and_the_final_test(
     record, events = read(folder), EventAccumulator(str(folder)).Reload()
     figures = ["loss", "errors", "accuracy"]
     curves = {f"{split}/{figure}" for split in ("train", "validation") for figure in figures}
-    finals = {f"test/{figure}" for figure in figures}
+    finals = {f"test/{name}" for name in METRICS}
     assert set(events.Tags()["scalars"]) == curves | finals | {"learning_rate"}
     for tag in curves:
         assert [event.step for event in events.Scalars(tag)] == [1, 2]
         assert [event.value for event in events.Scalars(tag)] == pytest.approx(record.history[tag])
     (errors,) = events.Scalars("test/errors")
-    assert (errors.step, errors.value) == (2, record.test_errors)
+    assert (errors.step, errors.value) == (2, record.score("test", "errors"))
 
 
 def test_the_hparams_tab_has_real_metrics_and_full_columns(
@@ -160,7 +159,7 @@ def test_the_hparams_tab_has_real_metrics_and_full_columns(
     }
     experiment = content["_hparams_/experiment"].experiment
     metrics = {metric.name.tag for metric in experiment.metric_infos}
-    assert metrics == {"test/accuracy", "test/errors", "test/loss"}
+    assert metrics == {f"test/{name}" for name in METRICS}
     hparams = content["_hparams_/session_start_info"].session_start_info.hparams
     assert hparams["architecture"].string_value == "mlp"
     assert hparams["learning_rate"].number_value == 1e-3
@@ -174,7 +173,7 @@ def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> N
     words.append("figures=false")
     done = command("experiments.run", "-m", *words, "recipe.max_epochs=1", "recipe.batch_size=500")
     assert done.returncode == 0, done.stderr
-    end = "modern-mnist_5k-max_epochs=1-batch_size=500-seed"
+    end = "modern-mnist_5k-batch_size=500-max_epochs=1-seed"
     names = [f"{model}-{end}{seed}" for model in ("dense", "lenet5_1998") for seed in (0, 1)]
     assert sorted(path.name for path in (tmp_path / "runs").glob("*-seed*")) == names
     records = [read(tmp_path / "runs" / name) for name in names]
@@ -216,14 +215,14 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_bit_identical(tmp_path: Path
     with started("killed") as process:
         resumed, told = process.communicate(timeout=300)
         assert process.returncode == 0, told
-    name = "dense-modern-mnist_5k-max_epochs=5-batch_size=16-seed0"
+    name = "dense-modern-mnist_5k-batch_size=16-max_epochs=5-seed0"
     (folder,) = (tmp_path / "killed/runs").iterdir()
     assert folder.name == name
     record, straight = read(folder), read(tmp_path / "straight/runs" / name)
     (parted,) = record.interrupted
     assert parted["epochs"] in (1, 2, 3)
-    assert parted["commit"] == straight.commit
-    assert told.startswith(f"runs/{name}/checkpoints/last.ckpt: going on after epoch ")
+    assert parted["commit"] == straight.provenance.commit
+    assert told.startswith(f"runs/{name}/checkpoints/last.ckpt: resuming after epoch ")
     assert f"dense epoch {parted['epochs'] + 1}/5" in told
     assert f"dense epoch {parted['epochs']}/5" not in told
     assert output.partition(" in ")[0] == resumed.partition(" in ")[0]
@@ -244,10 +243,10 @@ def test_a_run_that_is_not_to_read_the_test_digits_does_not(
     done = command("experiments.run", *QUICK, "test=false")
     assert done.stdout.startswith("mlp seed=0: ")
     assert " % on MNIST-5k validation (" in done.stdout
-    folder = tmp_path / "runs/mlp-mnist_5k-max_epochs=2-test=false-seed0"
+    folder = tmp_path / "runs/mlp-mnist_5k-test=false-max_epochs=2-seed0"
     record = read(folder)
-    assert record.validation_errors is not None
-    assert {getattr(record, f"test_{name}") for name in ("images", "errors", "loss")} == {None}
+    assert record.scores.keys() == record.images.keys() == {"train", "validation"}
+    assert record.confusion is None
     assert not (folder / "predictions.npz").exists()
     assert not (folder / "figures").exists()
     tags = EventAccumulator(str(folder)).Reload().Tags()["scalars"]
@@ -289,7 +288,11 @@ MISTAKES = {
     "+lr=1": "no setting 'lr'; did you mean recipe.optimizer.lr?",
     "recipe.max_epoch=3": "no setting 'recipe.max_epoch'; did you mean max_epochs?",
     "+recipe.max_epoch=3": "no setting 'recipe.max_epoch'; did you mean max_epochs?",
-    "+recipe.claim.sorce=x": "no setting 'recipe.claim.sorce'; did you mean source?",
+    "+recipe.claim=x": "no setting 'recipe.claim'; valid are ",
+    "recipe/optimizer=adamm": "recipe/optimizer=adamm: no such choice; did you mean adamw?",
+    "recipe/optimiser=adamw": "no setting 'recipe/optimiser'",
+    "logger=tensorbord": "logger=tensorbord: no such choice; did you mean tensorboard?",
+    "trainer.acelerator=cpu": "no setting 'trainer.acelerator'; did you mean accelerator?",
     "recipe=modrn": "recipe=modrn: no such choice; did you mean modern?",
     "data=mnist5k": "data=mnist5k: no such choice; did you mean mnist_5k?",
     "recipe.max_epochs=-1": "recipe.max_epochs=-1: must be 1 or more",
@@ -307,7 +310,7 @@ MISTAKES = {
     "trainer.threads=0": "trainer.threads=0: must be 1 or more",
 }
 LATE_MISTAKES = {  # noticed once torch is imported
-    "recipe.optimizer.lrr=1": "no setting 'recipe.optimizer.lrr'; did you mean lr?",
+    "recipe.optimizer._target_=torch.optim.Adm": "recipe.optimizer._target_: no 'torch.optim.Adm'",
     "+recipe.optimizer.lrr=1": "no setting 'recipe.optimizer.lrr'; did you mean lr?",
     "recipe.optimizer.lr=-1": "recipe.optimizer: Invalid learning rate: -1",
     "recipe.schedule.T_max=0": "recipe.schedule: ",
@@ -315,6 +318,8 @@ LATE_MISTAKES = {  # noticed once torch is imported
     "data=idx": "IDX files: not to be had. (1) local files: no IDX files in",
     "data.size=9000": "data.size=9000: there are ",
     "runs=/dev/null": "runs=/dev/null: cannot make a folder in it",
+    "+trainer.fast_dev_rum=true": "no setting 'trainer.fast_dev_rum'; did you mean fast_dev_run?",
+    "callbacks=early_stopping": "callbacks.early_stopping.monitor=validation/errors: nothing is",
 }
 
 

@@ -24,7 +24,9 @@ def test_the_wheel_composes_the_config_and_knows_its_types(tmp_path: Path) -> No
     elsewhere.mkdir()
     install = ["install", "--no-deps", "--target", str(site), str(wheel)]
     subprocess.run([*pip, *install], cwd=elsewhere, check=True)
-    files = [path for path in (ROOT / "mnist_arch").rglob("*.*") if path.suffix != ".pyc"]
+    assert wheel.name.startswith(f"mnist_arch-{mnist_arch.__version__}-")
+    folders = [ROOT / name for name in ("conf", "experiments", "mnist_arch")]
+    files = [path for folder in folders for path in folder.rglob("*.*") if path.suffix != ".pyc"]
     assert {"py.typed", "page.html", "least_scores.json"} <= {path.name for path in files}
     assert [path for path in files if not (site / path.relative_to(ROOT)).exists()] == []
 

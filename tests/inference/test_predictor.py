@@ -12,8 +12,8 @@ from torch import Tensor
 import mnist_arch
 from mnist_arch.inference.predictor import LEAST_SCORES, Predictor, least_score
 from mnist_arch.inference.preprocess import BLANK, SEVERAL
-from mnist_arch.models import Network
 from mnist_arch.models.heads import RadialBasis, Softmax
+from mnist_arch.models.network import Network
 from mnist_arch.reports.figures.pictures import sheet
 from tests.factories import FIVE, SEVEN, drawn
 

@@ -9,6 +9,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 import mnist_arch
 from mnist_arch.data import sources
+from mnist_arch.models.layers import BatchNorm
 
 NAMES = mnist_arch.architectures()
 pytestmark = pytest.mark.parametrize("name", NAMES)
@@ -27,13 +28,23 @@ def test_a_gradient_reaches_every_parameter(name: str) -> None:
         assert parameter.grad.any(), parameter_name
 
 
+def test_a_last_batch_of_one_image_can_be_trained_on(name: str) -> None:
+    net = mnist_arch.build(name).train()
+    net.head.loss(net(some_images(1)), torch.tensor([3])).backward()
+    for key, value in net.state_dict().items():
+        assert value.isfinite().all(), key
+    for key, parameter in net.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.isfinite().all(), key
+
+
 def test_a_batch_is_its_images_one_by_one(name: str) -> None:
     net, images = mnist_arch.build(name).double().eval(), some_images(5)
     alone = torch.cat([net(image[None]) for image in images])
     torch.testing.assert_close(net(images), alone, rtol=1e-10, atol=1e-10)
 
 
-def test_bytes_and_floats_of_the_same_levels_score_the_same(name: str) -> None:
+def test_bytes_and_floats_of_the_same_pixels_score_the_same(name: str) -> None:
     net, images = mnist_arch.build(name).eval(), some_images(3)
     torch.testing.assert_close(net(images), net(images.float()), rtol=0, atol=0)
 
@@ -65,12 +76,38 @@ def test_eight_images_can_be_memorised(name: str) -> None:
     pytest.fail(f"{name} reads {net(images).argmax(1).tolist()} after 300 steps")
 
 
-def test_forward_changes_no_state(name: str) -> None:
-    net = mnist_arch.build(name)
+def changed_by_forward(net: nn.Module) -> set[str]:
     before = {key: value.clone() for key, value in net.state_dict().items()}
     net(some_images(2))
-    for key, value in net.state_dict().items():
-        assert value.equal(before[key]), key
+    return {key for key, value in net.state_dict().items() if not value.equal(before[key])}
+
+
+def test_evaluating_changes_no_state(name: str) -> None:
+    assert not changed_by_forward(mnist_arch.build(name).eval())
+
+
+def test_training_changes_the_moving_statistics_of_batch_norm_and_no_other_state(
+    name: str,
+) -> None:
+    net = mnist_arch.build(name).train()
+    norms = [path for path, module in net.named_modules() if isinstance(module, BatchNorm)]
+    moving = {f"{path}.moving_{what}" for path in norms for what in ("mean", "variance")}
+    assert changed_by_forward(net) == moving
+
+
+def test_it_is_named_and_summed_up_in_a_line(name: str) -> None:
+    net = mnist_arch.build(name)
+    others = [mnist_arch.build(other) for other in NAMES if other != name]
+    assert net.title not in [other.title for other in others]
+    assert 10 < len(net.summary()) < 80
+    assert "\n" not in net.summary()
+
+
+def test_its_last_layer_is_called_output_and_makes_the_scores(name: str) -> None:
+    net, outputs = mnist_arch.build(name).eval(), []
+    net.get_submodule("output").register_forward_hook(lambda *seen: outputs.append(seen[-1]))
+    scores = net(some_images(3))
+    assert outputs[0].abs().equal(scores.abs())  # penalties are scores with the other sign
 
 
 def test_networks_can_be_stacked_and_vmapped(name: str) -> None:

@@ -18,7 +18,9 @@ HEADS = {
     "tanh_cnn": Softmax(),
     "regularized_cnn": Softmax(),
     "augmented_cnn": Softmax(),
+    "batchnorm_cnn": Softmax(),
 }
+every_head = pytest.mark.parametrize("head", [Softmax(), KerasSigmoid(), RadialBasis(1)], ids=str)
 
 
 def mean_over_patterns(loss_of_one: object) -> float:
@@ -84,7 +86,25 @@ def test_rbf_probabilities_leave_exp_minus_j_for_rejection() -> None:
     assert 1 - probabilities.sum().item() == pytest.approx(math.exp(-3) / total)
 
 
-@pytest.mark.parametrize("head", [Softmax(), KerasSigmoid(), RadialBasis(1)], ids=str)
+@every_head
+def test_log_probabilities_are_the_probabilities_scaled_to_sum_to_one(head: Head) -> None:
+    probabilities = head.probabilities(SCORES)
+    expected = probabilities / probabilities.sum(1, keepdim=True)
+    torch.testing.assert_close(head.log_probabilities(SCORES).exp(), expected)
+
+
+@every_head
+@pytest.mark.parametrize("size", [1e3, 1e4, 1e30])
+def test_log_probabilities_of_extreme_scores_are_finite_and_sum_to_one(
+    head: Head, size: float
+) -> None:
+    scores = size * torch.tensor([[-1.0] * 5 + [-0.5] * 5, [0.0] * 9 + [1.0], [-1.0] * 10])
+    log_probabilities = head.log_probabilities(scores)
+    assert log_probabilities.isfinite().all()
+    torch.testing.assert_close(log_probabilities.exp().sum(1), torch.ones(3))
+
+
+@every_head
 def test_extreme_scores_give_finite_losses_and_gradients(head: Head) -> None:
     scores = torch.tensor([[-1e4] * 5 + [-1e3] * 5], requires_grad=True)
     loss = head.loss(scores, torch.tensor([0]))

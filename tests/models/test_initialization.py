@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from mnist_arch.models import LeNet5, LeNet51998
 from mnist_arch.models.initialization import fan_in_uniform
+from mnist_arch.models.lenet5 import LeNet5
+from mnist_arch.models.lenet5_1998 import LeNet5Original
 
 GLOROT = [  # layer, kernel area x input channels, kernel area x output channels
     ("c1", 25 * 1, 25 * 6),
@@ -52,9 +53,9 @@ def test_the_sd_of_a_normal_cut_at_two_is_keras_constant() -> None:
     assert math.sqrt(variance) == pytest.approx(0.8796256610342398)
 
 
-def lenets(power: float | None) -> list[LeNet51998]:
+def lenets(power: float | None) -> list[LeNet5Original]:
     """Forty of them; a power of None leaves the start to the network: the printed 2.4 / F."""
-    nets = [LeNet51998() for _ in range(40)]
+    nets = [LeNet5Original() for _ in range(40)]
     for net in nets if power else []:
         fan_in_uniform(net, power)
     return nets

@@ -67,6 +67,23 @@ TABLES = {
         "dense": ((256,), 803_072),
         "output": ((10,), 2_570),
     },
+    "batchnorm_cnn": {
+        "conv1": ((32, 26, 26), 320),
+        "norm1": ((32, 26, 26), 64),
+        "conv2": ((32, 24, 24), 9_248),
+        "norm2": ((32, 24, 24), 64),
+        "conv3": ((32, 12, 12), 25_632),
+        "norm3": ((32, 12, 12), 64),
+        "conv4": ((64, 10, 10), 18_496),
+        "norm4": ((64, 10, 10), 128),
+        "conv5": ((64, 8, 8), 36_928),
+        "norm5": ((64, 8, 8), 128),
+        "conv6": ((64, 4, 4), 102_464),
+        "norm6": ((64, 4, 4), 128),
+        "conv7": ((128, 1, 1), 131_200),
+        "norm7": ((128, 1, 1), 256),
+        "output": ((10,), 1_290),
+    },
 }
 TOTALS = {
     "dense": 7_850,
@@ -77,12 +94,14 @@ TOTALS = {
     "tanh_cnn": 32_020,
     "regularized_cnn": 453_908,
     "augmented_cnn": 887_530,
+    "batchnorm_cnn": 326_410,
 }
 DROPOUTS = {
     "dropout_cnn": [0.25, 0.5],
     "tanh_cnn": [0.05, 0.05],
     "regularized_cnn": [0.5],
     "augmented_cnn": [0.2, 0.25, 0.5],
+    "batchnorm_cnn": [0.4, 0.4, 0.4],
 }
 ROWS = [(name, layer, *row) for name, table in TABLES.items() for layer, row in table.items()]
 # LeCun et al. 1998, section II-B; 340,908 with the 840 of the output.
@@ -109,14 +128,23 @@ def test_layer_is_the_tables(
 
 @pytest.mark.parametrize("name", TOTALS)
 def test_total_is_the_tables(name: str) -> None:
-    parameters = list(mnist_arch.build(name).parameters())
-    assert sum(parameter.numel() for parameter in parameters) == TOTALS[name]
-    assert all(parameter.requires_grad for parameter in parameters)
+    net = mnist_arch.build(name)
+    assert net.parameter_count == TOTALS[name]
+    assert all(parameter.requires_grad for parameter in net.parameters())
+
+
+def test_batchnorm_cnn_has_327242_numbers_with_the_moving_statistics() -> None:
+    state = mnist_arch.build("batchnorm_cnn").state_dict()
+    assert sum(value.numel() for value in state.values()) == 327_242
+
+
+@pytest.mark.parametrize("name", TOTALS)
+def test_all_but_dense_and_mlp_are_convolutional(name: str) -> None:
+    assert mnist_arch.build(name).is_convolutional == (name not in ("dense", "mlp"))
 
 
 def test_the_tables_name_every_architecture() -> None:
-    assert list(mnist_arch.architectures()) == ["dense", "mlp", *list(TABLES)[2:]]
-    assert TOTALS.keys() == TABLES.keys()
+    assert set(mnist_arch.architectures()) == TABLES.keys() == TOTALS.keys()
 
 
 @pytest.mark.parametrize("name", TOTALS)

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-import mnist_arch
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
+from mnist_arch.models.heads import Softmax
+from mnist_arch.models.network import Network
 from mnist_arch.runs.records import Record, read, read_all
 from mnist_arch.runs.scoring import score
 
@@ -105,8 +106,8 @@ def test_overrides_that_change_the_experiment_make_a_variant() -> None:
 def test_scores_are_counted_by_digit() -> None:
     """A network that always reads 3: every other digit is an error."""
 
-    class Three(mnist_arch.models.Network):
-        head = mnist_arch.models.heads.Softmax()
+    class Three(Network):
+        head = Softmax()
 
         def forward(self, images: torch.Tensor) -> torch.Tensor:
             return torch.eye(10)[3].repeat(len(images), 1)

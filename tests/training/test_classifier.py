@@ -12,13 +12,12 @@ import mnist_arch
 from mnist_arch.data.batches import Batches, Shuffle
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.data.splits import Split
-from mnist_arch.errors import UserError
 from mnist_arch.models import ARCHITECTURES
 from mnist_arch.randomness import generator
 from mnist_arch.runs.scoring import score
-from mnist_arch.training.callbacks import Card, checkpoints
-from mnist_arch.training.classifier import SIGNS, Classifier
-from mnist_arch.training.curvature import diagonal
+from mnist_arch.training.callbacks import Checkpoints, Metadata
+from mnist_arch.training.classifier import Classifier, MeasureCurvature, PatternByPattern
+from mnist_arch.training.curvature import SIGNS, diagonal
 from mnist_arch.training.optimizers import SDLM, Staircase
 
 
@@ -34,7 +33,7 @@ def trainer(epochs: int, callbacks: list[pl.Callback] | None = None) -> pl.Train
         max_epochs=epochs,
         logger=False,
         callbacks=callbacks,
-        enable_checkpointing=bool(callbacks),
+        enable_checkpointing=any(isinstance(each, Checkpoints) for each in callbacks or ()),
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
@@ -44,12 +43,11 @@ def trainer(epochs: int, callbacks: list[pl.Callback] | None = None) -> pl.Train
 def classifier(name: str, seed: int = 0) -> Classifier:
     torch.manual_seed(0)
     if name == "lenet5_1998":
-        return Classifier(
+        return PatternByPattern(
             mnist_arch.build(name),
             partial(SDLM, lr=1, mu=0.02, patterns=5),
             partial(Staircase, rates=[1e-4, 5e-5], passes=[2]),
             seed=seed,
-            update=1,
         )
     return Classifier(
         mnist_arch.build(name),
@@ -57,6 +55,10 @@ def classifier(name: str, seed: int = 0) -> Classifier:
         partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.5),
         seed=seed,
     )
+
+
+def sdlm(name: str) -> list[pl.Callback]:
+    return [MeasureCurvature(0)] if name == "lenet5_1998" else []
 
 
 def test_it_is_a_plain_loop_over_the_same_batches() -> None:
@@ -96,8 +98,8 @@ def test_sdlm_measures_the_curvature_before_each_pass_and_updates_by_single_patt
     split, schedule = digits(20), partial(Staircase, rates=[1e-4, 5e-5], passes=[1])
     torch.manual_seed(0)
     optimizer = partial(SDLM, lr=1, mu=0.02, patterns=7)
-    ours = Classifier(mnist_arch.build("lenet5_1998"), optimizer, schedule, update=1)
-    trainer(2).fit(ours, Batches(split, 8, Shuffle(0)))
+    ours = PatternByPattern(mnist_arch.build("lenet5_1998"), optimizer, schedule)
+    trainer(2, [MeasureCurvature(0)]).fit(ours, Batches(split, 8, Shuffle(0)))
 
     torch.manual_seed(0)
     net = mnist_arch.build("lenet5_1998")
@@ -168,7 +170,7 @@ def test_a_run_resumed_at_an_epochs_end_is_bit_identical(tmp_path: Path, name: s
 
     def fit(epochs: int, folder: Path, resumed: Path | None = None) -> Classifier:
         ours = classifier(name)
-        saving = [Card({"architecture": name}), *checkpoints(folder, "last")]
+        saving = [Metadata({"architecture": name}), Checkpoints(folder, "last"), *sdlm(name)]
         trainer(epochs, saving).fit(
             ours, Batches(split, 32, Shuffle(0)), ckpt_path=resumed, weights_only=True
         )
@@ -188,7 +190,7 @@ def test_a_run_resumed_at_an_epochs_end_is_bit_identical(tmp_path: Path, name: s
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_a_checkpoint_needs_nothing_beside_it(tmp_path: Path, name: str) -> None:
     ours, split = classifier(name), digits(20)
-    saving = [Card({"architecture": name}), *checkpoints(tmp_path, "last")]
+    saving = [Metadata({"architecture": name}), Checkpoints(tmp_path, "last"), *sdlm(name)]
     trainer(1, saving).fit(ours, Batches(split, 10, Shuffle(0)))
     torch.load(tmp_path / "last.ckpt", weights_only=True)
     before = torch.random.get_rng_state()
@@ -209,7 +211,7 @@ def test_best_keeps_the_epoch_with_fewest_validation_errors(tmp_path: Path) -> N
         ),
     )
     split = digits(200)
-    saving = [Card({"architecture": "mlp"}), *checkpoints(tmp_path, "best")]
+    saving = [Metadata({"architecture": "mlp"}), Checkpoints(tmp_path, "best")]
     trainer(3, saving).fit(ours, Batches(split, 20, Shuffle(0)), Batches(split, 200))
     errors = ours.history["validation/errors"]
     assert errors[0] < min(errors[1:])
@@ -228,7 +230,7 @@ def test_a_run_whose_folder_was_moved_still_knows_its_best_epoch(tmp_path: Path)
             torch.optim.lr_scheduler.LambdaLR, lr_lambda=lambda epoch: 1 if epoch < 1 else 1e4
         )
         ours = Classifier(mnist_arch.build("mlp"), partial(torch.optim.SGD, lr=0.1), wrecked)
-        saving = [Card({"architecture": "mlp"}), *checkpoints(folder, "best")]
+        saving = [Metadata({"architecture": "mlp"}), Checkpoints(folder, "best")]
         batches = Batches(split, 20, Shuffle(0)), Batches(split, 200)
         trainer(epochs, saving).fit(ours, *batches, ckpt_path=resumed, weights_only=True)
 
@@ -245,12 +247,63 @@ def test_a_run_whose_folder_was_moved_still_knows_its_best_epoch(tmp_path: Path)
     assert {path.name for path in tmp_path.rglob("*.ckpt")} == {"best.ckpt", "last.ckpt"}
 
 
-def test_a_run_goes_on_with_the_same_data_only(tmp_path: Path) -> None:
-    before = {"epoch": 2, "mnist_arch": {"split_digest": "a", "commit": "c", "interrupted": []}}
-    before["mnist_arch"]["seconds_training"] = 7.0
-    card = Card({"split_digest": "a"})
-    card.go_on(before, tmp_path)
-    assert card.interrupted == [{"epochs": 3, "commit": "c"}]
-    assert card.seconds == 7.0
-    with pytest.raises(UserError, match="the data have changed"):
-        Card({"split_digest": "b"}).go_on(before, tmp_path)
+def test_best_after_a_kill_is_the_best_of_the_uninterrupted_run(tmp_path: Path) -> None:
+    """Killed between the two files of an epoch, the resumed run keeps the same weights."""
+
+    class KilledError(Exception):
+        pass
+
+    class KilledBeforeLast(Checkpoints):
+        state_key = "Checkpoints"
+
+        def _save(self, trainer: pl.Trainer, name: str) -> None:
+            if name == "last.ckpt" and trainer.current_epoch == 1:
+                raise KilledError
+            super()._save(trainer, name)
+
+    split = digits(200)
+
+    def fit(saving: Checkpoints, resumed: Path | None = None) -> Classifier:
+        torch.manual_seed(0)
+        # Errors rise after the second epoch, but fall from the first to it.
+        rates = partial(
+            torch.optim.lr_scheduler.LambdaLR, lr_lambda=lambda epoch: 1 if epoch < 2 else 1e4
+        )
+        ours = Classifier(mnist_arch.build("mlp"), partial(torch.optim.SGD, lr=0.1), rates)
+        batches = Batches(split, 20, Shuffle(0)), Batches(split, 200)
+        trainer(4, [Metadata({"architecture": "mlp"}), saving]).fit(
+            ours, *batches, ckpt_path=resumed, weights_only=True
+        )
+        return ours
+
+    straight = fit(Checkpoints(tmp_path / "straight", "best"))
+    errors = straight.history["validation/errors"]
+    assert errors[1] < min(errors[0], *errors[2:])
+    with pytest.raises(KilledError):
+        fit(KilledBeforeLast(tmp_path / "killed", "best"))
+    fit(Checkpoints(tmp_path / "killed", "best"), tmp_path / "killed/last.ckpt")
+    states = [
+        torch.load(tmp_path / folder / "best.ckpt")["state_dict"]
+        for folder in ("straight", "killed")
+    ]
+    for key, value in states[0].items():
+        assert value.equal(states[1][key]), key
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, split = classifier("mlp"), digits(20)
+    fitting = trainer(1, [Metadata({"architecture": "mlp"}), Checkpoints(tmp_path, "last")])
+    fitting.fit(ours, Batches(split, 10, Shuffle(0)))
+    before = (tmp_path / "last.ckpt").read_bytes()
+
+    def half(_: pl.Trainer, path: Path) -> None:
+        path.write_bytes(before[: len(before) // 2])
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(pl.Trainer, "save_checkpoint", half)
+    with pytest.raises(OSError, match="no space left"):
+        Checkpoints(tmp_path, "last").on_train_epoch_end(fitting, ours)
+    assert (tmp_path / "last.ckpt").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]

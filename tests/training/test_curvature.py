@@ -3,15 +3,16 @@
 from itertools import product
 from typing import ClassVar
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 import mnist_arch
-from mnist_arch.models import Network
 from mnist_arch.models.heads import Head, RadialBasis, Softmax
 from mnist_arch.models.layers import EuclideanRBF, PartialConv2d, Pixels, ScaledTanh, Subsample
-from mnist_arch.training.curvature import diagonal
+from mnist_arch.models.network import Network
+from mnist_arch.training.curvature import diagonal, halves, random_signs
 
 
 def patterns(count: int) -> tuple[Tensor, Tensor]:
@@ -102,15 +103,46 @@ def test_the_estimate_is_the_mean_over_patterns_and_draws() -> None:
         torch.testing.assert_close(h, mean, rtol=1e-9, atol=1e-12)
 
 
-def test_dropout_is_off_and_afterwards_as_it_was() -> None:
-    net, (images, digits) = mnist_arch.build("tanh_cnn").train(), patterns(2)
-    signs = torch.ones(1, 2, 10)
+@pytest.mark.parametrize("name", ["tanh_cnn", "batchnorm_cnn"])
+def test_a_network_is_measured_in_evaluation_mode_and_left_as_it_was(name: str) -> None:
+    """Neither dropout nor the moving statistics of batch norm take part."""
+    net, (images, digits) = mnist_arch.build(name).train(), patterns(2)
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    signs = random_signs(net, images, torch.Generator())
     once, again = (diagonal(net, images, digits, signs) for _ in range(2))
     assert all(h.equal(again[parameter]) for parameter, h in once.items())
-    assert net.training
+    assert all(h.any() for h in once.values())
+    assert all(module.training for module in net.modules())
+    assert all(value.equal(before[key]) for key, value in net.state_dict().items())
     assert {parameter: h.shape for parameter, h in once.items()} == {
         parameter: parameter.shape for parameter in net.parameters()
     }
+
+
+def test_random_signs_are_as_many_as_patterns_and_features() -> None:
+    for name, features in (("lenet5_1998", 84), ("batchnorm_cnn", 10)):
+        signs = random_signs(mnist_arch.build(name), patterns(3)[0], torch.Generator(), count=40)
+        assert signs.shape == (40, 3, features)
+        assert set(signs.unique().tolist()) == {-1, 1}
+        assert abs(signs.double().mean().item()) < 5 / signs.numel() ** 0.5  # five sd
+
+
+def test_a_layer_called_features_is_no_half_of_a_network() -> None:
+    class Plain(Network):
+        head = Softmax()
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.features = nn.Linear(784, 3)
+            self.output = nn.Linear(3, 10)
+
+        def forward(self, images: Tensor) -> Tensor:
+            return self.output(self.features(images.float().flatten(1)))
+
+    net, (images, _) = Plain(), patterns(2)
+    below, above = halves(net)
+    assert below(images).equal(net(images))
+    assert above(below(images)).equal(net(images))
 
 
 def test_the_features_of_lenet5_1998_are_f6_and_lead_to_its_scores() -> None:
@@ -118,7 +150,9 @@ def test_the_features_of_lenet5_1998_are_f6_and_lead_to_its_scores() -> None:
     nn.init.constant_(net.f6.bias, 100.0)
     torch.testing.assert_close(net.features(images), torch.full((3, 84), 1.7159))  # squashed
     nn.init.normal_(net.f6.bias)
-    features = net.features(images)
-    assert net.scores(features).equal(net(images))
+    below, above = halves(net)
+    features = below(images)
+    assert features.equal(net.features(images))
+    assert above(features).equal(net(images))
     distance = F.pairwise_distance(features[:, None], net.output.codes[None], eps=0).square()
     torch.testing.assert_close(net(images), -distance, rtol=1e-5, atol=1e-5)

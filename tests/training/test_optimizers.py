@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 import mnist_arch
-from mnist_arch.models import LeNet51998, TanhCNN
+from mnist_arch.models.lenet5_1998 import LeNet5Original
+from mnist_arch.models.tanh_cnn import TanhCNN
 from mnist_arch.training.optimizers import SDLM, KerasAdam, Staircase, parameter_groups
 
 
@@ -67,7 +68,7 @@ def test_groups_hold_every_parameter_once(name: str) -> None:
 
 
 def test_without_l2_only_kernels_follow_the_optimisers_own_decay() -> None:
-    net = LeNet51998()
+    net = LeNet5Original()
     kernels, vectors = torch.optim.AdamW(
         parameter_groups(net, 0), lr=1e-3, weight_decay=0.1
     ).param_groups

@@ -16,8 +16,6 @@ POSSIBLE = {
     "validation": 0.0,
     "keep": "last",
     "augmentation": None,
-    "claim": None,
-    "note": "",
 }
 
 

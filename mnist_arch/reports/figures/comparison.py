@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mnist_arch.reports.figures.style import COLORS, DPI, MARKERS, plain
+from mnist_arch.reports.figures.style import DPI, color, marker, plain
 from mnist_arch.runs.calibration import Bin
 
 WIDTH = 4.6  # inches
@@ -23,7 +23,6 @@ def accuracies(
     figure = Figure(figsize=(WIDTH, 1.1 + 0.5 * len(runs)), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     for row, (name, values) in enumerate(runs.items()):
-        color = COLORS[row % len(COLORS)]
         for number, (value, low, high) in enumerate(values):
             place = row + 0.22 + 0.4 * (number - (len(values) - 1) / 2) / max(len(values), 4)
             place = row if name not in means else place
@@ -31,13 +30,13 @@ def accuracies(
             width, alpha = (1.2, 0.55) if name in means else (2.2, 1)
             dot = "." if name in means else "o"
             axes.errorbar(
-                value, place, xerr=bar, fmt=dot, color=color, elinewidth=width, alpha=alpha
+                value, place, xerr=bar, fmt=dot, color=color(row), elinewidth=width, alpha=alpha
             )
         if name in means:
             value, low, high = means[name]
             bar = [[value - low], [high - value]]
             axes.errorbar(
-                value, row - 0.25, xerr=bar, fmt="D", color=color, elinewidth=3, markersize=5
+                value, row - 0.25, xerr=bar, fmt="D", color=color(row), elinewidth=3, markersize=5
             )
     axes.set_yticks(range(len(runs)), list(runs))
     axes.set_ylim(len(runs) - 0.4, -0.6)
@@ -53,9 +52,8 @@ def errors_by_digit(errors: Mapping[str, Sequence[float]]) -> Figure:
     for number, (name, counts) in enumerate(errors.items()):
         shift = 0.7 * ((number + 0.5) / len(errors) - 0.5)
         places = [digit + shift for digit in range(10)]
-        color, marker = COLORS[number], MARKERS[number]
-        axes.vlines(places, 0, counts, color=color, linewidth=1.5)
-        axes.plot(places, counts, marker, color=color, markersize=5, label=name)
+        axes.vlines(places, 0, counts, color=color(number), linewidth=1.5)
+        axes.plot(places, counts, marker(number), color=color(number), markersize=5, label=name)
     axes.set_xticks(range(10))
     axes.set_ylim(bottom=0)
     plain(axes, "", "true digit", "misclassified images")
@@ -74,7 +72,7 @@ def reliability_curves(bins: Mapping[str, Sequence[Bin]]) -> Figure:
     figure = Figure(figsize=(WIDTH, 0.5 + 2.1 * rows), dpi=DPI, layout="constrained")
     panels = list(figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).flat)
     for number, ((name, some), axes) in enumerate(zip(bins.items(), panels, strict=False)):
-        _panel(axes, name, some, COLORS[number % len(COLORS)])
+        _panel(axes, name, some, color(number))
     for axes in panels[len(bins) :]:
         axes.set_axis_off()
     figure.supxlabel("predicted probability", fontsize=11)

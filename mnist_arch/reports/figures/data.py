@@ -1,4 +1,4 @@
-"""Pictures of a data set as a whole."""
+"""Figures of a data set as a whole."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,10 +13,10 @@ def count_bars(counts: Mapping[str, Sequence[int]], title: str) -> Figure:
     figure = Figure(figsize=(7.2, 4.0), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     width = 0.8 / len(counts)
-    for number, ((name, found), color) in enumerate(zip(counts.items(), COLORS, strict=False)):
+    for number, ((name, numbers), color) in enumerate(zip(counts.items(), COLORS, strict=False)):
         places = [digit + (number + 0.5) * width - 0.4 for digit in range(10)]
-        shares = [100 * count / sum(found) for count in found]
-        axes.bar(places, shares, width, color=color, label=f"{name}, {sum(found):,} images")
+        shares = [100 * count / sum(numbers) for count in numbers]
+        axes.bar(places, shares, width, color=color, label=f"{name}, {sum(numbers):,} images")
     axes.axhline(10, color="black", linewidth=1, linestyle="--", label="all equally frequent")
     axes.set_xticks(range(10))
     axes.set_ylim(0, 1.3 * axes.dataLim.y1)  # room for the legend
@@ -26,7 +26,7 @@ def count_bars(counts: Mapping[str, Sequence[int]], title: str) -> Figure:
 
 
 def ink_boxes(ink: Mapping[int, Tensor], title: str) -> Figure:
-    """Draw how ink, (N,) shares of a wholly black image, spreads over the images of each digit."""
+    """Draw how ink, (N,) shares of an all-black image, spreads over the images of each digit."""
     figure = Figure(figsize=(7.2, 4.0), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     axes.boxplot(
@@ -41,5 +41,5 @@ def ink_boxes(ink: Mapping[int, Tensor], title: str) -> Figure:
     axes.set_xlim(-0.6, 9.6)
     axes.set_ylim(bottom=0)
     across = "digit (box: the middle half of its images; whiskers: from 1 % to 99 % of them)"
-    plain(axes, title, across, "ink, percent of a wholly black image")
+    plain(axes, title, across, "ink, percent of an all-black image")
     return figure

@@ -1,4 +1,4 @@
-"""Pictures of digits."""
+"""Figures of digits."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,7 +11,7 @@ from mnist_arch.reports.figures.style import DPI
 
 SCALE = 2  # screen pixels for each pixel of a digit
 GAP = 1  # pixels of frame around each digit
-FRAME = 40  # its grey level
+FRAME = 40  # its pixel value
 TITLE, COLUMNS = 44, 20  # screen pixels above the digits, and more where columns are named
 LETTER, TITLE_LETTER = 7, 9  # screen pixels of a letter of the names and of the title
 
@@ -19,7 +19,7 @@ LETTER, TITLE_LETTER = 7, 9  # screen pixels of a letter of the names and of the
 def digit_rows(
     rows: Mapping[str, Tensor], title: str, columns: Sequence[str] | None = None
 ) -> Figure:
-    """Draw rows of as many digits each, (N, 1, 28, 28) pixel levels, ink black; keys name them."""
+    """Draw rows of as many digits each, (N, 1, 28, 28) pixel values, ink black; keys name them."""
     padded = [F.pad(images[:, 0].float(), [GAP] * 4, value=FRAME) for images in rows.values()]
     mosaic = torch.cat([torch.cat(list(images), dim=1) for images in padded])
     height, width = mosaic.shape

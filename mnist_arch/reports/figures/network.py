@@ -1,5 +1,6 @@
-"""Pictures of one trained network: what it confuses, what it has learned, what it sees."""
+"""Figures of one trained network: what it confuses, what it has learned, what its layers do."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -7,8 +8,8 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from mnist_arch.models import Network
-from mnist_arch.models.layers import ScaledTanh
+from mnist_arch.models.layers import BatchNorm, ScaledTanh
+from mnist_arch.models.network import Network
 from mnist_arch.reports.figures.style import DPI
 
 ACROSS, DOWN = 10, 4  # misread digits in a row, and rows of them
@@ -16,65 +17,68 @@ MAPS = 16  # of one layer that are shown, at the most
 UNITS = 40  # whose weights are shown, at the most
 DIVERGING = "RdBu_r"  # red above nought, blue below, white at it
 # What has no maps of its own: its input, changed, is what the layer before hands on.
-PASSING = (ScaledTanh, nn.Dropout)
+PASSING = (BatchNorm, ScaledTanh, nn.Dropout)
 
 
 def confusion(counts: Sequence[Sequence[int]], title: str) -> Figure:
-    """Draw ten rows of truth with ten columns of reading, images; only errors have a colour."""
+    """Draw images by truth (ten rows) and prediction (ten columns); only errors have a colour."""
     figure = Figure(figsize=(7.2, 6.4), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     errors = torch.tensor(counts).float()
     errors.fill_diagonal_(0)
-    shown = errors.masked_fill(errors == 0, torch.nan)
+    cells = errors.masked_fill(errors == 0, torch.nan)
     most = max(2.0, float(errors.max()))
-    image = axes.imshow(shown.numpy(), cmap="YlOrRd", norm=LogNorm(1, most))
+    image = axes.imshow(cells.numpy(), cmap="YlOrRd", norm=LogNorm(1, most))
     for truth in range(10):
-        for read in range(10):
-            count = int(counts[truth][read])
-            dark = errors[truth, read] > most**0.7
-            color = "0.35" if truth == read else "white" if dark else "black"
+        for predicted in range(10):
+            count = int(counts[truth][predicted])
+            dark = errors[truth, predicted] > most**0.7
+            color = "0.35" if truth == predicted else "white" if dark else "black"
             text = f"{count:,}" if count else ""
-            axes.text(read, truth, text, color=color, ha="center", va="center", fontsize=9)
+            axes.text(predicted, truth, text, color=color, ha="center", va="center", fontsize=9)
     axes.set_xticks(range(10))
     axes.set_yticks(range(10))
-    axes.set_xlabel("read as", fontsize=11)
-    axes.set_ylabel("is", fontsize=11)
+    axes.set_xlabel("predicted", fontsize=11)
+    axes.set_ylabel("true", fontsize=11)
     axes.set_title(title, fontsize=12)
     ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500) if tick <= most]
     bar = figure.colorbar(image, ax=axes, shrink=0.8, ticks=ticks, format="{x:g}")
     bar.ax.minorticks_off()
-    bar.set_label("misread images", fontsize=11)
+    bar.set_label("misclassified images", fontsize=11)
     return figure
 
 
-def misread(images: Tensor, digits: Tensor, probabilities: Tensor, title: str) -> Figure:
-    """Draw the misread of (N, 1, 28, 28) images, the most confident first: truth and reading.
+def misclassified(images: Tensor, labels: Tensor, probabilities: Tensor, title: str) -> Figure:
+    """Draw the misclassified of (N, 1, 28, 28) images, the most confident first.
 
-    ``probabilities`` are (N, 10); the confidence is that of the digit read, in percent.
+    Above each stand its label and the prediction, with its probability in percent;
+    ``probabilities`` are (N, 10).
     """
-    confidence, read = probabilities.max(1)
-    wrong = (read != digits).nonzero()[:, 0]
+    confidence, predicted = probabilities.max(1)
+    wrong = (predicted != labels).nonzero()[:, 0]
     wrong = wrong[confidence[wrong].argsort(descending=True, stable=True)]
     figure = Figure(figsize=(9.0, 5.2), dpi=DPI)
     for place, index in enumerate(wrong[: ACROSS * DOWN].tolist()):
         axes = figure.add_subplot(DOWN, ACROSS, place + 1)
         axes.imshow(images[index, 0].numpy(), cmap="gray_r", vmin=0, vmax=255)
-        axes.set_title(
-            f"{digits[index]} as {read[index]}\n{100 * confidence[index]:.0f} %", fontsize=9
-        )
+        percent = 100 * confidence[index]
+        axes.set_title(f"{labels[index]} as {predicted[index]}\n{percent:.0f} %", fontsize=9)
         axes.set_axis_off()
-    shown = f"the {ACROSS * DOWN} most confident" if len(wrong) > ACROSS * DOWN else "all"
-    figure.suptitle(f"{title}: {shown} of {len(wrong):,} misread", fontsize=12)
+    part = f"the {ACROSS * DOWN} most confident" if len(wrong) > ACROSS * DOWN else "all"
+    figure.suptitle(f"{title}: {part} of {len(wrong):,} misclassified", fontsize=12)
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.84, hspace=0.55)
     return figure
 
 
 def filters(net: Network, title: str) -> Figure:
-    """Draw the weights that the first layer looks at an image with, of its first units."""
+    """Draw the weights of the first layer's first units, as squares where they can be."""
     name, weights = next(
         (name, weights.detach()) for name, weights in net.named_parameters() if weights.dim() > 1
     )
-    kernels = weights[:, 0] if weights.dim() == 4 else weights.view(-1, 28, 28)
+    kernels = weights[:, 0] if weights.dim() == 4 else weights.flatten(1)
+    if kernels.dim() == 2:
+        side = math.isqrt(kernels.shape[1])
+        kernels = kernels.view(len(kernels), side if side**2 == kernels.shape[1] else 1, -1)
     shown = kernels[:UNITS].float().numpy(force=True)
     reach = float(abs(shown).max())
     across = min(ACROSS, len(shown))
@@ -93,46 +97,51 @@ def filters(net: Network, title: str) -> Figure:
     return figure
 
 
-def layers(net: Network, image: Tensor) -> dict[str, Tensor]:
-    """Return what each layer hands on of one (1, 1, 28, 28) image, by name: maps or units.
+def activations(net: Network, images: Tensor) -> dict[str, Tensor]:
+    """(N, 1, 28, 28) raw pixels -> what each layer passes on, by name: (N, ...) maps or units.
 
-    That is what the next layer reads: behind the squashing, and in evaluation mode, in which
-    dropout passes everything on. The network is left as it was.
+    That is the input of the next layer: behind the squashing function, and in evaluation mode, in
+    which dropout changes nothing. The last are the scores. The network is left as it was.
     """
-    seen: list[tuple[str, Tensor, Tensor]] = []  # a layer's name, its input and its output
+    calls: list[tuple[str, Tensor, Tensor]] = []  # a layer's name, its input and its output
 
-    def note(name: str) -> Callable[..., None]:
-        def hook(_: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
-            seen.append((name, given[0], made))
+    def record(name: str) -> Callable[..., None]:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            calls.append((name, inputs[0], output))
 
         return hook
 
     training = net.training
     hooks = [
-        module.register_forward_hook(note(name))
+        module.register_forward_hook(record(name))
         for name, module in net.named_children()
         if not isinstance(module, PASSING)
     ]
     try:
         with torch.inference_mode():
-            scores = net.eval()(image)
+            scores = net.eval()(images)
     finally:
         net.train(training)
         for hook in hooks:
             hook.remove()
-    handed = [given for _, given, _ in seen[1:]] + [scores]
+    passed_on = [inputs for _, inputs, _ in calls[1:]] + [scores]
     return {
-        name: (passed.reshape(made.shape) if passed.numel() == made.numel() else passed)[0]
-        for (name, _, made), passed in zip(seen, handed, strict=True)
+        name: values.reshape(output.shape) if values.numel() == output.numel() else values
+        for (name, _, output), values in zip(calls, passed_on, strict=True)
     }
+
+
+def layers(net: Network, image: Tensor) -> dict[str, Tensor]:
+    """Return the `activations` of one (1, 1, 28, 28) image, without the dimension of images."""
+    return {name: values[0] for name, values in activations(net, image).items()}
 
 
 def feature_maps(net: Network, image: Tensor, title: str) -> Figure:
     """Draw a (1, 1, 28, 28) image on its way through the layers, each map by its own range."""
-    shown = layers(net, image)
-    figure = Figure(figsize=(10.5, 0.75 * len(shown) + 0.7), dpi=DPI)
-    grid = figure.subplots(len(shown), MAPS, squeeze=False)
-    for row, (name, values) in zip(grid, shown.items(), strict=True):
+    by_layer = layers(net, image)
+    figure = Figure(figsize=(10.5, 0.75 * len(by_layer) + 0.7), dpi=DPI)
+    grid = figure.subplots(len(by_layer), MAPS, squeeze=False)
+    for row, (name, values) in zip(grid, by_layer.items(), strict=True):
         for axes in row:
             axes.set_axis_off()
         maps = values.numel() > len(values)

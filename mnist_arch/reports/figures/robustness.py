@@ -1,4 +1,4 @@
-"""Pictures of robustness."""
+"""Figures of robustness."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,15 +6,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-import mnist_arch
 from mnist_arch.analysis.corruptions import Corruption
 from mnist_arch.analysis.robustness import Averaged
-from mnist_arch.reports.figures.style import COLORS, DPI, MARKERS, plain
+from mnist_arch.reports.figures.style import DPI, color, marker, plain
 
 TRAINED = {  # a column of panels each
-    "trained on digits as they are": lambda net: not net.augmented,
-    "on distorted digits, else the same": lambda net: net.augmented and net.recipe != "modern",
-    "by the modern recipe, distorted too": lambda net: net.augmented and net.recipe == "modern",
+    "trained without augmentation": lambda net: not net.augmentation,
+    "with augmentation, else the same": lambda net: net.augmentation and net.recipe != "modern",
+    "modern recipe, augmented": lambda net: net.augmentation and net.recipe == "modern",
 }
 
 
@@ -23,16 +22,18 @@ def corruption_panels(
 ) -> Figure:
     """Draw accuracy (percent) against strength: a row of panels for each corruption.
 
-    Networks are told apart by colour and marker, how they were trained by the column.
+    Colour and marker tell the networks, the column how they were trained.
     """
     figure = Figure(figsize=(9, 1.2 + 1.45 * len(corruptions)), dpi=DPI, layout="constrained")
     panels = figure.subplots(
         len(corruptions), len(TRAINED), sharex="row", sharey=True, squeeze=False
     )
+    names = list(dict.fromkeys(each.architecture for each in tested))
     for row, (name, corruption) in zip(panels, corruptions.items(), strict=True):
         for axes, belongs in zip(row, TRAINED.values(), strict=True):
             for each in filter(belongs, tested):
-                axes.add_line(_line(each.architecture, each.accuracies.get(name, {})))
+                place = names.index(each.architecture)
+                axes.add_line(_line(each.architecture, place, each.accuracies.get(name, {})))
             axes.autoscale_view()
             axes.set_ylim(0, 103)
             axes.set_yticks([0, 50, 100])
@@ -43,9 +44,8 @@ def corruption_panels(
         axes.set_title(column, fontsize=11)
     figure.supylabel("test accuracy, percent", fontsize=11)
     figure.suptitle(title, fontsize=12)
-    shown = {each.architecture for each in tested}
     figure.legend(
-        handles=[_line(name, {}) for name in mnist_arch.architectures() if name in shown],
+        handles=[_line(name, place, {}) for place, name in enumerate(names)],
         loc="outside lower center",
         ncols=4,
         fontsize=10,
@@ -55,14 +55,13 @@ def corruption_panels(
     return figure
 
 
-def _line(architecture: str, points: Mapping[float, float]) -> Line2D:
-    place = mnist_arch.architectures().index(architecture)
+def _line(label: str, place: int, points: Mapping[float, float]) -> Line2D:
     return Line2D(
         [*points],
         [*points.values()],
-        label=architecture,
-        color=COLORS[place],
-        marker=MARKERS[place],
+        label=label,
+        color=color(place),
+        marker=marker(place),
         linewidth=1.4,
         markersize=4,
     )

@@ -12,10 +12,22 @@ from mnist_arch.files import whole
 
 DPI = 100
 
-# Told apart by the colour-blind too (Okabe and Ito 2008), and by their lines in grey.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#8C6D1F")
-MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
-LINES = ("-", "--", "-.", ":", "-", "--", "-.", ":")
+# Distinct for the colour-blind, too: Okabe and Ito 2008, then four of Paul Tol's muted colours.
+COLORS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9", "#8C6D1F"),
+    *("#882255", "#44AA99", "#332288", "#999933"),
+)
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*", "<", ">", "h")
+LINES = ("-", "--", "-.", ":")
+
+
+def color(number: int) -> str:
+    """Return the colour of a curve by its number; with its marker, the first 132 all differ."""
+    return COLORS[number % len(COLORS)]
+
+
+def marker(number: int) -> str:
+    return MARKERS[number % len(MARKERS)]
 
 
 def plain(axes: Axes, title: str, across: str, up: str) -> None:
@@ -39,7 +51,7 @@ def curves_digest(figure: Figure) -> str:
 
 
 def write_png(figure: Figure, path: Path) -> None:
-    """Write a figure, whole or not at all, with the digest of its curves.
+    """Write a figure atomically, with the digest of its curves.
 
     What other versions of Matplotlib draw differs in pixels, but not in that.
     """

@@ -1,22 +1,30 @@
-"""Pictures of training."""
+"""Figures of training."""
 
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mnist_arch.reports.figures.style import COLORS, DPI, LINES, plain
+from mnist_arch.reports.figures.style import DPI, LINES, color, plain
 
 
 def training_curves(curves: Mapping[str, Sequence[Sequence[float]]], title: str) -> Figure:
-    """Draw errors (percent) by pass on a logarithmic axis; each key names some runs' curves."""
+    """Draw errors (percent) by epoch on a logarithmic axis; each key names some runs' curves."""
     figure = Figure(figsize=(7.2, 4.4), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    for (name, runs), color, line in zip(curves.items(), COLORS, LINES, strict=False):
+    for place, (name, runs) in enumerate(curves.items()):
+        line = LINES[place % len(LINES)]
         for number, run in enumerate(runs):
-            passes = range(1, len(run) + 1)
             label = name if number == 0 else None
-            axes.plot(passes, run, line, color=color, label=label, linewidth=1.6, markersize=4)
+            axes.plot(
+                range(1, len(run) + 1),
+                run,
+                line,
+                color=color(place),
+                label=label,
+                linewidth=1.6,
+                markersize=4,
+            )
     axes.set_yscale("log")
     ticks = [0.2, 0.5, 1, 2, 5, 10, 20, 50]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -24,6 +32,6 @@ def training_curves(curves: Mapping[str, Sequence[Sequence[float]]], title: str)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     values = [value for runs in curves.values() for run in runs for value in run if value > 0]
     axes.set_ylim(min(values) / 1.3, max(values) * 1.3)
-    plain(axes, title, "passes over the training digits", "errors, percent")
+    plain(axes, title, "epoch", "errors, percent")
     axes.legend(frameon=False, fontsize=10)
     return figure

@@ -1,0 +1,288 @@
+"""Every file in conf/ composes, and what it composes to can be built; words that are no settings
+are named."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.utils import get_object, instantiate
+
+import mnist_arch
+from mnist_arch.data.augment import RandomAffine
+from mnist_arch.errors import UserError
+from mnist_arch.runs import assemble
+from mnist_arch.runs.config import compose
+from mnist_arch.training.classifier import Classifier, PatternByPattern
+from mnist_arch.training.curvature import diagonal, random_signs
+from mnist_arch.training.optimizers import SDLM
+
+FOLDER = Path(__file__).parents[2] / "conf"
+MODELS = mnist_arch.architectures()
+GROUPS = sorted(FOLDER.glob("*/**/*.yaml"))
+
+
+def test_with_no_word_lenet5_trains_by_its_own_recipe() -> None:
+    config = compose([])
+    assert (config.model.name, config.data.name, config.seed) == ("lenet5", "mnist", 0)
+    assert config.recipe == compose(["model=lenet5", "recipe=lenet5"]).recipe
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_recipe_is_the_models_own_unless_another_is_named(name: str) -> None:
+    own = compose([f"model={name}"])
+    assert own.model.name == name
+    assert own.recipe == compose(["model=dense", f"recipe={name}"]).recipe
+    assert own.recipe.name == name
+
+
+@pytest.mark.parametrize("path", GROUPS, ids=lambda path: f"{path.parent.name}={path.stem}")
+def test_every_choice_composes(path: Path) -> None:
+    group = path.parent.relative_to(FOLDER).as_posix()
+    if (group, path.stem) == ("launcher", "joblib"):
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    assert compose([f"{group}={path.stem}"]).recipe.max_epochs >= 1
+
+
+def test_the_paper_of_1998_trains_with_five_global_rates_by_single_patterns() -> None:
+    """Section III-B: 0.0005 for two passes, 0.0002 for three, 0.0001 for three, 0.00005 for four
+    and 0.00001 thereafter; mu 0.02; h measured on 500 patterns before each of 20 passes."""
+    recipe = compose(["model=lenet5_1998"]).recipe
+    assert (recipe.max_epochs, recipe.batch_size) == (20, 1)
+    weight = torch.nn.Parameter(torch.zeros(1))
+    optimizer = instantiate(recipe.optimizer, [weight])
+    schedule = instantiate(recipe.schedule, optimizer)
+    (group,) = optimizer.param_groups
+    assert (group["mu"], optimizer.patterns) == (0.02, 500)
+    rates = []
+    for _ in range(20):
+        rates.append(group["lr"])
+        optimizer.step()
+        schedule.step()
+    assert rates == [5e-4] * 2 + [2e-4] * 3 + [1e-4] * 3 + [5e-5] * 4 + [1e-5] * 8
+
+
+def test_the_distortions_of_1998_come_beside_its_60_000_digits() -> None:
+    """Fig. 6's 0.8 %: 540,000 distorted images and the 60,000; else the paper's own training."""
+    config, own = compose(["experiment=distorted_1998"]), compose(["model=lenet5_1998"])
+    assert config.data.size == 600_000
+    assert config.recipe.augmentation is not None
+    config.recipe.augmentation, config.data.size = None, None
+    assert (config.recipe, config.data, config.model) == (own.recipe, own.data, own.model)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_distorted_changes_nothing_but_the_augmentation(model: str) -> None:
+    distorted, own = (
+        compose([f"model={model}", "experiment=distorted"]),
+        compose([f"model={model}"]),
+    )
+    own.recipe.augmentation = compose(["model=augmented_cnn"]).recipe.augmentation
+    assert distorted.recipe == own.recipe
+    assert distorted.settings.items() - own.settings.items() == {
+        ("label", "distorted"),
+        ("experiment", "distorted"),
+    }
+
+
+def test_a_recipe_may_give_other_starting_weights() -> None:
+    """F6 has 120 inputs: 2.4 / 120 as printed, 2.4 / sqrt(120) by the recipe."""
+    printed = assemble.network(compose(["model=lenet5_1998", "recipe.initialization=null"]))
+    chosen = assemble.network(compose(["model=lenet5_1998"]))
+    for net, bound in ((printed, 2.4 / 120), (chosen, 2.4 / 120**0.5)):
+        assert 0.99 * bound < net.f6.weight.abs().max() <= bound
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("recipe/*.yaml")))
+@pytest.mark.parametrize("model", ["mlp", "lenet5_1998"])
+def test_every_recipe_trains_a_step(name: str, model: str) -> None:
+    config = compose([f"model={model}", f"recipe={name}"])
+    net = assemble.network(config)
+    classifier = assemble.classifier(config, net)
+    assert type(classifier) is (PatternByPattern if config.recipe.batch_size == 1 else Classifier)
+    optimizer = classifier.optimizer(assemble.parameter_groups(net, config.recipe.l2))
+    images = torch.randint(0, 256, (4, 1, 28, 28), dtype=torch.uint8)
+    augmentation = assemble.data_module(config).augmentation
+    shown = augmentation(images, torch.Generator()) if augmentation else images
+    before = [parameter.detach().clone() for parameter in net.parameters()]
+    net.head.loss(net(shown), torch.arange(4)).backward()
+    if isinstance(optimizer, SDLM):
+        signs = random_signs(net, shown, torch.Generator())
+        optimizer.set_curvature(diagonal(net, shown, torch.arange(4), signs))
+    optimizer.step()
+    assert not all(p.equal(q) for p, q in zip(net.parameters(), before, strict=True))
+
+
+# Epochs, batch size, optimiser, rate, l2, validation share: as the sources state them.
+STATED = {
+    "dense": (5, 32, "KerasAdam", 1e-3, 0, 0),
+    "mlp": (5, 32, "KerasAdam", 1e-3, 0, 0),
+    "dropout_cnn": (10, 32, "KerasAdam", 1e-3, 0, 0),
+    "lenet5": (20, None, None, None, None, 0),
+    "tanh_cnn": (5, 50, "SGD", 3e-3, 0.04, 0),
+    "regularized_cnn": (None, None, None, None, 0, 0.2),
+    "augmented_cnn": (None, 64, "KerasAdam", 1e-3, 0, 0.1),
+}
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_recipe_is_what_its_source_states(name: str) -> None:
+    recipe = compose([f"model={name}"]).recipe
+    ours = (
+        recipe.max_epochs,
+        recipe.batch_size,
+        recipe.optimizer["_target_"].rpartition(".")[2],
+        recipe.optimizer["lr"],
+        recipe.l2,
+        recipe.validation,
+    )
+    for stated, value in zip(STATED[name], ours, strict=True):
+        assert stated is None or stated == value
+
+
+def test_augmented_cnn_decays_by_0_95_an_epoch_and_distorts_by_ten() -> None:
+    recipe = compose(["model=augmented_cnn"]).recipe
+    assert recipe.schedule == {
+        "_target_": "torch.optim.lr_scheduler.ExponentialLR",
+        "gamma": 0.95,
+    }
+    assert recipe.augmentation is not None
+    strengths = {key: recipe.augmentation[key] for key in ("rotation", "zoom", "shift")}
+    assert strengths == {"rotation": 10, "zoom": 0.1, "shift": 0.1}
+
+
+def test_no_number_has_two_homes() -> None:
+    """What a setting gives an augmentation, the class has no default for, and the reverse."""
+    for path in FOLDER.glob("recipe/augmentation/*.yaml"):
+        settings = compose([f"recipe/augmentation={path.stem}"]).recipe.augmentation
+        if settings:
+            parameters = inspect.signature(get_object(settings["_target_"])).parameters
+            required = {key for key, each in parameters.items() if each.default is each.empty}
+            assert settings.keys() - {"_target_"} == required
+
+
+MISTYPED = [
+    ("recipe.optimizer._target_=torch.optim.Adm", "no 'torch.optim.Adm' in torch.optim; did you"),
+    ("recipe.optimizer._target_=torhc.optim.Adam", "no 'torhc.optim.Adam'"),
+    ("recipe.optimizer._target_=Adam", "recipe.optimizer._target_: no 'Adam'"),
+    ("+recipe.optimizer.lrr=1", "no setting 'recipe.optimizer.lrr'; did you mean lr?"),
+    ("~recipe.optimizer._target_", "recipe.optimizer: needs a _target_"),
+    ("recipe.optimizer.lr=-1", "recipe.optimizer: Invalid learning rate: -1"),
+    ("recipe.schedule.T_max=0", "recipe.schedule: "),
+]
+
+
+@pytest.mark.parametrize(("word", "message"), MISTYPED, ids=[word for word, _ in MISTYPED])
+def test_a_part_that_cannot_be_built_is_named(word: str, message: str) -> None:
+    config = compose([word])
+    with pytest.raises(UserError) as error:
+        assemble.classifier(config, assemble.network(config))
+    assert str(error.value).startswith(message)
+
+
+def test_an_impossible_augmentation_is_one_line() -> None:
+    config = compose(["model=augmented_cnn", "recipe.augmentation.zoom=1.5"])
+    with pytest.raises(UserError) as error:
+        assemble.data_module(config)
+    assert str(error.value) == "recipe.augmentation: zoom=1.5: must be 0 or more and below 1"
+
+
+# What a user can say with words alone.
+
+
+def test_another_optimizer_comes_with_its_own_arguments_and_none_of_the_old_ones() -> None:
+    config = compose(["recipe/optimizer=adamw", "recipe.optimizer.lr=5e-4"])
+    (optimizer,), _ = assemble.classifier(config, assemble.network(config)).configure_optimizers()
+    assert type(optimizer) is torch.optim.AdamW
+    assert optimizer.defaults["lr"] == 5e-4
+    assert "momentum" not in optimizer.defaults
+    kernels, vectors = optimizer.param_groups
+    # AdamW's own weight decay, in place of the recipe's l2.
+    assert (kernels["weight_decay"], vectors["weight_decay"], config.recipe.l2) == (0.01, 0, 0)
+
+
+def test_schedule_and_augmentation_can_be_left_out_or_exchanged() -> None:
+    assert compose(["recipe/schedule=none"]).recipe.schedule is None
+    assert compose(["recipe.schedule=null"]).recipe.schedule is None
+    without = compose(["model=augmented_cnn", "recipe/augmentation=none"])
+    assert assemble.data_module(without).augmentation is None
+    other = assemble.data_module(compose(["model=dense", "recipe/augmentation=affine"]))
+    assert isinstance(other.augmentation, RandomAffine)
+
+
+def test_loggers_go_beside_or_instead_of_each_other(tmp_path: Path) -> None:
+    for word, kinds in (
+        ("logger=csv", ["CSVLogger"]),
+        ("logger=[tensorboard,csv]", ["TensorBoardLogger", "CSVLogger"]),
+        ("logger=none", []),
+    ):
+        loggers = assemble.loggers(compose([word]), tmp_path)
+        assert [type(logger).__name__ for logger in loggers] == kinds
+        assert all(Path(logger.save_dir or "") == tmp_path for logger in loggers)
+
+
+def test_any_argument_of_lightnings_trainer_can_be_given(tmp_path: Path) -> None:
+    words = ["trainer.gradient_clip_val=0.5", "+trainer.limit_train_batches=3"]
+    trainer = assemble.trainer(compose(words), tmp_path, [], validate=False)
+    assert (trainer.gradient_clip_val, trainer.limit_train_batches) == (0.5, 3)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("+trainer.fast_dev_rum=true", "no setting 'trainer.fast_dev_rum'; did you mean fast_dev"),
+        ("+trainer.max_epochs=3", "trainer.max_epochs: set recipe.max_epochs"),
+        ("trainer.devices=2", "trainer.devices=2: a run uses one device"),
+        ("trainer.gradient_clip_val=-x", "trainer: "),
+        ("+logger.other._target_=no.such.Logger", "logger.other._target_: no 'no.such.Logger'"),
+        (
+            "callbacks=early_stopping",
+            "callbacks.early_stopping.monitor=validation/errors: nothing",
+        ),
+    ],
+)
+def test_a_trainer_that_cannot_be_built_is_one_line(
+    tmp_path: Path, word: str, message: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        assemble.trainer(compose([word]), tmp_path, [], validate=False)
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+
+
+def test_an_experiment_file_wins_over_every_group(tmp_path: Path) -> None:
+    """One key of each, in a folder that the user names."""
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment/mine.yaml").write_text(
+        """\
+# @package _global_
+defaults:
+  - override /model: mlp
+  - override /recipe/optimizer: sgd
+  - override /logger: csv
+  - override /callbacks: early_stopping
+seed: 7
+figures: false
+test: false
+label: mine
+trainer:
+  precision: bf16-mixed
+recipe:
+  max_epochs: 3
+  validation: 0.1
+data:
+  size: 1000
+callbacks:
+  early_stopping:
+    patience: 1
+"""
+    )
+    config = compose(["experiment=mine", f"hydra.searchpath=[file://{tmp_path}]"])
+    assert (config.seed, config.figures, config.test, config.label) == (7, False, False, "mine")
+    assert (config.model.name, config.recipe.name) == ("mlp", "mlp")
+    assert (config.recipe.max_epochs, config.recipe.validation) == (3, 0.1)
+    assert config.recipe.optimizer["_target_"] == "torch.optim.SGD"
+    assert config.trainer["precision"] == "bf16-mixed"
+    assert config.data.size == 1000
+    assert [*config.logger] == ["csv"]
+    assert config.callbacks["early_stopping"]["patience"] == 1

@@ -1,0 +1,159 @@
+"""`mnist_arch.train`, as a program calls it, on 5,000 real digits."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import mnist_arch
+from mnist_arch.data import sources
+from mnist_arch.errors import UserError
+from mnist_arch.runs import train
+from mnist_arch.runs.config import compose
+from mnist_arch.runs.metrics import METRICS
+
+QUICK = ["data=mnist_5k", "recipe.max_epochs=2", "figures=false", "trainer.threads=1"]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+class Epochs(pl.Callback):
+    def __init__(self, break_after: int = 0) -> None:
+        self.break_after, self.seen = break_after, []
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        self.seen.append(trainer.current_epoch)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        if self.break_after and trainer.current_epoch == self.break_after:
+            raise RuntimeError("broken off")
+
+
+def test_the_example_of_its_docstring() -> None:
+    run = mnist_arch.train("lenet5", seed=1, overrides=["recipe.max_epochs=3", *QUICK[::2]])
+    assert run.folder == Path("runs/lenet5-mnist_5k-max_epochs=3-seed1")
+    errors = run.record.score("test", "errors")
+    test = sources.load("mnist_5k", Path("unused")).test
+    predicted = run.network()(test.images).argmax(1)
+    assert int((predicted != test.labels).sum()) == errors
+    assert run.predictions().predicted.equal(predicted)
+    assert mnist_arch.load(run.folder)(test.images).argmax(1).equal(predicted)
+    assert run.record.provenance.command.endswith(
+        "experiments.run model=lenet5 seed=1 recipe.max_epochs=3 data=mnist_5k figures=false"
+    )
+    assert [*run.record.scores["test"]] == [*METRICS]
+
+
+def test_callbacks_follow_the_training_and_are_no_part_of_the_run() -> None:
+    epochs = Epochs()
+    run = mnist_arch.train("dense", overrides=QUICK, callbacks=[epochs])
+    assert epochs.seen == [0, 1]
+    assert run.record.variant == {"recipe.max_epochs": 2}
+    assert "callbacks" not in " ".join(run.record.config)
+
+
+def test_what_is_impossible_is_refused_before_anything_is_left(tmp_path: Path) -> None:
+    for words, message in (
+        (["recipe.max_epoch=3"], "no setting 'recipe.max_epoch'"),
+        (["recipe.keep=best"], "recipe.keep=best: nothing is held out"),
+        (["+trainer.fast_dev_run=true"], "trainer.fast_dev_run"),
+        (["trainer.accelerator=mps"], "trainer.accelerator=mps: there is none here"),
+        (["data.size=99999"], "data.size=99999: there are 4000 images"),
+    ):
+        own = ["data=mnist_5k"] if words != ["recipe.keep=best"] else [f"data.root={tmp_path}"]
+        if words == ["recipe.keep=best"]:
+            from tests.data.test_sources import contents, write
+
+            write(tmp_path / "own", contents())
+            own = ["data=idx", f"data.root={tmp_path / 'own'}"]
+        with pytest.raises(UserError) as error:
+            mnist_arch.train("mlp", overrides=[*own, *words])
+        assert str(error.value).startswith(message)
+        assert not Path("runs").exists()
+
+
+def test_a_rehearsal_runs_and_leaves_nothing(tmp_path: Path) -> None:
+    train.rehearse(compose(["model=mlp", *QUICK, "+trainer.fast_dev_run=true"]))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_gradients_are_clipped_to_the_norm_that_is_said() -> None:
+    """One step of plain gradient descent moves all weights together by at most rate x norm."""
+    words = ["recipe/optimizer=sgd", "recipe.optimizer.lr=0.5", "recipe.batch_size=4000"]
+    words += ["recipe.max_epochs=1", "trainer.gradient_clip_val=1e-3", *QUICK[::2]]
+    run = mnist_arch.train("mlp", overrides=words)
+    before = train.assemble.network(compose(["model=mlp"])).state_dict()
+    moved = [(value - before[key]).flatten() for key, value in run.network().state_dict().items()]
+    assert torch.cat(moved).norm().item() == pytest.approx(0.5e-3, rel=1e-3)
+
+
+def test_csv_holds_every_epoch_once_though_the_run_was_resumed() -> None:
+    words = ["logger=csv", *QUICK, "recipe.max_epochs=3"]
+    with pytest.raises(RuntimeError, match="broken off"):
+        mnist_arch.train("mlp", overrides=words, callbacks=[Epochs(break_after=2)])
+    run = mnist_arch.train("mlp", overrides=words)
+    assert [each["epochs"] for each in run.record.interrupted] == [2]
+    with (run.folder / "metrics.csv").open() as file:
+        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    losses = {int(row["step"]): float(row["train/loss"]) for row in rows if row["train/loss"]}
+    assert [losses[step] for step in (1, 2, 3)] == pytest.approx(run.record.history["train/loss"])
+    assert len([row for row in rows if row["train/loss"]]) == 3
+    (final,) = [row for row in rows if row["test/accuracy"]]
+    for name in METRICS:
+        assert float(final[f"test/{name}"]) == pytest.approx(run.record.score("test", name))
+    assert not list(run.folder.glob("events*"))
+
+
+def test_early_stopping_ends_a_run_and_a_resumed_one_where_it_would_have_ended() -> None:
+    """A rate of zero never improves: one epoch sets the best, and two of patience follow."""
+    words = ["callbacks=early_stopping", "callbacks.early_stopping.patience=2", *QUICK]
+    words += ["recipe/optimizer=sgd", "recipe.optimizer.lr=0", "recipe.max_epochs=9"]
+    run = mnist_arch.train("dense", overrides=words)
+    assert (run.record.epochs, len(run.record.history["train/loss"])) == (3, 3)
+    assert run.record.config["recipe.max_epochs"] == 9
+    (run.folder / "record.json").unlink()  # killed after the last epoch, before the record
+    again = mnist_arch.train("dense", overrides=words)
+    assert again.folder == run.folder
+    assert again.record.history == run.record.history
+    assert again.record.interrupted == [
+        {"epochs": 3, "commit": run.record.provenance.commit},
+    ]
+
+
+def test_a_run_is_resumed_with_the_same_data_only() -> None:
+    with pytest.raises(RuntimeError, match="broken off"):
+        mnist_arch.train("mlp", overrides=QUICK, callbacks=[Epochs(break_after=1)])
+    path = Path("runs/mlp-mnist_5k-max_epochs=2-seed0/checkpoints/last.ckpt")
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["mnist_arch"]["split_digest"] = "of other images"
+    torch.save(checkpoint, path)
+    with pytest.raises(UserError, match="cannot be resumed, because the data have changed"):
+        mnist_arch.train("mlp", overrides=QUICK)
+
+
+def test_training_by_single_patterns_leaves_onednn_as_it_was() -> None:
+    words = ["recipe.batch_size=1", "data.size=20", "recipe.max_epochs=1", *QUICK[::2]]
+    mnist_arch.train("dense", overrides=words)
+    assert torch.backends.mkldnn.enabled
+
+
+def test_no_logger_is_no_log_and_all_else_is_there() -> None:
+    run = mnist_arch.train("dense", overrides=["logger=none", *QUICK])
+    names = {path.name for path in run.folder.iterdir()}
+    assert names == {"record.json", "config.yaml", "checkpoints", "predictions.npz"}
+
+
+def test_tensorboard_has_every_metric_of_the_test() -> None:
+    run = mnist_arch.train("dense", overrides=["logger=[tensorboard,csv]", *QUICK])
+    events = EventAccumulator(str(run.folder)).Reload()
+    for name in METRICS:
+        (event,) = events.Scalars(f"test/{name}")
+        assert (event.step, event.value) == (2, pytest.approx(run.record.score("test", name)))
+    assert (run.folder / "metrics.csv").exists()
