@@ -7,14 +7,13 @@ Training errors are counted while the network learns, as in fig. 5 of the LeNet-
 errors come from runs that keep images for validation.
 """
 
-import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 import mnist_arch
-from experiments.command import run_command
+from experiments.command import Parser, run_command
 from mnist_arch.analysis.groups import Group, groups
 from mnist_arch.analysis.judgements import is_other_way
 from mnist_arch.errors import UserError, suggestion
@@ -25,8 +24,7 @@ from mnist_arch.runs.records import read_all
 
 
 def main() -> None:
-    """Read the records of one network, and draw them."""
-    parser = argparse.ArgumentParser(prog="experiments.curves", description=__doc__.split("\n")[0])
+    parser = Parser(__file__, __doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path("results"), help="of records")
     parser.add_argument("--model", default="lenet5_1998", help="a network")
     parser.add_argument("--out", type=target, default="docs/lenet5_1998.png", metavar="PNG")

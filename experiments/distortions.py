@@ -7,14 +7,13 @@ Each row shows one distortion, its strength drawn anew for each digit. The stren
 augmented_cnn's recipe and of conf/recipe/augmentation/paper_1998.yaml.
 """
 
-import argparse
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from hydra.utils import instantiate
 
-from experiments.command import run_command
+from experiments.command import Parser, run_command
 from mnist_arch.data import sources
 from mnist_arch.data.augment import ElasticAffine, PlanarAffine, RandomAffine
 from mnist_arch.data.batches import Augmentation
@@ -32,10 +31,7 @@ Affine = TypeVar("Affine", RandomAffine, PlanarAffine)
 
 
 def main() -> None:
-    """Distort the first training image of each digit in every way, and write the figure."""
-    parser = argparse.ArgumentParser(
-        prog="experiments.distortions", description=__doc__.split("\n")[0]
-    )
+    parser = Parser(__file__, __doc__)
     parser.add_argument("--data", default="mnist", metavar="NAME", help="mnist, mnist_5k, ...")
     parser.add_argument("--root", type=Path, default=sources.default_root(), help="of the data")
     parser.add_argument("--out", type=target, default="docs/distortions.png", metavar="PNG")

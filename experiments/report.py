@@ -9,10 +9,9 @@
 page that says where the claims are published.
 """
 
-import argparse
 from pathlib import Path
 
-from experiments.command import run_command
+from experiments.command import Parser, run_command
 from mnist_arch.analysis import judgements
 from mnist_arch.analysis.ensembles import Ensemble
 from mnist_arch.analysis.groups import groups
@@ -48,8 +47,7 @@ def tables(folder: Path) -> dict[str, Table]:
 
 
 def main() -> None:
-    """Print the tables, or write them into pages."""
-    parser = argparse.ArgumentParser(prog="experiments.report", description=__doc__.split("\n")[0])
+    parser = Parser(__file__, __doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=Path("results"), help="of records")
     parser.add_argument(
         "--write", type=Path, nargs="+", metavar="PAGE", default=[], help="pages with markers"

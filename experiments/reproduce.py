@@ -10,7 +10,6 @@ repeated, one that was interrupted is resumed; the records go to results/, from 
 made.
 """
 
-import argparse
 import itertools
 import shlex
 import subprocess
@@ -22,7 +21,7 @@ from statistics import mean
 
 import mnist_arch
 from experiments import sweeps
-from experiments.command import run_command
+from experiments.command import Parser, run_command
 from mnist_arch import files
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.runs.config import Config, compose
@@ -46,10 +45,7 @@ PAGES = (
 
 
 def main() -> None:
-    """Measure, unless only the pages are wanted, and write them."""
-    parser = argparse.ArgumentParser(
-        prog="experiments.reproduce", description=__doc__.split("\n")[0]
-    )
+    parser = Parser(__file__, __doc__)
     parser.add_argument("settings", nargs="*", help="of every run, as for experiments.run")
     parser.add_argument("--models", default=",".join(mnist_arch.architectures()), help="networks")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N - 1")

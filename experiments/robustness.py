@@ -8,12 +8,11 @@ Testing leaves one record for each run in results/robustness. What is recorded i
 and a test that was interrupted is resumed after its last finished corruption.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.command import run_command
+from experiments.command import Parser, run_command
 from mnist_arch import files
 from mnist_arch.data import sources
 from mnist_arch.errors import UserError
@@ -25,10 +24,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Test runs, draw what the records hold, and draw the corruptions."""
-    parser = argparse.ArgumentParser(
-        prog="experiments.robustness", description=__doc__.split("\n")[0]
-    )
+    parser = Parser(__file__, __doc__)
     parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
     parser.add_argument("--again", action="store_true", help="test what is recorded, too")
     parser.add_argument("--from-records", action="store_true", help="write figures and claims.md")

@@ -7,19 +7,15 @@ A run draws its own figures at its end, and a sweep writes its means; this is fo
 none, because they were made with figures=false, or one by one.
 """
 
-import argparse
 from pathlib import Path
 
-from experiments.command import run_command
+from experiments.command import Parser, run_command
 from mnist_arch.data import sources
 from mnist_arch.errors import UserError
 
 
 def main() -> None:
-    """Draw what is not drawn yet, and write the means."""
-    parser = argparse.ArgumentParser(
-        prog="experiments.tensorboard", description=__doc__.split("\n")[0]
-    )
+    parser = Parser(__file__, __doc__)
     parser.add_argument("runs", nargs="?", type=Path, default=Path("runs"), help="folder of runs")
     parser.add_argument(
         "--root", type=Path, help="of the data, if it is not where the runs had it"

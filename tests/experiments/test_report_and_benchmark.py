@@ -79,8 +79,8 @@ def test_ensemble_prints_each_member_and_writes_a_record(command: Command, tmp_p
     run(tmp_path / "b", "mlp", [[5.0, 0.0, 0.0], [0.0, 9.9, 0.0], [0.0, 0.0, 5.0]])
     done = command("experiments.ensemble", "a", "b", "--out", "both.json")
     assert done.returncode == 0, done.stderr
-    assert [line.split()[-1] for line in done.stdout.splitlines()[:2]] == ["a", "b"]
-    assert "all 2 of them: 100.00 %" in done.stdout
+    rows = [line.split()[:3] for line in done.stdout.splitlines()[1:]]
+    assert rows == [["a", "1", "66.67"], ["b", "0", "100.00"], ["all", "together", "0"]]
     ensemble = read_as(Ensemble, tmp_path / "both.json")
     assert ensemble.provenance.command == "python -m experiments.ensemble a b --out both.json"
 
