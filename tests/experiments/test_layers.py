@@ -40,7 +40,8 @@ def test_it_draws_the_image_that_is_asked_for(
     finished_run(tmp_path / "run", "lenet5", data="mnist_5k")
     done = command("experiments.layers", "run", "--image", "3", "--out", "some.png")
     assert (done.returncode, done.stdout) == (0, "some.png\n"), done.stderr
-    assert Image.open(tmp_path / "some.png").size == (1200, 250)
+    with Image.open(tmp_path / "some.png") as picture:
+        assert picture.size == (1200, 250)
     done = command("experiments.layers", "run", "--image", "500")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert done.stderr.startswith("error: --image 500: there are 500 test images")
