@@ -426,7 +426,7 @@ function progress({ epoch, epochs, folder }) {
   if (folder) return "trained";
   if (epochs === null) return "loading";
   if (epoch === epochs) return "testing";
-  return `epoch ${epoch} of ${epochs}, ${Math.round((100 * epoch) / epochs)} %`;
+  return `${epoch} of ${epochs} epochs`;
 }
 
 function step(each) {
