@@ -4,6 +4,7 @@ The source folder is the project's root, so links between README.md and docs/ wo
 they do in the repository. A new page docs/NAME.md is listed by itself; FIRST gives it a place.
 """
 
+import ast
 import shutil
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from sphinx.application import Sphinx
 
 import mnist_arch
 
-PACKAGE = Path(mnist_arch.__file__).parent
 DOCS = Path(__file__).parent
+PACKAGE = Path(mnist_arch.__file__).parent
 REFERENCE = DOCS / "reference"  # written by each build
 ROOMS = ["models", "data", "training", "runs", "inference", "analysis"]  # that users import from
 
@@ -55,6 +56,7 @@ highlight_language = "none"  # of blocks that name no language
 default_role = "literal"  # `name` in a docstring
 napoleon_use_ivar = True  # attributes are described where they are listed
 autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False  # those of torch and Lightning are theirs
 autodoc_preserve_defaults = True
 add_module_names = False
 toc_object_entries_show_parents = "hide"
@@ -68,10 +70,19 @@ html_copy_source = html_show_copyright = html_show_sphinx = False
 
 
 def setup(app: Sphinx) -> None:
+    app.connect("config-inited", import_types)
     app.connect("config-inited", write_reference)
     app.connect("source-read", add_navigation)
     app.connect("doctree-read", unlink_folders)
     app.connect("build-finished", add_index)
+
+
+def import_types(*_: object) -> None:
+    """Import what the facade imports for type checkers only, so that its signatures have links."""
+    for statement in ast.parse(Path(mnist_arch.__file__).read_text()).body:
+        if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING":
+            block = ast.Module(statement.body, type_ignores=[])
+            exec(compile(block, mnist_arch.__file__, "exec"), vars(mnist_arch))
 
 
 def write_reference(*_: object) -> None:

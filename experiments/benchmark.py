@@ -23,7 +23,7 @@ import mnist_arch
 from experiments.command import Parser, run_command
 from mnist_arch.data import idx
 from mnist_arch.data.batches import Batches
-from mnist_arch.data.sources import FILES
+from mnist_arch.data.idx import FILES
 from mnist_arch.data.splits import Split
 from mnist_arch.reports.table import Column, Table
 from mnist_arch.runs import assemble

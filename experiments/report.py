@@ -33,10 +33,12 @@ def tables(folder: Path) -> dict[str, Table]:
         raise UserError(f"{folder}: no records there; make one with experiments.run")
     ensembles = [read_as(Ensemble, path) for path in sorted(folder.glob("ensembles/*.json"))]
     exported = [each for path in sorted(folder.glob("exports/*.json")) for each in card.read(path)]
+    own, modern = judgements.claims(runs), judgements.modern(runs)
     return {
-        "claims": results.claims(judgements.claims(runs), "docs/sources.md"),  # of the README
+        "networks": results.networks(own, modern),
+        "claims": results.claims(own, "sources.md"),
         "tried": results.claims(judgements.tried(runs), "sources.md"),
-        "modern": results.modern(judgements.modern(runs)),
+        "modern": results.modern(modern),
         "choices": results.results(groups(read_all(folder / "search"))),
         "ensembles": results.ensembles(ensembles),
         "results": results.results(runs),

@@ -2,7 +2,7 @@
 
 Hydra splits `experiments.run -m` into jobs and hands them to its launcher, which does them in this
 process or in others. So what became of a job is left as a file in the sweep's folder,
-runs/sweeps/DATE, from which the end of the sweep is told: any launcher will do.
+runs/sweeps/DATE, from which the end of the sweep reports: any launcher will do.
 """
 
 import atexit
@@ -131,11 +131,11 @@ def end(folder: Path) -> bool:
     The table is kept in the folder, as table.md and table.csv.
     """
     outcomes = _outcomes(folder)
-    found = {outcome["run"]: Path(outcome["run"]) for outcome in outcomes if outcome["run"]}
+    runs = {outcome["run"]: Path(outcome["run"]) for outcome in outcomes if outcome["run"]}
     missing = [outcome for outcome in outcomes if not outcome["run"]]
     try:
-        if found:
-            _show(list(found.values()), folder)
+        if runs:
+            _show([*runs.values()], folder)
     finally:
         if missing:
             lines = [f"\n{len(missing)} of {len(outcomes)} jobs are not finished:"]

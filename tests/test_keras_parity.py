@@ -21,9 +21,9 @@ from mnist_arch.data.splits import Split
 from mnist_arch.models.heads import Head, KerasSigmoid, Softmax
 from mnist_arch.models.layers import BatchNorm
 from mnist_arch.runs import assemble
+from mnist_arch.runs.config import compose
 from mnist_arch.training.classifier import Classifier
 from mnist_arch.training.optimizers import parameter_groups
-from tests.runs.test_conf import composed
 from tests.training.test_classifier import digits, trainer
 
 with tempfile.TemporaryDirectory() as home, pytest.MonkeyPatch.context() as environment:
@@ -144,7 +144,7 @@ def keras_net(name: str) -> keras.Sequential:
 
 def both(name: str) -> tuple[Classifier, keras.Sequential]:
     """Our net, under its own recipe, and Keras's with the same weights."""
-    config = composed(f"model={name}")
+    config = compose([f"model={name}"])
     ours, model = assemble.classifier(config, assemble.network(config).double()), keras_net(name)
     vectors = [parameter for parameter in ours.net.parameters() if parameter.ndim == 1]
     for vector in [*vectors, *moving_statistics(ours.net)]:
@@ -304,7 +304,7 @@ def test_an_epoch_of_ten_steps_is_an_epoch_of_keras_fit(name: str) -> None:
 
 
 def test_augmented_cnn_slows_down_as_keras_scheduler_says() -> None:
-    config = composed("model=dense", "recipe=augmented_cnn")
+    config = compose(["model=dense", "recipe=augmented_cnn"])
     ours, split = assemble.classifier(config, assemble.network(config)), shuffled(8)
     trainer(20).fit(ours, Batches(split, 8))
     schedule = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3 * 0.95**epoch)

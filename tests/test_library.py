@@ -1,4 +1,4 @@
-"""The house: its public surface, and who may import whom."""
+"""The project: its public surface, and which package may import which."""
 
 import ast
 import subprocess
@@ -14,8 +14,8 @@ from mnist_arch import files
 from mnist_arch.errors import UserError, suggestion
 
 PACKAGE = Path(mnist_arch.__file__).parent
-# Data flows one way; each room may use those before it.
-ROOMS = ["errors", "files", "randomness", "data", "models", "training", "runs", "inference"]
+# Each may import itself and those before it.
+ROOMS = ["errors", "files", "randomness", "models", "data", "training", "runs", "inference"]
 ROOMS += ["analysis", "reports", "page"]
 
 
@@ -39,6 +39,25 @@ def test_nothing_imports_upwards(room: str) -> None:
     assert files
     for path in files:
         assert imports(path) <= set(ROOMS[: ROOMS.index(room) + 1]), path
+
+
+def uses_facade(source: str) -> bool:
+    """Whether code imports `mnist_arch` itself, or anything from it that is no module."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import) and any(each.name == "mnist_arch" for each in node.names):
+            return True
+        if isinstance(node, ast.ImportFrom) and (node.level or node.module == "mnist_arch"):
+            return not {each.name for each in node.names} <= set(ROOMS)
+    return False
+
+
+def test_nothing_inside_the_package_imports_the_facade() -> None:
+    for seen in ("import mnist_arch", "from mnist_arch import build, files", "from . import x"):
+        assert uses_facade(f"def late():\n    {seen}")
+    assert not uses_facade("from mnist_arch import files\nimport mnist_arch.errors")
+    for path in PACKAGE.rglob("*.py"):
+        if path.name != "__main__.py":  # that is a user
+            assert not uses_facade(path.read_text()), path
 
 
 def test_every_room_has_its_place_in_the_order() -> None:

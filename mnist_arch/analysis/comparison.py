@@ -64,11 +64,6 @@ class Run:
     predictions: Predictions | None
 
     @property
-    def errors(self) -> int:
-        """Misclassified test images."""
-        return int(self.record.scores["test"]["errors"])
-
-    @property
     def accuracy(self) -> float:
         """Percent of the test images."""
         return self.record.scores["test"]["accuracy"]
@@ -76,7 +71,8 @@ class Run:
     @property
     def interval(self) -> tuple[float, float]:
         """Wilson's interval of the accuracy over other images, percent."""
-        low, high = wilson(self.errors, self.record.images["test"])
+        errors = int(self.record.scores["test"]["errors"])
+        low, high = wilson(errors, self.record.images["test"])
         return 100 * (1 - high), 100 * (1 - low)
 
     @property

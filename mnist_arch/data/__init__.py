@@ -1,1 +1,1 @@
-"""MNIST: where it comes from, how it is split, batched and distorted."""
+"""MNIST: where it comes from, how it is split, batched and augmented."""

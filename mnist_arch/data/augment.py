@@ -1,6 +1,6 @@
-"""Distortions of whole batches, each image by its own draw.
+"""Augmentation of whole batches, each image by its own draw.
 
-Each is a function of images, (N, 1, 28, 28) pixel levels, uint8 or float, and of a generator on
+Each is a function of images, (N, 1, 28, 28) pixel values, uint8 or float, and of a generator on
 the CPU. It returns float images of the same shape; what came from outside is background, 0. All
 draws are made on the CPU, all arithmetic on images where the images are. However much is combined,
 an image is interpolated once, bilinearly, so it is not blurred twice.
@@ -41,7 +41,7 @@ class RandomAffine:
         _check(self, rotation=math.inf, zoom=1, shift=1)
 
     def __call__(self, images: Tensor, draws: torch.Generator) -> Tensor:
-        """(N, 1, 28, 28) pixel levels -> the same as float."""
+        """(N, 1, 28, 28) pixel values -> the same as float."""
         return sampled(images, self.matrices(len(images), draws))
 
     def matrices(self, count: int, draws: torch.Generator) -> Tensor:
@@ -85,7 +85,7 @@ class PlanarAffine:
         _check(self, translation=28, scaling=infinity, squeezing=infinity, shearing=infinity)
 
     def __call__(self, images: Tensor, draws: torch.Generator) -> Tensor:
-        """(N, 1, 28, 28) pixel levels -> the same as float."""
+        """(N, 1, 28, 28) pixel values -> the same as float."""
         return sampled(images, self.matrices(len(images), draws))
 
     def matrices(self, count: int, draws: torch.Generator) -> Tensor:
@@ -112,7 +112,7 @@ class ElasticAffine(RandomAffine):
     paper looks at fields normalised to a norm of 1 to explain sigma; here, as it is commonly read,
     the Gaussian's weights sum to 1 and the field is not normalised again. Either displacement then
     has a root mean square of about ``alpha / (6.14 sigma)`` pixels: 1.39 at the paper's 34 and 4.
-    The noise goes on beyond the image, so that the borders are displaced as much as the middle.
+    The noise continues beyond the image, so that the borders are displaced as much as the middle.
 
     Attributes:
         alpha: Strength of the displacement, pixels; 34 in the paper.
@@ -130,7 +130,7 @@ class ElasticAffine(RandomAffine):
             raise ValueError(f"sigma={self.sigma}: must be above 0 and at most {2 * HALF}")
 
     def __call__(self, images: Tensor, draws: torch.Generator) -> Tensor:
-        """(N, 1, 28, 28) pixel levels -> the same as float."""
+        """(N, 1, 28, 28) pixel values -> the same as float."""
         matrices = self.matrices(len(images), draws)
         return sampled(images, matrices, self.displacements(len(images), draws, images.device))
 
@@ -139,17 +139,17 @@ class ElasticAffine(RandomAffine):
     ) -> Tensor:
         """Draw (count, 28, 28, 2) displacements, (x, y) in pixels of the image."""
         reach = math.ceil(3 * self.sigma)
-        # Eight levels of noise from each draw, 256 levels in all: float draws take ten times as
-        # long, and most of the distortion's time.
+        # Eight bytes of noise from each draw, 256 values each: float draws take ten times as
+        # long, and most of the augmentation's time.
         words = torch.randint(-(2**63), 2**63 - 1, (count, (HALF + reach) ** 2), generator=draws)
-        levels = words.view(torch.int8).to(device, non_blocking=True).float()
-        levels = levels.view(count, 2, 2 * (HALF + reach), -1)  # -128 to 127
+        noise = words.view(torch.int8).to(device, non_blocking=True).float()
+        noise = noise.view(count, 2, 2 * (HALF + reach), -1)  # -128 to 127
         # As two matrix products the convolution is ten times as fast as by conv2d.
         middles = torch.arange(2 * HALF, device=device)[:, None] + reach
         offsets = torch.arange(2 * (HALF + reach), device=device) - middles
         weights = torch.exp(-((offsets / self.sigma) ** 2) / 2) * (offsets.abs() <= reach)
         weights = weights / weights.sum(dim=1, keepdim=True)
-        smooth = weights @ levels @ weights.T + 0.5
+        smooth = weights @ noise @ weights.T + 0.5
         return (self.alpha / 128 * smooth).movedim(1, -1)
 
 
@@ -171,10 +171,10 @@ def _uniform(rows: int, count: int, draws: torch.Generator) -> Tensor:
     return torch.rand(rows, count, generator=draws, dtype=torch.float64) * 2 - 1
 
 
-def _check(distortion: object, **limits: float) -> None:
+def _check(augmentation: object, **limits: float) -> None:
     """Refuse a strength that is not a number from 0 to below its limit."""
     for name, limit in limits.items():
-        value = getattr(distortion, name)
+        value = getattr(augmentation, name)
         if not 0 <= value < limit:
             valid = "finite, 0 or more" if limit == math.inf else f"0 or more and below {limit}"
             raise ValueError(f"{name}={value}: must be {valid}")

@@ -27,13 +27,13 @@ class Shuffle:
 
 
 class Batches:
-    """Iterates over ((B, 1, 28, 28) images, (B,) digits); the last, short batch is kept.
+    """Iterates over ((B, 1, 28, 28) images, (B,) labels); the last, short batch is kept.
 
-    With a ``sampler`` the images come in its order, each distorted by ``augmentation`` if given;
-    without, as they are and in file order. With a ``size`` beyond their number each image comes
-    once as it is, and for the rest of the pass in distorted copies, as often as the others. Order
-    and distortions are drawn on the CPU, so they do not depend on the device that the split lies
-    on.
+    With a ``sampler`` the images come in its order, each augmented if there is an
+    ``augmentation``; without, as they are and in file order. With a ``size`` beyond their number
+    each image comes once as it is, and for the rest of the epoch in augmented copies, as often as
+    the others. Order and augmentation are drawn on the CPU, so that they do not depend on the
+    device of the split.
     """
 
     batch_sampler = None  # Lightning asks for it where there is a sampler
@@ -54,31 +54,31 @@ class Batches:
         return -(-self.size // self.batch_size)
 
     def sample(self, count: int, draws: torch.Generator) -> Split:
-        """Draw at most ``count`` different images, distorted as those of the batches are."""
-        images, digits = self.split
-        chosen = torch.randperm(len(digits), generator=draws)[:count].to(digits.device)
+        """Draw at most ``count`` distinct images, augmented like training batches."""
+        images, labels = self.split
+        chosen = torch.randperm(len(labels), generator=draws)[:count].to(labels.device)
         drawn = images[chosen]
         return Split(
-            self.augmentation(drawn, draws) if self.augmentation else drawn, digits[chosen]
+            self.augmentation(drawn, draws) if self.augmentation else drawn, labels[chosen]
         )
 
     def __iter__(self) -> Iterator[Split]:
-        images, digits = self.split
+        images, labels = self.split
         if self.sampler is None:
-            yield from map(Split, images.split(self.batch_size), digits.split(self.batch_size))
+            yield from map(Split, images.split(self.batch_size), labels.split(self.batch_size))
             return
         draws = generator(self.sampler.seed, "augmentation", self.sampler.epoch)
-        order = self.sampler.order(self.size).to(digits.device)
+        order = self.sampler.order(self.size).to(labels.device)
         for batch in order.split(self.batch_size):
-            drawn = batch % len(digits)
+            drawn = batch % len(labels)
             chosen = images[drawn]
             if self.augmentation:
-                distorted = self.augmentation(chosen, draws)
-                copies = (batch >= len(digits))[:, None, None, None]
-                chosen = torch.where(copies, distorted, chosen) if self.grown else distorted
-            yield Split(chosen, digits[drawn])
+                augmented = self.augmentation(chosen, draws)
+                copies = (batch >= len(labels))[:, None, None, None]
+                chosen = torch.where(copies, augmented, chosen) if self.grown else augmented
+            yield Split(chosen, labels[drawn])
 
     @property
     def grown(self) -> bool:
-        """Whether there are distorted copies beside the images as they are."""
+        """Whether there are augmented copies beside the images as they are."""
         return self.size > len(self.split.labels)

@@ -14,19 +14,19 @@ EVALUATION_BATCH = 1000  # images; any number gives the same scores, this one is
 
 
 class MNISTDataModule(pl.LightningDataModule):
-    """Raw uint8 images (N, 1, 28, 28) and int64 digits (N,), in three splits.
+    """Raw uint8 images (N, 1, 28, 28) and int64 labels (N,), in three splits.
 
     Args:
         name: ``mnist``, ``mnist_5k``, ``fashion_mnist``, or ``idx`` for files of your own.
-        root: Where the files are or shall be; by default the cache that all runs share.
+        root: Where the files are or will be put; by default the cache that all runs share.
         batch_size: Images of one training step.
-        validation: Share of the training set that is held out, stratified, 0 for none. A data
+        validation: Share of the training set held out, stratified, 0 for none. A data
             set that comes with a validation split (``mnist_5k``) keeps its own.
-        size: Images of one pass, None for all that are not held out. Fewer are a stratified part
-            of them; more are all of them as they are, and distorted copies for the rest.
-        split_seed: Draws the images that are held out, and those that are left out.
-        seed: Draws the order and the distortions of each epoch.
-        augmentation: Distorts the training images, each time one is drawn.
+        size: Images of one epoch, None for the whole training split. If smaller, a stratified
+            subset of it; if larger, all of it as it is, and augmented copies for the rest.
+        split_seed: Draws the validation split, and the subset.
+        seed: Draws the order and the augmentation of each epoch.
+        augmentation: Changes the training images, each time one is drawn.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class MNISTDataModule(pl.LightningDataModule):
         if self.size and self.size > count and self.augmentation is None:
             raise UserError(
                 f"data.size={self.size}: there are {count} images; "
-                "more need recipe.augmentation for distorted copies"
+                "more need recipe.augmentation for augmented copies"
             )
         if self.size and self.size < count:
             kept, _ = stratified(self.train.labels, 1 - self.size / count, self.split_seed)

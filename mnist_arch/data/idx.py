@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 
 from mnist_arch.errors import UserError
 
+FILES = (  # images and labels of the training set, then of the test set
+    ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+)
 UNSIGNED_BYTE = 8
 CHUNK = 1 << 20
 

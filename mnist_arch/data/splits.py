@@ -1,4 +1,4 @@
-"""Which images are trained on, and which are held out."""
+"""Which images are for training, and which for validation."""
 
 import hashlib
 from typing import NamedTuple
@@ -16,28 +16,28 @@ class Split(NamedTuple):
     labels: Tensor  # (N,) int64, 0 to 9
 
 
-def stratified(digits: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Divide the indices of (N,) digits into those kept and those held out, both ascending.
+def stratified(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Divide the indices of (N,) labels into the rest and those held out, both ascending.
 
-    ``round(share * N)`` are held out: of each digit its share, drawn at random from ``seed``;
-    where that is no whole number, the digits with the largest remainders give one more.
+    ``round(share * N)`` are held out: of each class its share, drawn at random from ``seed``;
+    where that is no whole number, the classes with the largest remainders give one more.
     """
-    counts = torch.bincount(digits)
+    counts = torch.bincount(labels)
     shares = counts * share
     quota = shares.floor().long()
-    extra = round(share * len(digits)) - int(quota.sum())
+    extra = round(share * len(labels)) - int(quota.sum())
     quota[(shares - quota).argsort(descending=True, stable=True)[:extra]] += 1
 
     draws = generator(seed, "split")
-    held_out = torch.zeros(len(digits), dtype=torch.bool)
-    for digit, number in enumerate(quota.tolist()):
-        where = (digits == digit).nonzero().flatten()
+    held_out = torch.zeros(len(labels), dtype=torch.bool)
+    for label, number in enumerate(quota.tolist()):
+        where = (labels == label).nonzero().flatten()
         held_out[where[torch.randperm(len(where), generator=draws)[:number]]] = True
     return (~held_out).nonzero().flatten(), held_out.nonzero().flatten()
 
 
 def digest(*splits: Split) -> str:
-    """Return the SHA-256 of the images and digits of the splits, in their order."""
+    """Return the SHA-256 of the images and labels of the splits, in their order."""
     sha256 = hashlib.sha256()
     for split in splits:
         sha256.update(split.images.numpy().tobytes())

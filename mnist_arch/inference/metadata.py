@@ -5,7 +5,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist_arch import __version__
 from mnist_arch.models import ARCHITECTURES
 from mnist_arch.models.heads import Head, KerasSigmoid, RadialBasis, Softmax
 from mnist_arch.runs import records
@@ -49,7 +48,7 @@ def metadata(run: Path) -> dict[str, str]:
         "seed": str(record.seed),
         "commit": record.provenance.commit or "unknown",
         "record_sha256": hashlib.sha256((run / "record.json").read_bytes()).hexdigest(),
-        "mnist_arch": __version__,
+        "mnist_arch": version("mnist_arch"),
         "torch": version("torch"),
         "images": "(N, 1, 28, 28) uint8: raw pixels, background 0 to ink 255",
         "scores": f"(N, 10) float32: {meaning.scores}; the greatest wins",

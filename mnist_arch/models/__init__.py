@@ -2,7 +2,7 @@
 
 A module of this package that is not one of SHARED defines one network: a subclass of `Network`.
 Adding a file adds a network; nothing lists them. Torch is imported when a network is first built,
-not when the names are read.
+not when the names are listed.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""One dense layer (soorya-2021): the baseline of all baselines."""
+"""One dense layer (soorya-2021): the baseline of all."""
 
 from torch import Tensor, nn
 
@@ -9,7 +9,7 @@ from mnist_arch.models.network import Network
 
 
 class Dense(Network):
-    """784 pixels -> 10 sigmoids; 7,850 parameters. Levels are pixel/255."""
+    """784 pixels -> 10 sigmoids; 7,850 parameters. Inputs are pixel/255."""
 
     title = "Dense"
     head = KerasSigmoid()

@@ -4,7 +4,7 @@ The layers are those of LeCun, Bottou, Bengio, Haffner: Gradient-Based Learning 
 Recognition, Proc. IEEE 86(11), 1998, section II-B, with parameter-free average pools for S2 and S4
 and a softmax for the RBF units; `lenet5_1998` has those as the paper has them.
 
-Assumed, the source being silent: tanh after C1, C3, C5 and F6, nothing after the pools; levels
+Assumed, the source being silent: tanh after C1, C3, C5 and F6, nothing after the pools; inputs
 pixel/255; Glorot-uniform kernels and zero biases.
 """
 
@@ -15,7 +15,7 @@ from mnist_arch.models.initialization import glorot_uniform
 from mnist_arch.models.layers import PartialConv2d, Pixels
 from mnist_arch.models.network import Network
 
-TABLE_I = (  # the S2 maps that each C3 map reads: 60 connections
+TABLE_I = (  # the S2 maps that each C3 map is connected to: 60 pairs
     *((0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5)),
     *((0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5)),
     *((0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5)),

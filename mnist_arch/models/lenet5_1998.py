@@ -42,7 +42,7 @@ def digit_codes() -> Tensor:
 class LeNet5Original(Network):
     """LeNet-5 with trained subsampling, scaled tanh and RBF units; 60,000 parameters.
 
-    The scores are minus the penalties of the RBF units. Levels: background -0.1, ink 1.175
+    The scores are minus the penalties of the RBF units. Inputs: background -0.1, ink 1.175
     (section II-B).
     """
 

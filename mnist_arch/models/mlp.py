@@ -9,7 +9,7 @@ from mnist_arch.models.network import Network
 
 
 class MLP(Network):
-    """784 pixels -> 100 ReLU -> 10 sigmoids; 79,510 parameters. Levels are pixel/255."""
+    """784 pixels -> 100 ReLU -> 10 sigmoids; 79,510 parameters. Inputs are pixel/255."""
 
     title = "MLP"
     head = KerasSigmoid()

@@ -11,7 +11,7 @@ from mnist_arch.models.network import Network
 class TanhCNN(Network):
     """Four convolutions, two 4x4 pools of stride 1, 30 tanh units; 32,020 parameters.
 
-    The levels are the raw 0 to 255: the source's code does not scale them.
+    Inputs are the raw 0 to 255: the source's code does not scale them.
     """
 
     title = "Tanh CNN"

@@ -1,16 +1,16 @@
-"""The page's server: pictures come in, what the networks read in them goes out.
+"""The page's server: a picture comes in, the answers of the networks go out.
 
-It keeps no picture, logs none, and answers a mistake with one line, {"error": ...}. Pages of other
-sites cannot use it: their Origin is refused, and so is, of a server on the loopback, a Host that
-is not the loopback's (a name of theirs that was bound to it).
+It stores no picture, logs none, and answers a mistake with one line, {"error": ...}. Pages of
+other sites cannot use it: it refuses their Origin and, on the loopback interface, any Host but the
+loopback's, such as a name of theirs that resolves to it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -23,10 +23,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mnist_arch.errors import UserError
-from mnist_arch.page.nets import Net, found, load_nets, maps, read
+from mnist_arch.page.nets import Net, classify, find_signs, load_nets, maps
+from mnist_arch.page.training import Training
 
 MOST_BYTES = 10_000_000  # of one picture
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+DESCRIPTION = ("title", "architecture", "seed", "accuracy", "meaning")  # of a net
 FILES = {"/": "page.html", "/page.css": "page.css", "/page.js": "page.js"}
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none';"
@@ -39,181 +41,131 @@ HEADERS = {
 }
 
 
-@dataclass(frozen=True)
-class Step:
-    """How far a training has come.
-
-    Attributes:
-        net: Which network.
-        epoch: Whole epochs done.
-        epochs: Of how many; None as long as that is not known.
-        run: The folder of the finished run; None before it is finished.
-    """
-
-    net: str
-    epoch: int = 0
-    epochs: int | None = None
-    run: Path | None = None
-
-
-Train = Callable[[], AsyncIterator[Step]]
-
-
 class Page:
-    """The nets that read, and the training that may be offered while there are none."""
+    """The nets that classify, and the training offered as long as there are none."""
 
-    def __init__(self, nets: Sequence[Net], train: Train | None) -> None:
-        self.nets, self.train = list(nets), train
-        self.steps: dict[str, Step] = {}
-        self.error: str | None = None
-        self.training: asyncio.Task[None] | None = None
-        self.turn = asyncio.Lock()  # one picture at a time; who waits holds nobody up
+    def __init__(self, nets: Sequence[Net], training: Training | None) -> None:
+        self.nets, self.training = list(nets), training
+        self.one_at_a_time = asyncio.Lock()  # pictures; other requests need not wait
 
-    def state(self) -> dict[str, Any]:
-        """Return the nets, and how the training stands."""
-        return {
-            "nets": [
-                {"title": net.title, "about": net.about, "meaning": net.meaning}
-                for net in self.nets
-            ],
-            "most_bytes": MOST_BYTES,
-            "training": {
-                "offered": self.train is not None and not self.nets,
-                "running": self.training is not None and not self.training.done(),
-                "error": self.error,
-                "steps": [
-                    {"net": step.net, "epoch": step.epoch, "epochs": step.epochs}
-                    | {"finished": step.run is not None}
-                    for step in self.steps.values()
-                ],
-            },
-        }
+    async def state(self, _: Request) -> Response:
+        """Describe the nets and the progress of training."""
+        training = self.training
+        if training:
+            training.update()
+            if not self.nets and len(training.folders) == len(training.jobs):
+                self.nets = await asyncio.to_thread(load_nets, map(Path, training.folders))
+        return JSONResponse(
+            {
+                "nets": [{key: getattr(net, key) for key in DESCRIPTION} for net in self.nets],
+                "most_bytes": MOST_BYTES,
+                "training": {
+                    "offered": bool(training and not self.nets),
+                    "running": bool(training and training.running),
+                    "error": training and training.error,
+                    "steps": [asdict(step) for step in training.steps.values()]
+                    if training
+                    else [],
+                },
+            }
+        )
 
-    def begin(self) -> None:
-        """Begin the training, unless it has begun."""
-        if self.train is None or self.nets:
-            raise HTTPException(409, "there are trained nets; nothing is trained here")
-        if self.training is None or self.training.done():
-            self.steps, self.error = {}, None
-            self.training = asyncio.create_task(self._train(self.train))
+    async def train(self, request: Request) -> Response:
+        """Start training, unless it is under way."""
+        if self.training is None or self.nets:
+            raise HTTPException(409, "there are trained networks; nothing is trained here")
+        self.training.start()
+        return await self.state(request)
 
-    async def _train(self, train: Train) -> None:
-        runs = []
-        try:
-            async for step in train():
-                self.steps[step.net] = step
-                if step.run:
-                    runs.append(step.run)
-            self.nets = await asyncio.to_thread(load_nets, runs)
-        except UserError as error:
-            self.error = str(error)
+    async def classify(self, request: Request) -> Response:
+        """Classify a picture with every net."""
+        picture, number = await _picture(request)
+        async with self.one_at_a_time:
+            answers = await asyncio.to_thread(classify, self.nets, picture, number=number)
+        return JSONResponse(answers)
 
-    async def end(self) -> None:
-        """End a training that is under way."""
-        if self.training:
-            self.training.cancel()
-            await asyncio.gather(self.training, return_exceptions=True)
+    async def maps(self, request: Request) -> Response:
+        """Return one net's feature maps of one sign in a picture."""
+        picture, number = await _picture(request)
+        async with self.one_at_a_time:
+            signs, _ = await asyncio.to_thread(find_signs, picture, number=number)
+            try:
+                net = self.nets[request.path_params["net"]]
+                sign = signs[request.path_params["sign"]]
+            except IndexError:
+                raise HTTPException(
+                    404, "no such network, or no such sign in the picture"
+                ) from None
+            return JSONResponse(await asyncio.to_thread(maps, net, sign))
 
 
 def application(
-    nets: Sequence[Net], train: Train | None = None, *, loopback: bool = True
+    nets: Sequence[Net], training: Training | None = None, *, loopback: bool = True
 ) -> Starlette:
-    """Make the server of some nets; ``train`` is offered where there are none.
+    """Make the server of some nets; ``training`` is offered as long as there are none.
 
-    ``loopback`` says that it is reached from this machine only.
+    ``loopback`` says that only this machine can reach it.
     """
-    page = Page(nets, train)
-
-    async def state(_: Request) -> Response:
-        return JSONResponse(page.state())
-
-    async def begin(_: Request) -> Response:
-        page.begin()
-        return JSONResponse(page.state())
-
-    async def answer(request: Request) -> Response:
-        picture = await body(request)
-        number = request.query_params.get("number") == "1"
-        async with page.turn:
-            return JSONResponse(await asyncio.to_thread(read, page.nets, picture, number=number))
-
-    async def feature_maps(request: Request) -> Response:
-        net, sign = (_index(request, name) for name in ("net", "sign"))
-        picture = await body(request)
-        number = request.query_params.get("number") == "1"
-        async with page.turn:
-            signs, _ = await asyncio.to_thread(found, picture, number=number)
-            if net >= len(page.nets) or sign >= len(signs):
-                raise HTTPException(404, "no such net, or no such sign in the picture")
-            return JSONResponse(await asyncio.to_thread(maps, page.nets[net], signs[sign]))
+    page = Page(nets, training)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         yield
-        await page.end()
+        if training:
+            training.stop()
 
     return Starlette(
         routes=[
-            *(Route(path, _file(name)) for path, name in FILES.items()),
-            Route("/state", state),
-            Route("/train", begin, methods=["POST"]),
-            Route("/read", answer, methods=["POST"]),
-            Route("/maps", feature_maps, methods=["POST"]),
+            *(Route(path, partial(_file, name)) for path, name in FILES.items()),
+            Route("/state", page.state),
+            Route("/train", page.train, methods=["POST"]),
+            Route("/classify", page.classify, methods=["POST"]),
+            Route("/maps/{net:int}/{sign:int}", page.maps, methods=["POST"]),
         ],
         middleware=[Middleware(Guard, loopback=loopback)],
         exception_handlers={
-            UserError: lambda _, error: _refused(400, str(error)),
-            HTTPException: lambda _, error: _refused(error.status_code, error.detail),
+            UserError: lambda _, error: _error(400, str(error)),
+            HTTPException: lambda _, error: _error(error.status_code, error.detail),
             ClientDisconnect: lambda *_: Response(status_code=400),
-            Exception: lambda *_: _refused(500, "the server failed; its terminal says why"),
+            Exception: lambda *_: _error(500, "the server failed; its terminal says why"),
         },
         lifespan=lifespan,
     )
 
 
-async def body(request: Request) -> bytes:
-    """Receive a picture; of what is too large no more is read than tells so.
+async def _picture(request: Request) -> tuple[bytes, bool]:
+    """Receive a picture, and whether it shows a number; stop reading at MOST_BYTES.
 
     Raises:
-        HTTPException: It is said to be no picture (415), or is larger than MOST_BYTES (413).
+        HTTPException: It is declared to be no picture (415), or is larger than MOST_BYTES (413).
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if not kind.startswith("image/") and kind != "application/octet-stream":
         raise HTTPException(415, f"no picture, but {kind[:50] or 'of no type'}")
-    received = bytearray()
+    content = bytearray()
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or int(declared) <= MOST_BYTES:
         async for part in request.stream():
-            received += part
-            if len(received) > MOST_BYTES:
+            content += part
+            if len(content) > MOST_BYTES:
                 break
         else:
-            return bytes(received)
+            return bytes(content), request.query_params.get("number") == "1"
     raise HTTPException(413, f"the picture is larger than {MOST_BYTES // 1_000_000} MB")
 
 
-def _index(request: Request, name: str) -> int:
-    value = request.query_params.get(name, "0")
-    if not (value.isascii() and value.isdecimal()) or len(value) > 4:
-        raise HTTPException(400, f"{name}: must be a number")
-    return int(value)
+async def _file(name: str, _: Request) -> Response:
+    return FileResponse(Path(__file__).with_name(name))
 
 
-def _file(name: str) -> Callable[[Request], Any]:
-    async def send(_: Request) -> Response:
-        return FileResponse(Path(__file__).with_name(name))
-
-    return send
-
-
-def _refused(status: int, why: str) -> Response:
-    # What is left of a body that was not read must not be taken for the next request.
+def _error(status: int, message: str) -> Response:
+    # The rest of a body that was not read must not be taken for the next request.
     headers = {"Connection": "close"} if status == 413 else {}
-    return JSONResponse({"error": why}, status, headers)
+    return JSONResponse({"error": message}, status, headers)
 
 
 class Guard:
-    """Refuses what a page of another site sends, and puts HEADERS on every answer."""
+    """Refuses requests from pages of other sites, and puts HEADERS on every answer."""
 
     def __init__(self, app: ASGIApp, loopback: bool) -> None:
         self.app, self.loopback = app, loopback
@@ -230,7 +182,7 @@ class Guard:
             await send(message)
 
         refusal = self.refusal(Headers(scope=scope))
-        app = _refused(403, refusal) if refusal else self.app
+        app = _error(403, refusal) if refusal else self.app
         await app(scope, receive, send_with_headers)
 
     def refusal(self, headers: Headers) -> str | None:

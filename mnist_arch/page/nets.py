@@ -1,42 +1,81 @@
-"""What trained networks read in one picture, side by side, as plain data for the page."""
+"""Trained networks side by side: what each answers to one picture, as plain data for the page."""
 
+import json
+import sys
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from mnist_arch.analysis.groups import Group, groups
+from mnist_arch.errors import UserError
 from mnist_arch.inference import pictures
 from mnist_arch.inference.metadata import MEANINGS
-from mnist_arch.inference.predictor import Answer, Predictor, from_checkpoint
+from mnist_arch.inference.predictor import Predictor, from_checkpoint
 from mnist_arch.inference.preprocess import BLANK, Prepared, prepare, prepare_each
+from mnist_arch.models import ARCHITECTURES
 from mnist_arch.models.heads import RadialBasis
 from mnist_arch.reports.figures.network import layers
+from mnist_arch.reports.templates import render
 from mnist_arch.runs import checkpoint, records
+from mnist_arch.runs.identity import identity
+from mnist_arch.runs.records import Record
 
+ANSWER = ("digit", "probability", "probabilities", "doubt")  # of an Answer, for the page
 BITMAP = (12, 7)  # what the 84 units of F6 draw in the network of 1998 (section II-B)
 
 
 @dataclass(frozen=True, eq=False)
 class Net:
-    """A trained network with the words that it is shown under.
+    """A trained network as the page presents it.
 
     Attributes:
-        title: Its name, no two nets' the same.
-        about: How it was trained, and how well it reads, in a line each.
+        title: Its name; no two nets on a page have the same.
+        architecture: A name of `mnist_arch.architectures`.
+        seed: Of its run; None where it is unknown.
+        accuracy: Of its run on the test images, in percent; None where it is unknown.
         meaning: What its ten probabilities are.
         predictor: The network.
     """
 
     title: str
-    about: list[str]
+    architecture: str
+    seed: int | None
+    accuracy: float | None
     meaning: str
     predictor: Predictor
+
+
+def first_seeds(runs: Path) -> list[Path]:
+    """Choose from the finished runs in a folder that classify digits: the first seed of each kind.
+
+    Standard error names the records that are not readable, and the runs that stand for several.
+    """
+    chosen: dict[str, tuple[Record, Path]] = {}
+    for path in sorted(runs.glob("*/record.json")):
+        try:
+            record = records.read(path)
+        except UserError as error:
+            sys.stderr.write(f"left out: {error}\n")
+            continue
+        known = record.architecture in ARCHITECTURES and record.data != "fashion_mnist"
+        if known and (path.parent / record.checkpoint).is_file():
+            # The same command typed twice leaves two equal runs.
+            chosen.setdefault(json.dumps(identity(record.config)), (record, path.parent))
+    folders = {id(record): folder for record, folder in chosen.values()}
+    firsts = []
+    for group in groups(record for record, _ in chosen.values()):
+        firsts.append(folders[id(group.first)])
+        if group.records[1:]:
+            sys.stderr.write(f"{firsts[-1]}: the first of {len(group.records)} seeds\n")
+    return firsts
 
 
 def load_nets(paths: Iterable[Path]) -> list[Net]:
@@ -46,33 +85,31 @@ def load_nets(paths: Iterable[Path]) -> list[Net]:
         UserError: One of them is no checkpoint of this library.
     """
     paths = list(paths)
-    nets = [_loaded(path) for path in paths]
-    many = Counter(net.title for net in nets)
+    nets = [_load(path) for path in paths]
+    counts = Counter(net.title for net in nets)
     return [
-        Net(f"{net.title} ({path.name})", net.about, net.meaning, net.predictor)
-        if many[net.title] > 1
-        else net
+        replace(net, title=f"{net.title} ({path.name})") if counts[net.title] > 1 else net
         for path, net in zip(paths, nets, strict=True)
     ]
 
 
-def _loaded(path: Path) -> Net:
+def _load(path: Path) -> Net:
     content = checkpoint.read(path)
-    card, predictor = content["mnist_arch"], from_checkpoint(content, path)
-    name, recipe = card["architecture"], card.get("recipe") or "unknown"
-    own, way = recipe == name, recipe.removeprefix(f"{name}_").replace("_", " ")
-    about = [f"{name}, seed {card.get('seed', 'unknown')}"]
-    if path.is_dir() and (accuracy := records.read(path).accuracy("test")) is not None:
-        about.append(f"{accuracy:.2f} % of test digits")
+    metadata, predictor = content["mnist_arch"], from_checkpoint(content, path)
+    architecture, record = metadata["architecture"], records.read(path) if path.is_dir() else None
+    recipe = metadata.get("recipe", architecture)
+    kind = Group([record]).title if record else "own" if recipe == architecture else recipe
     return Net(
-        title=predictor.net.title + ("" if own else f" ({way})"),
-        about=about,
+        title=predictor.net.title + ("" if kind == "own" else f" ({kind.removeprefix('own, ')})"),
+        architecture=architecture,
+        seed=metadata.get("seed"),
+        accuracy=record.score("test", "accuracy") if record else None,
         meaning=MEANINGS[type(predictor.net.head)].probabilities,
         predictor=predictor,
     )
 
 
-def found(picture: bytes, *, number: bool) -> tuple[list[Prepared], tuple[int, int]]:
+def find_signs(picture: bytes, *, number: bool) -> tuple[list[Prepared], tuple[int, int]]:
     """Find the signs in a picture file; returns them from left to right, and its (H, W).
 
     Without ``number`` the picture counts as one sign. A blank picture has none.
@@ -80,103 +117,78 @@ def found(picture: bytes, *, number: bool) -> tuple[list[Prepared], tuple[int, i
     Raises:
         UserError: It is no readable picture.
     """
-    levels = pictures.read(picture, "this file")
-    signs = prepare_each(levels) if number else [prepare(levels)]
-    height, width = levels.shape
+    pixels = pictures.read(picture, "this file")
+    signs = prepare_each(pixels) if number else [prepare(pixels)]
+    height, width = pixels.shape
     return [sign for sign in signs if BLANK not in sign.doubts], (height, width)
 
 
-def read(nets: Sequence[Net], picture: bytes, *, number: bool) -> dict[str, Any]:
-    """Read a picture file with every net.
+def classify(nets: Sequence[Net], picture: bytes, *, number: bool) -> dict[str, Any]:
+    """Classify the signs in a picture file with every net.
 
     Raises:
         UserError: It is no readable picture.
     """
-    signs, size = found(picture, number=number)
+    signs, size = find_signs(picture, number=number)
     answers = [net.predictor.answers(signs) for net in nets]
-    texts = ["".join(str(answer.digit) for answer in read) for read in answers]
+    texts = ["".join(str(answer.digit) for answer in row) for row in answers]
     leader = leading(texts)
     return {
-        "said": said([net.title for net in nets], texts, answers),
+        "summary": render(
+            "answers.txt.j2",
+            votes=votes([net.title for net in nets], texts) if signs else {},
+            leader=leader,
+            count=len(nets),
+            doubtful=sum(any(answer.doubt for answer in row) for row in answers),
+        ),
         "size": size,
         "signs": [{"image": _encoded(sign.image), "box": sign.box} for sign in signs],
         "nets": [
             {
                 "text": text,
-                "differs": leader is not None and text != leader,
-                "signs": [_signed(answer) for answer in read],
+                "differs": leader not in (None, text),
+                "signs": [{key: getattr(answer, key) for key in ANSWER} for answer in row],
             }
-            for text, read in zip(texts, answers, strict=True)
+            for text, row in zip(texts, answers, strict=True)
         ],
     }
 
 
+def votes(titles: Sequence[str], texts: Sequence[str]) -> dict[str, list[str]]:
+    """Return the nets behind each answer, the most frequent answer first."""
+    return {
+        text: [title for title, own in zip(titles, texts, strict=True) if own == text]
+        for text, _ in Counter(texts).most_common()
+    }
+
+
 def leading(texts: Sequence[str]) -> str | None:
-    """Return what more nets read than anything else; None if there is no such reading."""
+    """Return the answer that more nets give than any other; None if there is no such answer."""
     ranked = Counter(texts).most_common(2)
     if not ranked or (ranked[1:] and ranked[0][1] == ranked[1][1]):
         return None
     return ranked[0][0]
 
 
-def said(titles: Sequence[str], texts: Sequence[str], answers: Sequence[Sequence[Answer]]) -> str:
-    """Say in a sentence what is read, who disagrees, and how many doubt it.
-
-    ``texts`` are the nets' readings, ``answers`` those of each sign; empty for a blank picture.
-    """
-    if not any(texts):
-        return f"{BLANK.capitalize()}."
-    doubting = [any(answer.doubt for answer in read) for read in answers]
-    if len(titles) == 1:
-        chance = f" ({100 * answers[0][0].probability:.1f} %)" if len(answers[0]) == 1 else ""
-        doubts = list(dict.fromkeys(answer.doubt for answer in answers[0] if answer.doubt))
-        doubt = f", doubtful: {'; '.join(doubts)}" if doubts else ""
-        return f"{titles[0]} reads {texts[0]}{chance}{doubt}."
-    readers: dict[str, list[str]] = {}
-    for title, text in zip(titles, texts, strict=True):
-        readers.setdefault(text, []).append(title)
-    groups = sorted(readers.items(), key=lambda group: -len(group[1]))
-    parts = [f"{_listed(names)} read{'s' * (len(names) == 1)} {text}" for text, names in groups]
-    if len(groups) == 1:
-        parts[0] = f"{'Both' if len(titles) == 2 else f'All {len(titles)}'} nets read {texts[0]}"
-    elif leading(texts) is not None and len(groups[0][1]) > 2:
-        parts[0] = f"{len(groups[0][1])} of {len(titles)} nets read {groups[0][0]}"
-    if any(doubting):
-        count = sum(doubting)
-        who = "all" if count == len(titles) else str(count)
-        parts.append(f"{who} doubt{'s' * (count == 1)} it")
-    return "; ".join(parts) + "."
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
-
-
-def _signed(answer: Answer) -> dict[str, Any]:
-    names = ("digit", "probability", "probabilities", "doubt")
-    return {name: getattr(answer, name) for name in names}
-
-
 def maps(net: Net, sign: Prepared) -> list[dict[str, Any]]:
-    """Return what each layer of a net hands on of one sign, in the order of the layers.
+    """Return what each layer of a net passes on of one sign, in the order of the layers.
 
     For each its name, the shape of one map and how many there are, the least and the greatest
     value, and all values as bytes in Base64, 0 the least and 255 the greatest. Units are one map
     of one row; those of F6 that were made to draw a bitmap draw it.
     """
-    seen = layers(net.predictor.net, torch.from_numpy(sign.image)[None, None])
-    return [
-        _layer(name, values.float(), isinstance(net.predictor.net.head, RadialBasis))
-        for name, values in seen.items()
-    ]
+    network = net.predictor.net
+    by_layer = layers(network, torch.from_numpy(sign.image)[None, None])
+    bitmap = isinstance(network.head, RadialBasis)
+    return [_maps(name, values.float(), bitmap=bitmap) for name, values in by_layer.items()]
 
 
-def _layer(name: str, values: Tensor, draws: bool) -> dict[str, Any]:
+def _maps(name: str, values: Tensor, *, bitmap: bool) -> dict[str, Any]:
     shape = tuple(values.shape)
     if values.numel() == len(values):
-        values = values.reshape(1, *(BITMAP if name == "f6" and draws else (1, -1)))
+        values = values.reshape(1, *(BITMAP if name == "f6" and bitmap else (1, -1)))
     least, most = float(values.min()), float(values.max())
-    levels = (values - least) * (255 / max(most - least, 1e-9))
+    scaled = (values - least) * (255 / max(most - least, 1e-9))
     count, height, width = values.shape
     return {
         "name": name.upper() if len(name) == 2 else name,  # C1, S2, ...: as the paper has them
@@ -186,9 +198,9 @@ def _layer(name: str, values: Tensor, draws: bool) -> dict[str, Any]:
         "width": width,
         "least": least,
         "most": most,
-        "levels": _encoded(levels.round().to(torch.uint8).numpy()),
+        "pixels": _encoded(scaled.round().to(torch.uint8).numpy()),
     }
 
 
-def _encoded(levels: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
-    return b64encode(levels.tobytes()).decode()
+def _encoded(pixels: NDArray[np.uint8]) -> str:
+    return b64encode(pixels.tobytes()).decode()

@@ -1,22 +1,27 @@
-// What is written goes to the server as a picture; what its nets read in it is shown.
+// What is written goes to the server as a picture; the answers of its networks are shown.
 
-const SIDE = 28; // pixels of MNIST's images: the pad is that high, the stroke's width is said in it
-const WIDE = 2.5; // of a pad for several digits: its width, in heights
-const MARGIN = 2; // pixels of 28 around what is sent, so that ink never meets the rim
-const SCALE = 10; // pixels of the picture that is sent, for each of the 28
-const PAUSE = 150; // milliseconds after a stroke, before it is read
-const NOTHING = "Nothing written yet.";
-const POLL = 1000; // milliseconds between two looks at a training
+const SIDE = 28; // pixels of MNIST's images: the unit of the pad, which is that high, and of strokes
+const WIDE = 2.5; // width of the pad for several digits, in heights
+const MARGIN = 2; // units around the picture that is sent, so that no ink touches its rim
+const SCALE = 10; // pixels of the picture that is sent, for each unit
+const PAUSE = 150; // milliseconds between the end of a stroke and the question
+const NOTHING = "Nothing written.";
+const POLL = 1000; // milliseconds between two questions about the training
 
 const $ = (selector, inside = document) => inside.querySelector(selector);
+const element = (tag, properties, ...children) => {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+};
 const pad = $("#pad");
-const pen = { x: SIDE / 2, y: SIDE / 2, down: false, shown: false };
+const pen = { x: SIDE / 2, y: SIDE / 2, down: false, visible: false };
 const history = [{ strokes: [], picture: null }]; // what Undo goes back through
-let stroke = null; // the one being drawn: {width, points}, in pixels of 28
-let pointer = null; // that draws it
-let asked = 0; // number of the latest question: older answers are dropped
-let answer = null; // the latest
-let chosen = 0; // which sign's probabilities are shown
+let stroke = null; // the one being drawn: {width, points}, in units
+let pointer = null; // the one that draws it
+let latest = 0; // number of the latest question: answers to older ones are dropped
+let answer = null; // to it
+let chosen = 0; // the sign whose probabilities are shown
 let timer = null;
 let mostBytes = Infinity;
 
@@ -51,29 +56,25 @@ function paint() {
   const context = pad.getContext("2d");
   context.scale(pad.height / SIDE, pad.height / SIDE);
   draw(context, [...now().strokes, ...(stroke ? [stroke] : [])]);
-  if (pen.shown) {
+  for (const [gap, color] of [[0, pen.down ? "#fff" : "#000"], [0.2, "#666"]]) {
+    if (!pen.visible) break;
     context.beginPath();
-    context.arc(pen.x, pen.y, Math.max(0.5, strokeWidth() / 2), 0, 2 * Math.PI);
+    context.arc(pen.x, pen.y, Math.max(0.5, strokeWidth() / 2) + gap, 0, 2 * Math.PI);
     context.lineWidth = 0.15;
-    context.strokeStyle = pen.down ? "#fff" : "#000";
-    context.stroke();
-    context.beginPath();
-    context.arc(pen.x, pen.y, Math.max(0.5, strokeWidth() / 2) + 0.2, 0, 2 * Math.PI);
-    context.strokeStyle = "#666";
+    context.strokeStyle = color;
     context.stroke();
   }
-  $("#hint").hidden = !blank() || stroke !== null || pen.shown;
+  $("#hint").hidden = !blank() || stroke !== null || pen.visible;
   $("#undo").disabled = history.length < 2 && !stroke;
   $("#clear").disabled = blank() && !stroke;
 }
 
-function written() {
-  const canvas = document.createElement("canvas");
-  canvas.width = (width() + 2 * MARGIN) * SCALE;
-  canvas.height = (SIDE + 2 * MARGIN) * SCALE;
+function drawing() {
+  const [wide, high] = [width(), SIDE].map((side) => (side + 2 * MARGIN) * SCALE);
+  const canvas = element("canvas", { width: wide, height: high });
   const context = canvas.getContext("2d");
   context.fillStyle = "#fff";
-  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.fillRect(0, 0, wide, high);
   context.scale(SCALE, SCALE);
   context.translate(MARGIN, MARGIN);
   context.beginPath();
@@ -108,9 +109,9 @@ function changed() {
   paint();
   complain("");
   clearTimeout(timer);
-  asked++;
+  latest++;
   if (blank()) show(null);
-  else timer = setTimeout(read, PAUSE);
+  else timer = setTimeout(classify, PAUSE);
 }
 
 function undo() {
@@ -134,14 +135,14 @@ pad.addEventListener("pointerdown", (event) => {
   if (pointer !== null || event.button !== 0) return;
   pointer = event.pointerId;
   pad.setPointerCapture(pointer);
-  pen.shown = false;
+  pen.visible = false;
   end(); // of a stroke by keyboard
   begin(...place(event));
 });
 pad.addEventListener("pointermove", (event) => {
   if (event.pointerId !== pointer || !stroke) return;
-  const passed = event.getCoalescedEvents?.() ?? []; // only where the page is held secure
-  stroke.points.push(...(passed.length ? passed : [event]).map(place));
+  const events = event.getCoalescedEvents?.() ?? []; // in a secure context only
+  stroke.points.push(...(events.length ? events : [event]).map(place));
   paint();
 });
 for (const kind of ["pointerup", "pointercancel"]) {
@@ -159,11 +160,11 @@ pad.addEventListener("keydown", (event) => {
     const [x, y] = ARROWS[event.key].map((each) => each * (event.shiftKey ? 3 : 1));
     pen.x = Math.min(Math.max(pen.x + x, 0), width());
     pen.y = Math.min(Math.max(pen.y + y, 0), SIDE);
-    pen.shown = true;
+    pen.visible = true;
     if (pen.down) stroke.points.push([pen.x, pen.y]);
     paint();
   } else if (event.key === " ") {
-    pen.shown = true;
+    pen.visible = true;
     if (pen.down) end();
     else {
       pen.down = true;
@@ -173,11 +174,11 @@ pad.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 pad.addEventListener("focus", () => {
-  pen.shown = pad.matches(":focus-visible") && pointer === null;
+  pen.visible = pad.matches(":focus-visible") && pointer === null;
   paint();
 });
 pad.addEventListener("blur", () => {
-  pen.shown = false;
+  pen.visible = false;
   if (pen.down) end();
   paint();
 });
@@ -189,7 +190,7 @@ document.addEventListener("keydown", (event) => {
 });
 $("#undo").addEventListener("click", undo);
 $("#clear").addEventListener("click", clear);
-$("#stroke").addEventListener("input", sayStroke);
+$("#stroke").addEventListener("input", showStroke);
 $("#number").addEventListener("change", () => {
   $(".write").classList.toggle("number", number());
   pen.x = Math.min(pen.x, width());
@@ -197,9 +198,9 @@ $("#number").addEventListener("change", () => {
 });
 new ResizeObserver(paint).observe(pad);
 
-function sayStroke() {
+function showStroke() {
   $(".stroke output").textContent = `${strokeWidth()} of ${SIDE} pixels`;
-  if (pen.shown) paint();
+  if (pen.visible) paint();
 }
 
 // Pictures of one's own
@@ -223,33 +224,26 @@ function showPicture() {
   photo.hidden = !picture;
   photo.replaceChildren();
   if (!picture) return;
-  const image = new Image();
-  image.alt = "The uploaded picture";
+  const image = element("img", { alt: "The uploaded picture", src: photo.link });
   image.onload = () => {
-    const frame = document.createElement("div");
-    frame.className = "frame";
+    const frame = element("div", { className: "frame" }, image);
     frame.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight);
-    frame.append(image);
     photo.replaceChildren(frame);
     showBoxes();
   };
   image.onerror = () => photo.replaceChildren(`${picture.name || "picture"} (no preview)`);
-  image.src = photo.link;
 }
 
 function showBoxes() {
   const frame = $("#photo .frame");
   if (!frame) return;
-  for (const old of frame.querySelectorAll("i")) old.remove();
+  for (const mark of frame.querySelectorAll("i")) mark.remove();
   if (!answer || !now().picture) return;
   const [height, width] = answer.size;
   for (const { box: [top, left, bottom, right] } of answer.signs) {
-    const mark = document.createElement("i");
-    const percent = (value, whole) => `${(100 * value) / whole}%`;
-    mark.style.top = percent(top, height);
-    mark.style.left = percent(left, width);
-    mark.style.height = percent(bottom - top, height);
-    mark.style.width = percent(right - left, width);
+    const mark = element("i");
+    const sides = [top / height, 1 - right / width, 1 - bottom / height, left / width];
+    mark.style.inset = sides.map((share) => `${100 * share}%`).join(" ");
     frame.append(mark);
   }
 }
@@ -270,7 +264,7 @@ document.addEventListener("drop", (event) => {
   upload(event.dataTransfer.files[0]);
 });
 
-// Reading
+// Questions and answers
 
 async function ask(path, body) {
   let response;
@@ -280,69 +274,61 @@ async function ask(path, body) {
   } catch {
     throw new Error("The server does not answer. Is it still running?");
   }
-  const said = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(said.error ?? `the server failed (${response.status})`);
-  return said;
+  const content = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(content.error ?? `the server failed (${response.status})`);
+  return content;
 }
 
-function complain(why) {
-  $("#error").textContent = why && why[0].toUpperCase() + why.slice(1);
-  $("#error").hidden = !why;
+function complain(message) {
+  $("#error").textContent = message && message[0].toUpperCase() + message.slice(1);
+  $("#error").hidden = !message;
 }
 
-async function read() {
-  const question = ++asked;
+async function classify() {
+  const question = ++latest;
   try {
-    const picture = now().picture ?? (await written());
-    const found = await ask(`read?number=${Number(number())}`, picture);
-    if (question === asked) show(found, picture);
+    const picture = now().picture ?? (await drawing());
+    const answers = await ask(`classify?number=${Number(number())}`, picture);
+    if (question === latest) show(answers, picture);
   } catch (error) {
-    if (question !== asked) return;
+    if (question !== latest) return;
     show(null);
     complain(error.message);
   }
 }
 
-function show(found, picture = null) {
-  answer = found && { ...found, picture };
+function show(answers, picture = null) {
+  answer = answers && { ...answers, picture };
   chosen = 0;
   showBoxes();
-  showSeen();
-  $("#said").textContent = found?.said ?? (blank() ? NOTHING : "");
+  showSigns();
+  $("#summary").textContent = answers?.summary ?? (blank() ? NOTHING : "");
   showNets();
 }
 
-function pixels(encoded, width, height, offset = 0) {
-  const canvas = document.createElement("canvas");
-  canvas.className = "pixels";
-  canvas.width = width;
-  canvas.height = height;
+function bitmap(values, width, height, offset = 0) {
+  const canvas = element("canvas", { className: "pixels", width, height });
   const context = canvas.getContext("2d");
   const image = context.createImageData(width, height);
   for (let i = 0; i < width * height; i++) {
-    image.data.fill(255 - encoded.charCodeAt(offset + i), 4 * i, 4 * i + 3);
+    image.data.fill(255 - values.charCodeAt(offset + i), 4 * i, 4 * i + 3);
     image.data[4 * i + 3] = 255;
   }
   context.putImageData(image, 0, 0);
   return canvas;
 }
 
-function showSeen() {
-  const signs = (answer?.signs ?? []).map(({ image }) => pixels(atob(image), SIDE, SIDE));
-  $("#seen").replaceChildren(...(signs.length < 2 ? signs : signs.map(choice)));
+function showSigns() {
+  const signs = (answer?.signs ?? []).map(({ image }) => bitmap(atob(image), SIDE, SIDE));
+  $("#signs").replaceChildren(...(signs.length < 2 ? signs : signs.map(choice)));
 }
 
 function choice(canvas, place) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.setAttribute("aria-label", `Digit ${place + 1}`);
-  button.setAttribute("aria-pressed", place === chosen);
-  button.append(canvas);
+  const names = { type: "button", ariaLabel: `Digit ${place + 1}`, ariaPressed: place === chosen };
+  const button = element("button", names, canvas);
   button.addEventListener("click", () => {
     chosen = place;
-    for (const each of $("#seen").children) {
-      each.setAttribute("aria-pressed", each === button);
-    }
+    for (const each of $("#signs").children) each.ariaPressed = each === button;
     showNets();
   });
   return button;
@@ -378,59 +364,52 @@ function showNets() {
 // Feature maps
 
 async function showMaps(place, card) {
-  const shown = $(".layers", card);
+  const list = $(".layers", card);
   if (!$("details", card).open || !answer?.signs.length) {
-    shown.replaceChildren();
+    list.replaceChildren();
     return;
   }
-  const question = asked;
+  const question = latest;
   const sign = chosen;
   try {
-    const path = `maps?net=${place}&sign=${sign}&number=${Number(number())}`;
+    const path = `maps/${place}/${sign}?number=${Number(number())}`;
     const layers = await ask(path, answer.picture);
-    if (question === asked && sign === chosen) shown.replaceChildren(...layers.map(layer));
+    if (question === latest && sign === chosen) list.replaceChildren(...layers.map(layer));
   } catch (error) {
-    if (question === asked) complain(error.message);
+    if (question === latest) complain(error.message);
   }
 }
 
-function layer({ name, shape, count, height, width, least, most, levels }) {
-  const box = document.createElement("div");
-  const title = document.createElement("h3");
-  const label = document.createElement("b");
-  label.textContent = name;
+function layer({ name, shape, count, height, width, least, most, pixels }) {
   const range = `${least.toFixed(2)} (paper) to ${most.toFixed(2)} (ink)`.replaceAll("-", "−");
-  title.append(label, ` ${shape.join(" × ")} · ${range}`);
-  const maps = document.createElement("div");
-  maps.className = "layer";
-  maps.setAttribute("role", "img");
-  maps.setAttribute("aria-label", `${name}: ${shape.join(" by ")}`);
-  const encoded = atob(levels);
+  const title = element("h3", {}, element("b", {}, name), ` ${shape.join(" × ")} · ${range}`);
+  const label = `${name}: ${shape.join(" by ")}`;
+  const maps = element("div", { className: "layer", role: "img", ariaLabel: label });
+  const values = atob(pixels);
   for (let i = 0; i < count; i++) {
-    const canvas = pixels(encoded, width, height, i * width * height);
+    const canvas = bitmap(values, width, height, i * width * height);
     canvas.style.width = `${height === 1 ? width * 12 : Math.max(2 * width, 44)}px`;
     if (height === 1) canvas.style.height = "18px";
     maps.append(canvas);
   }
-  box.append(title, maps);
-  return box;
+  return element("div", {}, title, maps);
 }
 
-// The nets, or the training of some
+// The networks, or the training of some
 
-function card({ title, about }, place) {
-  const made = $("#net").content.cloneNode(true).firstElementChild;
-  $("h2", made).textContent = title;
-  $(".about", made).innerText = about.join("\n");
+function card({ title, architecture, seed, accuracy }, place) {
+  const article = $("#net").content.cloneNode(true).firstElementChild;
+  $("h2", article).textContent = title;
+  const about = [seed === null ? architecture : `${architecture}, seed ${seed}`];
+  if (accuracy !== null) about.push(`${accuracy.toFixed(2)} % test accuracy`);
+  $(".about", article).innerText = about.join("\n");
   for (let digit = 0; digit < 10; digit++) {
-    const row = document.createElement("li");
-    row.append(String(digit), document.createElement("span"), document.createElement("em"));
-    $("span", row).append(document.createElement("i"));
-    $(".bars", made).append(row);
+    const bar = element("span", {}, element("i"));
+    $(".bars", article).append(element("li", {}, String(digit), bar, element("em")));
   }
-  $("details", made).addEventListener("toggle", () => showMaps(place, made));
-  made.classList.add("blank");
-  return made;
+  $("details", article).addEventListener("toggle", () => showMaps(place, article));
+  article.classList.add("blank");
+  return article;
 }
 
 function meanings(nets) {
@@ -438,30 +417,24 @@ function meanings(nets) {
   for (const { title, meaning } of nets) {
     titles.set(meaning, [...(titles.get(meaning) ?? []), title]);
   }
-  return [...titles].map(([meaning, named]) => {
-    const row = document.createElement("li");
-    row.textContent = `Bars of ${named.join(", ")}: ${meaning}`;
-    return row;
-  });
+  return [...titles].map(([meaning, names]) =>
+    element("li", {}, `Bars of ${names.join(", ")}: ${meaning}`),
+  );
 }
 
-function stepWords({ epoch, epochs, finished }) {
-  if (finished) return "trained";
-  if (epochs === null) return "data and first epoch";
+function progress({ epoch, epochs, folder }) {
+  if (folder) return "trained";
+  if (epochs === null) return "loading";
   if (epoch === epochs) return "testing";
-  return `epoch ${epoch} of ${epochs}, ${Math.round((100 * epoch) / epochs)} %`;
+  return `${epoch} of ${epochs} epochs`;
 }
 
 function step(each) {
-  const row = document.createElement("li");
-  const bar = document.createElement("progress");
-  bar.setAttribute("aria-label", `Training of ${each.net}`);
-  bar.max = each.epochs ?? 1;
-  bar.value = each.finished ? bar.max : each.epoch;
-  const words = document.createElement("span");
-  words.textContent = stepWords(each);
-  row.append(each.net, bar, words);
-  return row;
+  const { architecture, epoch, epochs, folder } = each;
+  const max = epochs ?? 1;
+  const value = folder ? max : epoch;
+  const bar = element("progress", { max, value, ariaLabel: `Training of ${architecture}` });
+  return element("li", {}, architecture, bar, element("span", {}, progress(each)));
 }
 
 async function refresh() {
@@ -483,7 +456,7 @@ async function refresh() {
   $("#nets").replaceChildren(...state.nets.map(card));
   $("#meanings").replaceChildren(...meanings(state.nets));
   if (running) setTimeout(refresh, POLL);
-  else if (!blank()) read();
+  else if (!blank()) classify();
 }
 
 $("#train").addEventListener("click", async () => {
@@ -495,7 +468,7 @@ $("#train").addEventListener("click", async () => {
   }
 });
 
-$("#said").textContent = NOTHING;
-sayStroke();
+$("#summary").textContent = NOTHING;
+showStroke();
 paint();
 refresh();

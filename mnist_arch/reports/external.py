@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mnist_arch.analysis.ablation import ABLATIONS
 from mnist_arch.analysis.external import CHANGED, ExternalValidity
-from mnist_arch.models import ARCHITECTURES
+from mnist_arch.models import blank
 from mnist_arch.reports.table import Column, Table
 from mnist_arch.reports.templates import render
 
@@ -12,9 +12,10 @@ TRAINED = 0.5  # share of original digits that a network classifies correctly, i
 
 
 def in_order(records: Sequence[ExternalValidity]) -> list[ExternalValidity]:
-    """Sort records by network and recipe."""
-    names = [*ARCHITECTURES]
-    return sorted(records, key=lambda each: (names.index(each.run["architecture"]), title(each)))
+    """Sort records by network, the smallest first, and by recipe."""
+    names = {each.run["architecture"] for each in records}
+    sizes = {name: blank(name).parameter_count for name in names}
+    return sorted(records, key=lambda each: (sizes[each.run["architecture"]], title(each)))
 
 
 def title(record: ExternalValidity) -> str:

@@ -9,6 +9,7 @@ from mnist_arch import files
 from mnist_arch.analysis.ensembles import Ensemble
 from mnist_arch.analysis.groups import Group
 from mnist_arch.analysis.judgements import Change, Judgement
+from mnist_arch.analysis.published import published
 from mnist_arch.analysis.statistics import interval
 from mnist_arch.errors import UserError
 from mnist_arch.reports.sources import SPLITS
@@ -18,6 +19,38 @@ from mnist_arch.runs.metrics import METRICS, Metric
 BEGIN, END = "<!-- {}: written by `make pages` -->", "<!-- end of {} -->"
 NETWORK = Column("network", "`{}`")
 INTERVAL = "{:.2f} to {:.2f}"
+
+
+def networks(judgements: Iterable[Judgement], changes: Iterable[Change]) -> Table:
+    """A row for each network: its source's headline number, ours, and the modern recipe's."""
+    modern = {change.before.architecture: change.after for change in changes}
+    rows = []
+    for row in judgements:
+        name = row.group.architecture
+        if row.claim != published().headline(name):
+            continue
+        metric = METRICS[row.claim.metric]
+        split = f", {row.claim.split}" * (row.claim.split != "test")
+        after = modern.get(name)
+        rows.append(
+            (
+                *(name, (row.claim.source, "docs/sources.md"), row.group.first.parameters),
+                (metric.format(row.claim.value), split),
+                (spread_format(metric)(spread(row.values)), len(row.values)),
+                row.verdict.partition(";")[0],
+                spread(after.scores("test", "accuracy")) if after else None,
+            )
+        )
+    columns = [
+        NETWORK,
+        Column("source", "[{0}]({1}#{0})", ("source", "page")),
+        Column("parameters", "{:,}"),
+        Column("the source's number", "{}{}", ("claimed", "split")),
+        Column("ours", "{} ({} runs)", ("ours", "runs")),
+        Column("verdict"),
+        Column("modern recipe", spread_format(METRICS["accuracy"]), ("modern", "modern_sd")),
+    ]
+    return Table(columns, rows)
 
 
 def claims(judgements: Iterable[Judgement], sources: str) -> Table:

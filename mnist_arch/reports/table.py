@@ -40,17 +40,8 @@ class Column:
         """Write a value as one line; words between backticks are code."""
         if value is None:
             return ""
-        if callable(self.format):
-            text = self.format(value)
-        else:
-            text = self.format.format(*(value if isinstance(value, tuple) else (value,)))
+        text = self.format(value) if callable(self.format) else self.format.format(*_spread(value))
         return " ".join(text.split())
-
-    def fields(self, value: Any) -> Sequence[Any]:
-        """Return the values that stand below its keys in CSV."""
-        if not isinstance(self.key, tuple):
-            return (" ".join(map(str, value)) if isinstance(value, tuple) else value,)
-        return [None] * len(self.key) if value is None else value
 
 
 @dataclass(frozen=True)
@@ -119,8 +110,9 @@ class Table:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(key for column in self.columns for key in column.keys)
         for row in self.rows:
-            pairs = zip(self.columns, row, strict=True)
-            writer.writerow(field for column, value in pairs for field in column.fields(value))
+            pairs = [(column.keys, value) for column, value in zip(self.columns, row, strict=True)]
+            fields = [(v or [None] * len(keys)) if len(keys) > 1 else [v] for keys, v in pairs]
+            writer.writerow(field for some in fields for field in some)
         return text.getvalue()
 
     def _cells(self) -> list[list[str]]:
@@ -132,12 +124,12 @@ class Table:
     def _words(self) -> list[bool]:
         """Tell for each column whether it holds words."""
         return [
-            any(isinstance(each, (str, bool)) for value in column for each in _flat(value))
+            any(isinstance(each, (str, bool)) for value in column for each in _spread(value))
             for column in zip(*self.rows, strict=True)
         ]
 
 
-def _flat(value: Any) -> Sequence[Any]:
+def _spread(value: Any) -> tuple[Any, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 

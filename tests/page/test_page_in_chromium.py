@@ -1,30 +1,27 @@
 """The page in Chromium: ten digits written by hand, pictures, keys, and the offer to train."""
 
-import asyncio
 import math
 import re
 import shutil
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import uvicorn
-from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 import mnist_arch
-from experiments.page import listening
+from experiments.page import listen
 from mnist_arch.data import sources
-from mnist_arch.errors import UserError
-from mnist_arch.page.app import Step, application
+from mnist_arch.page.app import application
 from mnist_arch.page.nets import Net, load_nets
-from tests.inference.test_preprocess import SEVEN, drawn
+from mnist_arch.page.training import Step
+from tests.factories import SEVEN
+from tests.page.factories import Rehearsed, picture
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -84,15 +81,15 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> list[Net]:
             optimizer.step()
             rate.step()
         weights = {f"net.{key}": value for key, value in net.state_dict().items()}
-        card = {"architecture": name, "recipe": name, "seed": 0}
-        torch.save({"mnist_arch": card, "state_dict": weights}, folder / f"{name}.ckpt")
+        metadata = {"architecture": name, "recipe": name, "seed": 0}
+        torch.save({"mnist_arch": metadata, "state_dict": weights}, folder / f"{name}.ckpt")
     return load_nets(sorted(folder.iterdir()))
 
 
 @contextmanager
 def served(app: Any) -> Iterator[str]:
     """Serve an application from a thread; gives its address."""
-    bound = listening("127.0.0.1", 0)
+    bound = listen("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, ws="none"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
@@ -124,17 +121,17 @@ def browser() -> Iterator[Browser]:
 def opened(browser: Browser, address: str, size: str) -> Iterator[Page]:
     """Open the page; no request may leave this machine, and no error reach the console."""
     context = browser.new_context(**SIZES[size])
-    asked, errors = [], []
+    addresses, errors = [], []
     page = context.new_page()
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+    page.on("request", lambda request: addresses.append(request.url))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address)
     expect(page.locator(".net, #offer:not([hidden])").first).to_be_visible()
     yield page
     context.close()
-    assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
-    # That an upload was refused is no error of the page's.
+    assert [url for url in addresses if not url.startswith((address, "blob:", "data:"))] == []
+    # A refused upload is no error of the page's.
     assert [text for text in errors if "status of 400" not in text] == []
 
 
@@ -156,13 +153,13 @@ def of_lenet5(page: Page) -> Any:
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_ten_written_digits_are_read(browser: Browser, address: str, size: str) -> None:
+def test_ten_written_digits_are_classified(browser: Browser, address: str, size: str) -> None:
     with opened(browser, address, size) as page:
         for digit, strokes in enumerate(DIGITS):
             write(page, strokes)
             expect(of_lenet5(page).locator(".digit")).to_have_text(str(digit))
-            who_reads = re.compile(rf"(LeNet-5|Both nets) reads? {digit}\b")
-            expect(page.locator("#said")).to_contain_text(who_reads)
+            vote = re.compile(rf"(LeNet-5|Both networks) predicts? {digit}\b")
+            expect(page.locator("#summary")).to_contain_text(vote)
             winner = of_lenet5(page).locator(".winner")
             expect(winner).to_have_text(
                 str(digit) + of_lenet5(page).locator(".chance").inner_text()
@@ -170,8 +167,8 @@ def test_ten_written_digits_are_read(browser: Browser, address: str, size: str) 
         wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(wider) == 0
         if size == "phone":  # the pad, the buttons and the first answers at one glance
-            for seen in ("#pad", "#undo", "#upload", "#said", ".net .digit"):
-                expect(page.locator(seen).first).to_be_in_viewport(ratio=1)
+            for part in ("#pad", "#undo", "#upload", "#summary", ".net .digit"):
+                expect(page.locator(part).first).to_be_in_viewport(ratio=1)
         for control in page.locator("button:visible, label:visible, summary:visible").all():
             box = control.bounding_box()
             assert box is None or box["height"] >= 44, control.inner_text()
@@ -200,7 +197,7 @@ def test_keys_write_undo_and_clear(browser: Browser, address: str) -> None:
                 page.keyboard.press(f"Shift+{key}" if key.startswith("Arrow") else key)
         expect(of_lenet5(page).locator(".digit")).to_have_text("1")
         page.keyboard.press("Control+z")
-        expect(page.locator("#said")).to_have_text("Nothing written yet.")
+        expect(page.locator("#summary")).to_have_text("Nothing written.")
         write(page, DIGITS[3])
         expect(of_lenet5(page).locator(".digit")).to_have_text("3")
         page.keyboard.press("Delete")
@@ -209,11 +206,11 @@ def test_keys_write_undo_and_clear(browser: Browser, address: str) -> None:
         expect(of_lenet5(page).locator(".digit")).to_have_text("3")
 
 
-def test_pictures_are_read_and_what_is_none_is_said(
+def test_pictures_are_classified_and_other_files_refused(
     browser: Browser, address: str, tmp_path: Path
 ) -> None:
-    Image.fromarray(drawn(SEVEN)).save(tmp_path / "seven.png")
-    Image.fromarray(np.full((99, 99), 255, np.uint8)).save(tmp_path / "white.png")
+    (tmp_path / "seven.png").write_bytes(picture(SEVEN))
+    (tmp_path / "white.png").write_bytes(picture())
     (tmp_path / "none.png").write_bytes(b"no picture")
     (tmp_path / "huge.png").write_bytes(bytes(10_000_001))
     with opened(browser, address, "desk") as page:
@@ -221,49 +218,47 @@ def test_pictures_are_read_and_what_is_none_is_said(
         expect(of_lenet5(page).locator(".digit")).to_have_text("7")
         expect(page.locator("#photo i")).to_be_visible()  # where the digit is
         page.set_input_files("#upload", tmp_path / "white.png")
-        expect(page.locator("#said")).to_have_text("Nothing written.")
+        expect(page.locator("#summary")).to_have_text("Nothing written.")
         expect(of_lenet5(page).locator(".digit")).to_have_text(NOTHING)
         expect(page.locator(".winner")).to_have_count(0)
-        expect(page.locator(".layers canvas, #seen canvas")).to_have_count(0)
+        expect(page.locator(".layers canvas, #signs canvas")).to_have_count(0)
         page.set_input_files("#upload", tmp_path / "none.png")
-        expect(page.get_by_role("alert")).to_contain_text("no picture of the formats PNG")
+        expect(page.get_by_role("alert")).to_contain_text("PNG")
         page.set_input_files("#upload", tmp_path / "huge.png")
-        expect(page.get_by_role("alert")).to_contain_text("larger than 10 MB")
+        expect(page.get_by_role("alert")).to_contain_text("10 MB")
         write(page, DIGITS[2])
         expect(of_lenet5(page).locator(".digit")).to_have_text("2")
         expect(page.get_by_role("alert")).to_be_hidden()
 
 
 def test_a_picture_may_be_dropped_or_pasted(browser: Browser, address: str) -> None:
-    file = BytesIO()
-    Image.fromarray(drawn(SEVEN)).save(file, "PNG")
     with opened(browser, address, "desk") as page:
-        held = page.evaluate_handle(
+        transfer = page.evaluate_handle(
             """(bytes) => {
-                const held = new DataTransfer();
-                held.items.add(new File([new Uint8Array(bytes)], "7.png", {type: "image/png"}));
-                return held;
+                const data = new DataTransfer();
+                data.items.add(new File([new Uint8Array(bytes)], "7.png", {type: "image/png"}));
+                return data;
             }""",
-            [*file.getvalue()],
+            [*picture(SEVEN)],
         )
         words = page.evaluate_handle(
-            "() => { const held = new DataTransfer(); held.setData('text/plain', '7');"
-            " return held; }"
+            "() => { const data = new DataTransfer(); data.setData('text/plain', '7');"
+            " return data; }"
         )
-        page.dispatch_event("#pad", "dragover", {"dataTransfer": held})
+        page.dispatch_event("#pad", "dragover", {"dataTransfer": transfer})
         expect(page.locator(".pad")).to_have_class(re.compile("dropping"))
-        page.dispatch_event("#pad", "drop", {"dataTransfer": held})
+        page.dispatch_event("#pad", "drop", {"dataTransfer": transfer})
         expect(page.locator(".pad")).not_to_have_class(re.compile("dropping"))
         expect(of_lenet5(page).locator(".digit")).to_have_text("7")
         write(page, DIGITS[2])
         expect(of_lenet5(page).locator(".digit")).to_have_text("2")
         page.dispatch_event("#pad", "drop", {"dataTransfer": words})  # no picture: nothing changes
         paste = (
-            "held => document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: held}))"
+            "data => document.dispatchEvent(new ClipboardEvent('paste', {clipboardData: data}))"
         )
         page.evaluate(paste, words)
         expect(of_lenet5(page).locator(".digit")).to_have_text("2")
-        page.evaluate(paste, held)
+        page.evaluate(paste, transfer)
         expect(of_lenet5(page).locator(".digit")).to_have_text("7")
         page.click("#undo")
         expect(of_lenet5(page).locator(".digit")).to_have_text("2")
@@ -287,19 +282,13 @@ def test_a_number_and_the_feature_maps_of_a_digit_of_it(browser: Browser, addres
         expect(page.locator(".layers h3")).to_have_count(8)
 
 
-def test_without_a_net_the_page_offers_to_train(browser: Browser, nets: list[Net]) -> None:
-    go_on = threading.Event()
-
-    async def stand_in() -> AsyncIterator[Step]:
-        yield Step("lenet5", 1, 3)
-        await asyncio.to_thread(go_on.wait, 20)
-        raise UserError("no data on this machine")
-
-    with served(application([], stand_in)) as address, opened(browser, address, "phone") as page:
-        page.get_by_role("button", name="Train mlp and lenet5").click()
-        expect(page.locator("#steps")).to_contain_text("epoch 1 of 3, 33 %")
+def test_without_a_net_the_page_offers_to_train(browser: Browser) -> None:
+    training = Rehearsed()
+    training.steps = {"lenet5": Step("lenet5", 1, 3)}
+    with served(application([], training)) as address, opened(browser, address, "phone") as page:
+        page.get_by_role("button", name="Train both").click()
+        expect(page.locator("#steps")).to_contain_text("1 of 3")
         expect(page.locator("#train")).to_be_disabled()
-        go_on.set()
+        training.error, training.running = "no data on this machine", False
         expect(page.get_by_role("alert")).to_have_text("No data on this machine")
         expect(page.locator("#train")).to_be_enabled()
-    assert nets  # the other server goes on

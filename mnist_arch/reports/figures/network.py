@@ -2,15 +2,18 @@
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mnist_arch.models.layers import BatchNorm, ScaledTanh
 from mnist_arch.models.network import Network
-from mnist_arch.reports.figures.style import DPI
+from mnist_arch.reports.figures.style import COLORS, DPI
 
 ACROSS, DOWN = 10, 4  # misclassified images in a row, and rows of them
 MAPS = 16  # of one layer that are drawn, at most
@@ -167,3 +170,57 @@ def feature_maps(net: Network, image: Tensor, title: str) -> Figure:
         left=0.13, right=0.99, bottom=0.04, top=1 - 0.45 / figure.get_figheight()
     )
     return figure
+
+
+def journey(net: Network, image: Tensor) -> Figure:
+    """Draw a (1, 1, 28, 28) image on its way through a network, one column for each layer.
+
+    Maps stand in a grid, at most MAPS of a layer, units in a block; the last column has the ten
+    probabilities.
+    """
+    columns = {name: _tile(values) for name, values in layers(net, image).items()}
+    scores = columns.popitem()[0]
+    probabilities = net.probabilities(image)[0].numpy(force=True)
+    widths = [max(0.55, tile.shape[1] / tile.shape[0]) for tile, _ in columns.values()]
+    figure = Figure(figsize=(12, 2.5), dpi=DPI, layout="constrained")
+    row = figure.subplots(1, len(widths) + 1, width_ratios=[*widths, 0.9])
+    for axes, (name, (tile, shape)) in zip(row, columns.items(), strict=False):
+        reach, signed = float(np.nanmax(abs(tile))) or 1.0, bool((tile < 0).any())
+        axes.imshow(tile, cmap=DIVERGING if signed else "Greys", vmin=-reach * signed, vmax=reach)
+        axes.set_title(name.upper(), fontsize=11, fontweight="bold")
+        axes.set_xlabel(shape, fontsize=9)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+    bars = row[-1]
+    bars.barh(range(10), probabilities, color="0.7")
+    winner = int(probabilities.argmax())
+    bars.patches[winner].set_facecolor(COLORS[1])
+    bars.set_yticks(range(10))
+    bars.invert_yaxis()
+    bars.set_xlim(0, 1)
+    bars.set_xticks([0, 1])
+    bars.tick_params(length=0, labelsize=9)
+    bars.spines[["top", "right"]].set_visible(False)
+    bars.set_title(scores.upper(), fontsize=11, fontweight="bold")
+    bars.set_xlabel("probability", fontsize=9)
+    return figure
+
+
+def _tile(values: Tensor) -> tuple[NDArray[Any], str]:
+    """Lay a layer's maps or units out as one picture; return it, and their shape in words."""
+    pixels = values.float().numpy(force=True)
+    if pixels.ndim == 3 and pixels[0].size > 1:
+        count, height, width = pixels.shape
+        shape, chosen = f"{count} x {height} x {width}", pixels[:MAPS]
+        across = max(1, math.floor(len(chosen) ** 0.5))
+        gap = max(1, width // 8)
+        rows = -(-len(chosen) // across)
+        tile = np.full((rows * (height + gap) - gap, across * (width + gap) - gap), np.nan)
+        for place, one in enumerate(chosen):
+            top, left = place // across * (height + gap), place % across * (width + gap)
+            tile[top : top + height, left : left + width] = one
+        return tile, shape if len(chosen) == count else f"{shape},\nfirst {MAPS}"
+    units = pixels.ravel()
+    across = next(n for n in range(math.isqrt(units.size), 0, -1) if units.size % n == 0)
+    return units.reshape(-1, across), f"{units.size} units"

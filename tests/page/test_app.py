@@ -1,0 +1,184 @@
+"""The page's server: what it answers, and what it refuses."""
+
+import asyncio
+import re
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from httpx2 import ASGITransport, AsyncClient, Response
+from starlette.applications import Starlette
+
+from mnist_arch import page
+from mnist_arch.inference.pictures import MOST_PIXELS
+from mnist_arch.page.app import HEADERS, MOST_BYTES, application
+from mnist_arch.page.training import Step
+from tests.factories import FIVE, png
+from tests.page.factories import Rehearsed, picture, saved, untrained
+
+PICTURE = {"content-type": "image/png"}
+
+
+def client(app: Starlette) -> AsyncClient:
+    return AsyncClient(transport=ASGITransport(app), base_url="http://127.0.0.1:8000")
+
+
+def ask(app: Starlette, path: str, content: Any = None, headers: Any = PICTURE) -> Response:
+    """Get a path, or post a picture there."""
+
+    async def answer() -> Response:
+        async with client(app) as browser:
+            method = "GET" if content is None else "POST"
+            return await browser.request(method, path, content=content, headers=headers)
+
+    return asyncio.run(answer())
+
+
+def test_a_picture_gets_an_answer_of_every_net() -> None:
+    answers = ask(application(untrained("lenet5", "mlp")), "/classify", picture(FIVE)).json()
+    assert [len(row["text"]) for row in answers["nets"]] == [1, 1]
+    assert answers["size"] == [320, 320]
+
+
+def test_feature_maps_are_those_of_one_net_and_one_sign() -> None:
+    app = application(untrained("mlp", "lenet5"))
+    names = [layer["name"] for layer in ask(app, "/maps/1/0", picture(FIVE)).json()]
+    assert names[:2] == ["pixels", "C1"]
+    for path in ("/maps/2/0", "/maps/0/1", "/maps/-1/0", "/maps/a/0"):
+        assert ask(app, path, picture(FIVE)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "words"),
+    [
+        (b"", PICTURE, 400, "empty"),
+        (b"no picture", PICTURE, 400, "PNG"),
+        (picture(FIVE)[:300], PICTURE, 400, "readable"),
+        (png(10_000, 10_000), PICTURE, 400, f"{MOST_PIXELS:,}"),
+        (b"<svg/>", {"content-type": "text/html"}, 415, "text/html"),
+        (b"x", {}, 415, "no type"),
+        (b"x", PICTURE | {"host": "evil.example"}, 403, "this machine"),
+        (b"x", PICTURE | {"host": "[::1"}, 403, "this machine"),
+        (b"x", PICTURE | {"origin": "http://evil.example"}, 403, "another site"),
+        (b"x", PICTURE | {"origin": "null"}, 403, "another site"),
+    ],
+    ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else None,
+)
+def test_a_hostile_request_gets_one_line_and_the_next_one_its_answer(
+    content: bytes,
+    headers: dict[str, str],
+    status: int,
+    words: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = application(untrained("mlp"))
+    refusal = ask(app, "/classify", content, headers)
+    assert refusal.status_code == status
+    assert words in refusal.json()["error"]
+    assert "\n" not in refusal.json()["error"]
+    assert ask(app, "/classify", picture(FIVE)).status_code == 200
+    assert not [*tmp_path.iterdir()]
+
+
+def test_the_page_is_for_this_machine_only_unless_told_otherwise() -> None:
+    other = {"host": "digits.example"}
+    assert ask(application([]), "/", headers=other).status_code == 403
+    assert ask(application([], loopback=False), "/", headers=other).status_code == 200
+    for host in ("localhost:8000", "127.0.0.1", "[::1]:8000"):
+        own = {"host": host, "origin": f"http://{host}"}
+        assert ask(application([]), "/", headers=own).status_code == 200
+
+
+def test_reading_stops_at_the_limit() -> None:
+    parts_read = 0
+
+    async def parts() -> AsyncIterator[bytes]:
+        nonlocal parts_read
+        for _ in range(50):
+            parts_read += 1
+            yield bytes(MOST_BYTES // 10)
+
+    refusal = ask(application([]), "/classify", parts())
+    assert (refusal.status_code, parts_read) == (413, 11)
+    assert "10 MB" in refusal.json()["error"]
+    assert refusal.headers["connection"] == "close"
+    declared = PICTURE | {"content-length": str(MOST_BYTES + 1)}
+    assert ask(application([]), "/classify", parts(), declared).status_code == 413
+    assert parts_read == 11
+
+
+def test_every_answer_carries_the_headers_and_nothing_comes_from_elsewhere() -> None:
+    app = application([])
+    for path in ("/", "/page.css", "/page.js", "/state", "/nowhere"):
+        answer = ask(app, path)
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+        addresses = set(re.findall(r"https?://[^'\"]+", answer.text))
+        assert addresses <= {"http://www.w3.org/2000/svg"}, path  # of the icon: a name
+    assert "default-src 'self'" in HEADERS["Content-Security-Policy"]
+    assert {path.suffix for path in Path(page.__file__).parent.glob("page.*")} == {
+        *(".html", ".css", ".js")
+    }
+
+
+def test_a_slow_net_delays_no_other_request() -> None:
+    (net,) = nets = untrained("mlp")
+    entered, release = threading.Event(), threading.Event()
+
+    def wait(*_: Any) -> None:
+        entered.set()
+        assert release.wait(20)
+
+    net.predictor.net.register_forward_pre_hook(wait)
+
+    async def both() -> tuple[int, int]:
+        async with client(application(nets)) as browser:
+            request = browser.post("/classify", content=picture(FIVE), headers=PICTURE)
+            slow = asyncio.create_task(request)
+            await asyncio.to_thread(entered.wait, 20)
+            status = (await browser.get("/state")).status_code
+            assert not slow.done()
+            release.set()
+            return status, (await slow).status_code
+
+    assert asyncio.run(both()) == (200, 200)
+
+
+def test_without_nets_training_is_offered_and_the_trained_net_appears(tmp_path: Path) -> None:
+    training = Rehearsed([["model=mlp"]])
+    app = application([], training)
+    state = ask(app, "/state").json()["training"]
+    assert (state["offered"], state["running"]) == (True, False)
+    assert ask(app, "/train", b"").json()["training"]["running"]
+    training.steps = {"mlp": Step("mlp", 1, 5)}
+    (step,) = ask(app, "/state").json()["training"]["steps"]
+    assert (step["architecture"], step["epoch"], step["epochs"]) == ("mlp", 1, 5)
+    training.steps = {"mlp": Step("mlp", folder=str(saved(tmp_path / "mlp.ckpt", "mlp")))}
+    state = ask(app, "/state").json()
+    assert [net["title"] for net in state["nets"]] == ["MLP"]
+    assert not state["training"]["offered"]
+    assert ask(app, "/train", b"").status_code == 409
+    assert len(ask(app, "/classify", picture(FIVE)).json()["nets"]) == 1
+
+
+def test_a_training_that_failed_says_why_and_is_offered_again() -> None:
+    training = Rehearsed()
+    training.error = "no disk"
+    state = ask(application([], training), "/state").json()["training"]
+    assert (state["error"], state["offered"]) == ("no disk", True)
+
+
+def test_training_stops_with_the_server() -> None:
+    training = Rehearsed()
+    app = application([], training)
+
+    async def serve() -> None:
+        async with app.router.lifespan_context(app), client(app) as browser:
+            await browser.post("/train")
+            assert training.running
+
+    asyncio.run(serve())
+    assert not training.running
