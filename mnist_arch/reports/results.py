@@ -46,7 +46,11 @@ def networks(judgements: Iterable[Judgement], changes: Iterable[Change]) -> Tabl
         Column("source", "[{0}]({1}#{0})", ("source", "page")),
         Column("parameters", "{:,}"),
         Column("the source's number", "{}{}", ("claimed", "split")),
-        Column("ours", "{} ({} runs)", ("ours", "runs")),
+        Column(
+            "ours",
+            lambda value: f"{value[0]} ({value[1]} run{'s' * (value[1] > 1)})",
+            ("ours", "runs"),
+        ),
         Column("verdict"),
         Column("modern recipe", spread_format(METRICS["accuracy"]), ("modern", "modern_sd")),
     ]

@@ -20,7 +20,7 @@ def test_report_prints_a_table_of_any_runs(command: Command, tmp_path: Path) -> 
     done = command("experiments.report", "runs")
     assert done.returncode == 0, done.stderr
     rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()]
-    source = "[soorya-2021](docs/sources.md#soorya-2021)"
+    source = "[soorya-2021](sources.md#soorya-2021)"
     claim = ["`mlp`", "own", "test accuracy", source, "97.59 %", "1", "97.59"]
     assert claim in [row[:7] for row in rows]
     assert ["`mlp`", "79,510", "own", "1", "10,000 test", "97.59 %"] in [row[:6] for row in rows]
