@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ from tests.factories import DISTORTED, group
 ALL_IMAGES = {"variant": {"recipe.keep": "last", "recipe.validation": 0.0}}
 
 
-def regularized(errors: list[int], **changes: object) -> Group:
+def regularized(errors: list[int], **changes: Any) -> Group:
     return group(errors, **{"architecture": "regularized_cnn"} | changes)
 
 
@@ -180,8 +181,14 @@ def net(name: str, reoriented: float, *, unchanged: float = 99.0) -> Averaged:
     return averaged(name, accuracies)
 
 
-def averaged(name: str, accuracies: dict[str, dict[float, float]], **changes: object) -> Averaged:
-    plain = {"recipe": name, "precision": "32-true", "variant": {}, "label": "", "runs": 1}
+def averaged(name: str, accuracies: Any, **changes: Any) -> Averaged:
+    plain: dict[str, Any] = {
+        "recipe": name,
+        "precision": "32-true",
+        "variant": {},
+        "label": "",
+        "runs": 1,
+    }
     plain |= {"augmentation": None}
     return Averaged(architecture=name, accuracies=accuracies, **plain | changes)
 
@@ -224,7 +231,7 @@ def test_a_network_that_learned_nothing_is_listed_and_not_counted() -> None:
     assert result.cnns["inverted"].nets == 1
 
 
-def everywhere(name: str, percent: float, kind: dict[str, object], **others: float) -> Averaged:
+def everywhere(name: str, percent: float, kind: dict[str, Any], **others: float) -> Averaged:
     """A network that classifies so many of all images correctly, but of some kinds as given."""
     accuracies = {
         corruption: {each.neutral: 98.0}
@@ -236,7 +243,7 @@ def everywhere(name: str, percent: float, kind: dict[str, object], **others: flo
 
 def test_augmentation_is_judged_by_networks_that_were_trained_both_ways() -> None:
     """Shift: 70 and 60 become 80 and 90, +10 and +30; noise: 50 and 50 become 40 and 60."""
-    plain: dict[str, object] = {}
+    plain: dict[str, Any] = {}
     augmented = {"augmentation": "RandomAffine"}
     distorted = augmented | {"variant": DISTORTED}
     without = {"variant": {"recipe.augmentation": None}}

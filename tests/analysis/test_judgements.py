@@ -126,7 +126,7 @@ def test_the_modern_recipe_is_put_beside_the_own() -> None:
         group([2], recipe="modern", data="mnist_5k"),
         Group([record(3, architecture="lenet5", recipe="modern")]),
     ]
-    (change,) = modern([own, new, *others])
+    (change,) = modern([own, *others, new])
     assert (change.before, change.after) == (own, new)
     assert change.points == pytest.approx(1.0)
     difference = change.difference

@@ -12,6 +12,8 @@ from mnist_arch.reports.figures.style import curves_digest
 from tests.factories import group, record, untested
 from tests.reports.test_results import RESULTS
 
+ALL_IMAGES = {"recipe.keep": "last", "recipe.validation": 0}
+
 
 def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
     text = page(tmp_path)
@@ -32,7 +34,7 @@ def test_what_was_not_measured_is_said(tmp_path: Path) -> None:
 def test_a_verdict_has_its_words(errors: list[int], words: str, tmp_path: Path) -> None:
     name = {"architecture": "regularized_cnn"}
     own = group([60, 70, 80], **name)
-    whole = group(errors, **name, variant={"recipe.keep": "last", "recipe.validation": 0})
+    whole = group(errors, **name, variant=ALL_IMAGES)
     for number, each in enumerate([*own.records, *whole.records]):
         (tmp_path / str(number)).mkdir()
         each.write(tmp_path / str(number))
@@ -40,16 +42,19 @@ def test_a_verdict_has_its_words(errors: list[int], words: str, tmp_path: Path) 
 
 
 def test_only_runs_that_were_tested_judge(tmp_path: Path) -> None:
+    whole = {"architecture": "regularized_cnn", "variant": ALL_IMAGES}
     runs = [
         record([10] * 9 + [20], architecture="dropout_cnn"),
-        *(untested(architecture="dropout_cnn", seed=seed) for seed in (1, 2)),
+        untested(architecture="dropout_cnn", seed=1),
+        record(architecture="regularized_cnn"),
+        untested(**whole),
     ]
-    for run in runs:
-        (tmp_path / str(run.seed)).mkdir()
-        run.write(tmp_path / str(run.seed))
+    for number, run in enumerate(runs):
+        (tmp_path / str(number)).mkdir()
+        run.write(tmp_path / str(number))
     text = page(tmp_path)
     assert "2.00 % of the 9s (20 of 1,000)" in text
-    assert "**Cannot be judged**: one run" in text
+    assert "**Not measured yet**: there is no run of" in text
 
 
 def test_the_committed_page_is_what_the_committed_records_make() -> None:

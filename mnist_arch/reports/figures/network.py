@@ -15,11 +15,11 @@ from mnist_arch.models.layers import BatchNorm, ScaledTanh
 from mnist_arch.models.network import Network
 from mnist_arch.reports.figures.style import COLORS, DPI
 
-ACROSS, DOWN = 10, 4  # misread digits in a row, and rows of them
-MAPS = 16  # of one layer that are shown, at the most
-UNITS = 40  # whose weights are shown, at the most
-DIVERGING = "RdBu_r"  # red above nought, blue below, white at it
-# What has no maps of its own: its input, changed, is what the layer before hands on.
+ACROSS, DOWN = 10, 4  # misclassified images in a row, and rows of them
+MAPS = 16  # of one layer that are drawn, at most
+UNITS = 40  # whose weights are drawn, at most
+DIVERGING = "RdBu_r"  # red above zero, blue below, white at it
+# Modules without maps of their own: they finish what the layer before them began.
 PASSING = (BatchNorm, ScaledTanh, nn.Dropout)
 
 
@@ -82,18 +82,18 @@ def filters(net: Network, title: str) -> Figure:
     if kernels.dim() == 2:
         side = math.isqrt(kernels.shape[1])
         kernels = kernels.view(len(kernels), side if side**2 == kernels.shape[1] else 1, -1)
-    shown = kernels[:UNITS].float().numpy(force=True)
-    reach = float(abs(shown).max())
-    across = min(ACROSS, len(shown))
-    down = -(-len(shown) // across)
+    drawn = kernels[:UNITS].float().numpy(force=True)
+    reach = float(abs(drawn).max())
+    across = min(ACROSS, len(drawn))
+    down = -(-len(drawn) // across)
     figure = Figure(figsize=(9.0, 0.9 * down + 1.0), dpi=DPI, layout="constrained")
     grid = figure.subplots(down, across, squeeze=False)
     for place, axes in enumerate(grid.flat):
         axes.set_axis_off()
-        if place < len(shown):
-            axes.imshow(shown[place], cmap=DIVERGING, vmin=-reach, vmax=reach)
+        if place < len(drawn):
+            axes.imshow(drawn[place], cmap=DIVERGING, vmin=-reach, vmax=reach)
             axes.set_title(str(place), fontsize=9, pad=2)
-    part = f"the first {UNITS} of {len(kernels)}" if len(kernels) > UNITS else f"all {len(shown)}"
+    part = f"the first {UNITS} of {len(kernels)}" if len(kernels) > UNITS else f"all {len(drawn)}"
     figure.suptitle(f"{title}: weights of {name.partition('.')[0]}, {part} units", fontsize=12)
     image = grid[0, 0].images[0]
     figure.colorbar(image, ax=grid, shrink=0.8, pad=0.02).set_label("weight", fontsize=10)
