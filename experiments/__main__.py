@@ -8,6 +8,7 @@ import runpy
 import sys
 from pathlib import Path
 
+from experiments.command import run_command
 from mnist_arch.errors import suggestion
 
 
@@ -23,15 +24,19 @@ def commands() -> dict[str, str]:
 
 def main() -> None:
     if sys.argv[1:] in ([], ["-h"], ["--help"]):
-        print("usage: mnist-arch NAME ...; mnist-arch NAME --help says more\n")
-        for name, summary in commands().items():
-            print(f"  {name:<12}{summary}")
+        run_command(show)
         return
     name = sys.argv.pop(1)
     if name not in commands():
         sys.stderr.write(f"error: no command {name!r}; {suggestion(name, commands())}\n")
         sys.exit(2)
     runpy.run_module(f"experiments.{name}", run_name="__main__", alter_sys=True)
+
+
+def show() -> None:
+    print("usage: mnist-arch NAME ...; mnist-arch NAME --help says more\n")
+    for name, summary in commands().items():
+        print(f"  {name:<12} {summary}")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def reliability(confidence: NDArray[Any], right: NDArray[Any]) -> list[Bin]:
 
 
 def calibration_error(bins: Sequence[Bin]) -> float:
-    """Return the expected calibration error: the mean over images of |accuracy - confidence|.
+    """Return the expected calibration error: the mean over images of abs(accuracy - confidence).
 
     Guo, Pleiss, Sun, Weinberger, ICML 2017, eq. 3: the two are means of the image's bin. It
     depends on the bins, and is never below zero, so small samples overstate it.

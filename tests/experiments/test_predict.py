@@ -47,7 +47,8 @@ def test_pictures_are_classified_and_a_file_that_is_none_is_named(
     answer = mnist_arch.load(tmp_path / "net.ckpt").predict(tmp_path / "photos/a.png")
     assert first.startswith(f"photos/a.png: {answer.digit} ({100 * answer.probability:.1f} %)")
     assert third.startswith("photos/c.png: no picture of the formats PNG")
-    assert imread(tmp_path / "sheet.png").shape == (160, 920, 4)
+    height, width, _ = imread(tmp_path / "sheet.png").shape
+    assert (height, width) in ((160, 920), (160, 919))  # Matplotlib before 3.11 rounds down
 
     done = command("experiments.predict", *words, "--json")
     rows = json.loads(done.stdout)

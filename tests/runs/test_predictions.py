@@ -8,18 +8,18 @@ import pytest
 
 from mnist_arch.errors import UserError
 from mnist_arch.runs.predictions import read
-from tests.runs.test_records import record
+from tests.factories import record
 
 SCORES = np.array([[5.0] + [0.0] * 9, [0.0] * 9 + [5.0]], dtype=np.float32)
-TESTED = record(architecture="lenet5", test_images=2, test_errors=1)
+TESTED = record(1, 2, architecture="lenet5")
 
 
-def test_readings_are_the_greatest_scores_and_probabilities_the_heads(tmp_path: Path) -> None:
+def test_predictions_are_the_greatest_scores_and_probabilities_the_heads(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "predictions.npz", scores=SCORES, labels=np.array([0, 1]))
-    found = read(tmp_path, TESTED)
-    assert found.readings.tolist() == [0, 9]
-    assert found.labels.tolist() == [0, 1]
-    assert found.probabilities[0, 0].item() == pytest.approx(np.exp(5) / (np.exp(5) + 9))
+    predictions = read(tmp_path, TESTED)
+    assert predictions.predicted.tolist() == [0, 9]
+    assert predictions.labels.tolist() == [0, 1]
+    assert predictions.probabilities[0, 0].item() == pytest.approx(np.exp(5) / (np.exp(5) + 9))
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_a_broken_file_is_refused_in_one_line_wherever_it_broke(tmp_path: Path) 
     for place in range(len(whole)):  # One bit turned: harmless, or refused.
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         with suppress(UserError):
-            assert read(tmp_path, TESTED).readings.tolist() == [0, 9]
+            assert read(tmp_path, TESTED).predicted.tolist() == [0, 9]
