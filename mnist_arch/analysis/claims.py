@@ -117,8 +117,8 @@ class Reorientation:
     """Whether dense networks fail on inverted and turned images, and CNNs do not.
 
     Attributes:
-        nets: Every network that was tested, those that learnt nothing included.
-        dense: For each of CHANGED how the dense networks that learnt fare.
+        nets: Every network that was tested, those that learned nothing included.
+        dense: For each of CHANGED how the dense networks that learned fare.
         cnns: Likewise the convolutional ones.
     """
 
@@ -174,25 +174,20 @@ def correct(net: Averaged, kind: str) -> float:
     return net.accuracies[corruption][strength]
 
 
-@dataclass(frozen=True)
-class Effect:
-    """What augmentation changes on images of one kind.
-
-    Attributes:
-        title: The kind of images.
-        before: Accuracy without augmentation, in percent, mean over networks.
-        after: Likewise with it.
-        changes: Of each network, in points.
-    """
+class Effect(NamedTuple):
+    """The accuracies of networks on images of one kind, in percent."""
 
     title: str
-    before: float
-    after: float
-    changes: list[float]
+    without: list[float]
+    augmented: list[float]
+
+    @property
+    def changes(self) -> list[float]:
+        """What each network gains by augmentation, in points."""
+        return [new - old for old, new in zip(self.without, self.augmented, strict=True)]
 
     @property
     def gaining(self) -> int:
-        """The networks that gain."""
         return sum(change > 0 for change in self.changes)
 
 
@@ -209,8 +204,7 @@ class Augmentation:
     effects: list[Effect]
 
     @property
-    def runs(self) -> int:
-        """The fewest runs of any of them."""
+    def fewest_runs(self) -> int:
         return min(net.runs for pair in self.pairs for net in pair)
 
     @property
@@ -229,21 +223,21 @@ def augmentation(tested: Iterable[Averaged]) -> Augmentation | None:
     both = pairs(each for each in tested if each.accuracies.keys() >= CORRUPTIONS.keys())
     if not both:
         return None
+    kinds = {UNCHANGED: UNCHANGED}
+    kinds |= {name: each.title.partition(",")[0] for name, each in CORRUPTIONS.items()}
     effects = [
-        _effect(UNCHANGED, [tuple(correct(net, UNCHANGED) for net in pair) for pair in both])
+        Effect(
+            title,
+            *([_over_strengths(net, name) for net in side] for side in zip(*both, strict=True)),
+        )
+        for name, title in kinds.items()
     ]
-    for name, corruption in CORRUPTIONS.items():
-        percents = [tuple(_over_strengths(net, name) for net in pair) for pair in both]
-        effects.append(_effect(corruption.title.partition(",")[0], percents))
     return Augmentation(both, effects)
 
 
-def _effect(title: str, percents: Sequence[tuple[float, ...]]) -> Effect:
-    before, after = (mean(column) for column in zip(*percents, strict=True))
-    return Effect(title, before, after, [new - old for old, new in percents])
-
-
 def _over_strengths(net: Averaged, corruption: str) -> float:
+    if corruption == UNCHANGED:
+        return correct(net, UNCHANGED)
     neutral = CORRUPTIONS[corruption].neutral
     return mean(
         percent for strength, percent in net.accuracies[corruption].items() if strength != neutral

@@ -84,7 +84,7 @@ def _effects(result: Augmentation) -> Table:
     """A row for each kind of images: what augmentation changes."""
     rows = [
         (
-            *(each.title, each.before, each.after, each.after - each.before),
+            *(each.title, mean(each.without), mean(each.augmented), mean(each.changes)),
             *((min(each.changes), max(each.changes)), (each.gaining, len(each.changes))),
         )
         for each in result.effects
