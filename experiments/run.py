@@ -27,14 +27,14 @@ from mnist_arch.runs.config import Config, typed
 def main(settings: DictConfig) -> None:
     """Run what the command line says."""
     chosen = HydraConfig.get()
-    choices, words = chosen.runtime.choices, list(chosen.overrides.task)
+    words = list(chosen.overrides.task)
     command = shlex.join(["python", "-m", "experiments.run", *words])
     if chosen.mode is RunMode.MULTIRUN:
         folder, number = Path(chosen.sweep.dir), chosen.job.num
-        job = once(lambda: typed(settings, choices), command)
+        job = once(lambda: typed(settings, chosen), command)
         attempt(folder, number, words, job, fail_fast=settings.fail_fast)
     else:
-        run_command(lambda: _run(typed(settings, choices), command))
+        run_command(lambda: _run(typed(settings, chosen), command))
 
 
 def _run(config: Config, command: str) -> None:

@@ -4,13 +4,15 @@ import inspect
 import logging
 import warnings
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.accelerators import CUDAAccelerator, MPSAccelerator
 from pytorch_lightning.loggers import Logger
@@ -132,7 +134,7 @@ def trainer(
     }
     chosen = [*callbacks, *_callbacks(config, validate=validate)]
     chosen.append(Checkpoints(folder / "checkpoints", config.recipe.keep))
-    if get_object(config.recipe.optimizer["_target_"]) is SDLM:
+    if resolve_name(config.recipe.optimizer["_target_"]) is SDLM:
         chosen.append(MeasureCurvature(config.seed))
     settings = own | arguments
     settings |= {"max_epochs": config.recipe.max_epochs, "callbacks": chosen}
@@ -184,8 +186,8 @@ def _partial(settings: dict[str, Any] | None, where: str) -> Callable[..., Any] 
         raise UserError(f"{where}: needs a _target_, the full name of what is to be built")
     target = str(settings["_target_"])
     try:
-        known = inspect.signature(get_object(target)).parameters
-    except (ImportError, ValueError, AttributeError, TypeError, InstantiationException) as error:
+        known = inspect.signature(resolve_name(target)).parameters
+    except (ImportError, ValueError, AttributeError, TypeError) as error:
         raise UserError(f"{where}._target_: no {target!r}{_near(target)}") from error
     if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known.values()):
         for key in settings.keys() - {"_target_"}:
@@ -201,7 +203,7 @@ def _near(target: str) -> str:
     """Suggest a name of the target's module, if there is such a module."""
     module, _, name = target.rpartition(".")
     try:
-        public = [each for each in dir(get_object(module)) if not each.startswith("_")]
+        public = [each for each in dir(import_module(module)) if not each.startswith("_")]
         return f" in {module}; {suggestion(name, public)}"
     except (ImportError, ValueError, AttributeError):
         return "; it needs its full name, such as torch.optim.AdamW"

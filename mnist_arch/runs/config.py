@@ -5,7 +5,7 @@ refused.
 """
 
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any
 
@@ -73,6 +73,7 @@ class Config:
         callbacks: By name, ``_target_`` of a Lightning callback and its arguments.
         experiment: The name of the chosen file in conf/experiment, "" for none; filled in when
             settings are composed.
+        searchpath: Hydra's, of a user's own files of settings; filled in likewise.
     """
 
     seed: int
@@ -88,6 +89,7 @@ class Config:
     logger: dict[str, Any] = field(default_factory=dict)
     callbacks: dict[str, Any] = field(default_factory=dict)
     experiment: str = ""
+    searchpath: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for key, seed in (("seed", self.seed), ("data.split_seed", self.data.split_seed)):
@@ -140,6 +142,7 @@ def reference(config: Config, experiment: str = "") -> DictConfig:
     """
     words = [f"model={config.model.name}", f"recipe={config.recipe.name}"]
     words += [f"data={config.data.name}"] + ([f"experiment={experiment}"] if experiment else [])
+    words += [f"hydra.searchpath=[{','.join(config.searchpath)}]"] if config.searchpath else []
     return _composed(words)
 
 
@@ -150,22 +153,24 @@ def _composed(words: list[str]) -> DictConfig:
         return hydra_compose("config", words, return_hydra_config=True)
 
 
-def typed(settings: DictConfig, choices: Mapping[str, Any] | None = None) -> Config:
+def typed(settings: DictConfig, hydra: Any = None) -> Config:
     """Turn composed settings into a `Config`.
 
-    ``choices`` are Hydra's, None where the settings hold them.
+    ``hydra`` are Hydra's own settings, None where the others hold them.
 
     Raises:
         UserError: A key was added (``+key=value``) that the dataclass does not have, or a value
             is impossible.
     """
-    chosen = choices or settings.hydra.runtime.choices
+    hydra = hydra or settings.hydra
     own = settings.copy()
     with open_dict(own):
         own.pop("hydra", None)
     _refuse_added_keys(own, "")
     config: Any = OmegaConf.to_object(own)
-    config.recipe.name, config.experiment = chosen["recipe"], chosen["experiment"] or ""
+    choices = hydra.runtime.choices
+    config.recipe.name, config.experiment = choices["recipe"], choices["experiment"] or ""
+    config.searchpath = [*hydra.searchpath]
     return config
 
 

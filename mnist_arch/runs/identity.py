@@ -15,7 +15,7 @@ from mnist_arch.runs.config import Config, flat, reference
 # Settings that change no result: where and how a run is made, not what it is.
 NEUTRAL = (
     *("runs", "figures", "fail_fast", "label", "experiment", "logger", "recipe.name", "data.root"),
-    *("trainer.threads", "trainer.accelerator"),
+    *("trainer.threads", "trainer.accelerator", "searchpath"),
 )
 # Settings that a record holds apart from its variant.
 APART = ("seed", "test", "model.name", "data.name", "trainer.precision")
@@ -95,12 +95,13 @@ def described(changes: Variant) -> list[str]:
     ['optimizer=Adam(lr=0.01)']
     """
     rest, words = dict(changes), []
+    for key in [key for key in changes if key.endswith("._target_")]:
+        part, target = key.removesuffix("._target_"), rest.pop(key)
+        arguments = [key for key in rest if _below(key, (part,))]
+        inner = ", ".join(f"{_last(key)}={_value(rest.pop(key))}" for key in arguments)
+        words.append(f"{_last(part)}={_last(target)}" + (f"({inner})" if inner else ""))
     for part in PARTS:
-        if target := rest.pop(f"{part}._target_", None):
-            arguments = [key for key in rest if _below(key, (part,))]
-            inner = ", ".join(f"{_last(key)}={_value(rest.pop(key))}" for key in arguments)
-            words.append(f"{_last(part)}={_last(target)}" + (f"({inner})" if inner else ""))
-        elif part in rest and rest[part] is None:
+        if part in rest and rest[part] is None:
             del rest[part]
             words.append(f"{_last(part)}=none")
     return [f"{_last(key)}={_value(value)}" for key, value in rest.items()] + words

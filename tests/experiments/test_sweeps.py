@@ -140,7 +140,8 @@ def test_a_sweep_ends_with_a_table_and_again_does_only_what_failed(
         found = [read(path).score("test", "accuracy") for path in pair]
         # Student's t for one degree of freedom: 12.706
         half = 12.706 * stdev(found) / 2**0.5
-        numbers = [float(row[name]) for name in ("runs", "accuracy", "sd", "low", "high")]
+        names = ("runs", "accuracy", "accuracy_sd", "accuracy_low", "accuracy_high")
+        numbers = [float(row[name]) for name in names]
         wanted = [2, mean(found), stdev(found), mean(found) - half, mean(found) + half]
         assert numbers == pytest.approx(wanted, abs=1e-3)
     assert "| `dense` | 7,850 | own, on MNIST-5k" in (folder / "table.md").read_text()

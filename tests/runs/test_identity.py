@@ -1,5 +1,7 @@
 """When two runs are the same, and how what is special about one is said."""
 
+from pathlib import Path
+
 import pytest
 
 from mnist_arch.errors import UserError
@@ -79,10 +81,21 @@ def test_seed_and_test_tell_runs_apart_but_are_no_variant() -> None:
         (["recipe.optimizer.lr=1e-5", "data.size=15000"], "size=15000, lr=1e-05"),
         (["recipe/loss=cross_entropy"], "loss=cross_entropy"),
         (["+recipe.optimizer.betas=[0.8,0.9]"], "betas=[0.8, 0.9]"),
+        (["callbacks=early_stopping"], "early_stopping=EarlyStopping(mode=min, monitor="),
     ],
 )
 def test_a_variant_is_said_in_short_words(words: list[str], text: str) -> None:
     assert ", ".join(described(variant(compose(["model=mlp", *words])))).startswith(text)
+
+
+def test_a_file_of_the_users_own_is_found_again(tmp_path: Path) -> None:
+    (tmp_path / "experiment").mkdir()
+    text = "# @package _global_\nlabel: mine\nseed: 7\nrecipe: {max_epochs: 3}\n"
+    (tmp_path / "experiment/mine.yaml").write_text(text)
+    path = f"hydra.searchpath=[file://{tmp_path}]"
+    config = compose(["model=mlp", "experiment=mine", path, "recipe.l2=0.1"])
+    assert variant(config) == {"recipe.l2": 0.1, "recipe.max_epochs": 3}
+    assert run_name(config) == "mlp-mine_l2=0.1-seed7"
 
 
 def test_a_label_stands_for_what_its_experiment_file_changes_and_no_more() -> None:
