@@ -181,6 +181,21 @@ def test_a_sweep_elsewhere_keeps_its_means_beside_its_runs(
     assert (tmp_path / "here/table.md").is_file()
 
 
+def test_joblib_runs_jobs_side_by_side_on_one_thread_each(
+    command: Command, tmp_path: Path
+) -> None:
+    words = ["-m", "launcher=joblib", "model=dense", "seed=0,1", "data=mnist_5k"]
+    done = command("experiments.run", *words, "recipe.max_epochs=1", "figures=false")
+    assert done.returncode == 0, done.stderr
+    names = [f"dense-mnist_5k-max_epochs=1-seed{seed}" for seed in (0, 1)]
+    records = [read(tmp_path / "runs" / name) for name in names]
+    assert [record.config["trainer.threads"] for record in records] == [1, 1]
+    assert {record.device for record in records} == {"cpu, 1 thread"}
+    (sweep,) = (tmp_path / "runs/sweeps").iterdir()
+    assert outcomes(sweep) == ["finished", "finished"]
+    assert (sweep / "table.md").is_file()
+
+
 def test_a_bug_at_the_end_hides_no_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

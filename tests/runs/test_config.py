@@ -160,18 +160,13 @@ def test_no_number_has_two_homes() -> None:
             assert settings.keys() - {"_target_"} == required
 
 
+TARGET = "recipe.optimizer._target_"
 MISTYPED = [
-    (
-        "recipe.optimizer._target_=torch.optim.Adm",
-        "recipe.optimizer._target_: no 'torch.optim.Adm' in torch.optim; did you",
-    ),
-    (
-        "recipe.optimizer._target_=torhc.optim.Adam",
-        "recipe.optimizer._target_: no 'torhc.optim.Adam'",
-    ),
-    ("recipe.optimizer._target_=Adam", "recipe.optimizer._target_: no 'Adam'"),
+    (f"{TARGET}=torch.optim.Adm", f"{TARGET}: no 'torch.optim.Adm' in torch.optim; did you mean"),
+    (f"{TARGET}=torhc.optim.Adam", f"{TARGET}: no 'torhc.optim.Adam'"),
+    (f"{TARGET}=Adam", f"{TARGET}: no 'Adam'"),
     ("+recipe.optimizer.lrr=1", "no setting 'recipe.optimizer.lrr'; did you mean lr?"),
-    ("~recipe.optimizer._target_", "recipe.optimizer: needs a _target_"),
+    (f"~{TARGET}", "recipe.optimizer: needs a _target_"),
     ("recipe.optimizer.lr=-1", "recipe.optimizer: Invalid learning rate: -1"),
     ("recipe.schedule.T_max=0", "recipe.schedule: "),
 ]
