@@ -19,7 +19,7 @@ PACKAGE = Path(mnist_arch.__file__).parent
 REFERENCE = DOCS / "reference"  # written by each build
 ROOMS = ["models", "data", "training", "runs", "inference", "analysis"]  # that users import from
 
-FIRST = ["use", "results", "claims", "reading", "sources"]  # pages of docs/; the others follow
+FIRST = ["use", "architectures", "results", "claims", "reading", "sources"]  # pages of docs/; the others follow
 
 NAVIGATION = """
 ```{{toctree}}
@@ -60,7 +60,7 @@ autodoc_inherit_docstrings = False  # those of torch and Lightning are theirs
 autodoc_preserve_defaults = True
 add_module_names = False
 toc_object_entries_show_parents = "hide"
-maximum_signature_line_length = 80
+maximum_signature_line_length = 110
 
 html_theme = "furo"
 html_title = f"mnist_arch {release}"
