@@ -17,8 +17,10 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 import mnist_arch
 from mnist_arch.data import sources
+from mnist_arch.errors import UserError
 from mnist_arch.runs.metrics import METRICS
 from mnist_arch.runs.records import read
+from tests.data.test_sources import contents, write
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 QUICK = ["model=mlp", "data=mnist_5k", "recipe.max_epochs=2"]
@@ -323,22 +325,41 @@ LATE_MISTAKES = {  # noticed once torch is imported
 }
 
 
-@pytest.mark.parametrize("word", [*MISTAKES, *LATE_MISTAKES])
-def test_a_mistake_is_one_line_code_2_and_leaves_nothing(
+TYPED = ["seed=0,1", "seed", "model=lenet6", "recipe.optimizer.lr=-1", "runs=/dev/null"]
+
+
+def own_data(folder: Path, word: str) -> list[str]:
+    """A few images as IDX files, unless the word is about the data."""
+    write(folder / "own", contents())
+    root = [] if word == "data=idx" else [f"data.root={folder / 'own'}"]
+    return root + (["data=idx"] if not word.startswith("data=") else [])
+
+
+@pytest.mark.parametrize(
+    "word", [word for word in MISTAKES | LATE_MISTAKES if word not in TYPED[:2]]
+)
+def test_a_mistake_is_named_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MNIST_ARCH_DATA", str(tmp_path / "cache"))
+    with pytest.raises(UserError) as error:
+        mnist_arch.train("lenet5", overrides=[*own_data(tmp_path, word), word])
+    assert str(error.value).startswith((MISTAKES | LATE_MISTAKES)[word])
+    assert "\n" not in str(error.value)
+    assert {path.name for path in tmp_path.iterdir()} <= {"own", "cache"}
+
+
+@pytest.mark.parametrize("word", TYPED)
+def test_a_typed_mistake_is_one_line_code_2_and_leaves_nothing(
     command: Command, tmp_path: Path, word: str
 ) -> None:
-    from tests.data.test_sources import contents, write
-
-    write(tmp_path / "own", contents())
-    own = [] if word == "data=idx" else [f"data.root={tmp_path / 'own'}"]
-    own += ["data=idx"] if not word.startswith("data=") else []
-    done = command("experiments.run", *own, word)
+    done = command("experiments.run", *own_data(tmp_path, word), word)
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stderr.startswith("error: " + (MISTAKES | LATE_MISTAKES)[word])
     assert done.stdout == ""
-    left = {path.name for path in tmp_path.iterdir()} - {"own", "cache"}
-    assert left == set()
+    assert {path.name for path in tmp_path.iterdir()} <= {"own", "cache"}
 
 
 def test_a_bug_shows_its_traceback_and_exits_1(tmp_path: Path) -> None:
