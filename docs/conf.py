@@ -19,7 +19,8 @@ PACKAGE = Path(mnist_arch.__file__).parent
 REFERENCE = DOCS / "reference"  # written by each build
 ROOMS = ["models", "data", "training", "runs", "inference", "analysis"]  # that users import from
 
-FIRST = ["use", "architectures", "results", "claims", "reading", "sources"]  # pages of docs/; the others follow
+# Pages of docs/; the others follow.
+FIRST = ["use", "architectures", "results", "claims", "reading", "sources"]
 
 NAVIGATION = """
 ```{{toctree}}
