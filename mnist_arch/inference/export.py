@@ -8,6 +8,7 @@ import copy
 import hashlib
 import io
 import json
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,7 +181,10 @@ def torch_file(program: ExportedProgram, metadata: dict[str, str]) -> bytes:
 
 def load_torch(content: bytes) -> Program:
     """Load a file of torch.export."""
-    return torch.export.load(io.BytesIO(content)).module()
+    with warnings.catch_warnings():
+        # torch 2.9 reads the weights from a buffer that it then only copies.
+        warnings.filterwarnings("ignore", "The given buffer is not writable")
+        return torch.export.load(io.BytesIO(content)).module()
 
 
 FORMATS = {"onnx": (onnx_file, load_onnx), "pt2": (torch_file, load_torch)}  # by a file's ending
