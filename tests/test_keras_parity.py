@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 import mnist_arch
-from mnist_arch.data.batches import Batches
+from mnist_arch.data.batches import Batches, Chunks
 from mnist_arch.data.splits import Split
 from mnist_arch.models.heads import Head, KerasSigmoid, Softmax
 from mnist_arch.models.layers import BatchNorm
@@ -274,7 +274,7 @@ def test_gradients_of_loss_and_penalty_are_those_of_keras(name: str) -> None:
     split = shuffled(32)
     levels, truth = for_keras(split, name)
     model.compute_loss(levels, truth, model(levels, training=True)).backward()
-    ours.training_step(split, 0).backward()
+    ours.loss(ours(split.images), split.labels).backward()
     for group in parameter_groups(ours.net, ours.l2):
         for parameter in group["params"]:
             parameter.grad += group.get("weight_decay", 0) * parameter.detach()
@@ -291,7 +291,7 @@ def test_an_epoch_of_ten_steps_is_an_epoch_of_keras_fit(name: str) -> None:
     split = shuffled(77)
     if name == "tanh_cnn":  # at full ink it multiplies a rounding error by up to ten in each step
         split = Split(split.images // 8, split.labels)
-    trainer(1).fit(ours, Batches(split, 8))
+    trainer(1).fit(ours, Chunks(Batches(split, 8)))
     levels, truth = for_keras(split, name)
     seen = model.fit(levels, truth, batch_size=8, shuffle=False, verbose=0).history
     weights = [variable.value for variable in model.trainable_variables]
@@ -306,7 +306,7 @@ def test_an_epoch_of_ten_steps_is_an_epoch_of_keras_fit(name: str) -> None:
 def test_augmented_cnn_slows_down_as_keras_scheduler_says() -> None:
     config = compose(["model=dense", "recipe=augmented_cnn"])
     ours, split = assemble.classifier(config, assemble.network(config)), shuffled(8)
-    trainer(20).fit(ours, Batches(split, 8))
+    trainer(20).fit(ours, Chunks(Batches(split, 8)))
     schedule = keras.callbacks.LearningRateScheduler(lambda epoch: 1e-3 * 0.95**epoch)
     model = keras_net("dense")
     seen = model.fit(*for_keras(split, "dense"), epochs=20, callbacks=[schedule], verbose=0)

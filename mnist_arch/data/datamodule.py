@@ -1,12 +1,14 @@
 """One data module for all architectures: raw pixels in, batches out."""
 
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from typing_extensions import override
 
 from mnist_arch.data import sources
-from mnist_arch.data.batches import Augmentation, Batches, Shuffle
+from mnist_arch.data.batches import Augmentation, Batches, Chunks, Shuffle
 from mnist_arch.data.splits import Split, digest, stratified
 from mnist_arch.errors import UserError
 
@@ -27,6 +29,7 @@ class MNISTDataModule(pl.LightningDataModule):
         split_seed: Draws the validation split, and the subset.
         seed: Draws the order and the augmentation of each epoch.
         augmentation: Changes the training images, each time one is drawn.
+        chunk: Batches that training is handed at a time.
     """
 
     def __init__(
@@ -40,12 +43,14 @@ class MNISTDataModule(pl.LightningDataModule):
         split_seed: int = 0,
         seed: int = 0,
         augmentation: Augmentation | None = None,
+        chunk: int = 1,
     ) -> None:
         super().__init__()
         self.data_name = name
         self.root = Path(root).expanduser() if root else sources.default_root()
         self.batch_size, self.share, self.size = batch_size, validation, size
         self.split_seed, self.seed, self.augmentation = split_seed, seed, augmentation
+        self.chunk = chunk
         self.loaded = False
 
     def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 one setup serves all stages
@@ -80,10 +85,19 @@ class MNISTDataModule(pl.LightningDataModule):
         """Return a SHA-256 that two runs share when they train and validate on the same images."""
         return digest(self.train, *([self.validation] if self.validation else []))
 
-    def train_dataloader(self) -> Batches:
-        """Return the training batches, in the order of the epoch."""
-        split = self._on_device(self.train)
-        return Batches(split, self.batch_size, Shuffle(self.seed), self.augmentation, self.size)
+    def train_dataloader(self) -> Chunks:
+        """Return the training batches, in the order of the epoch, by the chunk."""
+        batches = Batches(
+            self._on_device(self.train),
+            self.batch_size,
+            Shuffle(self.seed),
+            self.augmentation,
+            self.size,
+        )
+        rank, world = (
+            (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
+        )
+        return Chunks(batches, self.chunk, rank=rank, world=world)
 
     def val_dataloader(self) -> Batches | list[Batches]:
         """Return the validation batches, none when nothing is held out."""
@@ -96,6 +110,12 @@ class MNISTDataModule(pl.LightningDataModule):
     def in_order(self, split: Split) -> Batches:
         """Return batches of a split as it is, for evaluation."""
         return Batches(self._on_device(split), EVALUATION_BATCH)
+
+    @override
+    def transfer_batch_to_device(
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
+        return batch  # its whole split is there
 
     def _on_device(self, split: Split) -> Split:
         """Put a whole split, 47 MB for MNIST, where the network is."""

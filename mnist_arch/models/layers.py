@@ -44,8 +44,10 @@ class Pixels(nn.Module):
                 f"expected pixel values 0 to 255 as uint8 or float, got {images.dtype}; "
                 "convert with images.to(torch.uint8)"
             )
-        scaled = images.to(self.divisor.dtype) / self.divisor + self.background
-        return F.pad(scaled, [self.padding] * 4, value=self.background)
+        scaled = images.to(self.divisor.dtype) / self.divisor
+        if self.background:
+            scaled = scaled + self.background
+        return F.pad(scaled, [self.padding] * 4, value=self.background) if self.padding else scaled
 
 
 class SameConv2d(nn.Conv2d):

@@ -1,8 +1,7 @@
 """From settings to objects."""
 
 import inspect
-import logging
-import warnings
+import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -20,23 +19,35 @@ from torch import nn
 
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.errors import UserError, suggestion
-from mnist_arch.models import build
+from mnist_arch.models import blank, build
 from mnist_arch.models.layers import BatchNorm
 from mnist_arch.models.network import Network
 from mnist_arch.randomness import derived_seed
 from mnist_arch.runs.config import Config
 from mnist_arch.training.callbacks import Checkpoints
-from mnist_arch.training.classifier import Classifier, MeasureCurvature, PatternByPattern
+from mnist_arch.training.classifier import Classifier, MeasureCurvature
 from mnist_arch.training.optimizers import SDLM, parameter_groups
+from mnist_arch.training.quiet import quieten
+from mnist_arch.training.update import Clipping
 
 NORMS = (BatchNorm, nn.BatchNorm1d, nn.BatchNorm2d)  # cannot train on single images
-SINGLE_PATTERNS = 100  # that Lightning is handed at once, where each is an update of its own
+# Batches that training is handed at a time, so that what Lightning does for each chunk (2 ms) is
+# little beside a chunk's steps (0.5 ms each for the smallest network), and no chunk takes seconds.
+CHUNK, CHUNK_OF_A_SLOW_NETWORK = 200, 20
+# Arguments of Lightning's Trainer that count its batches: with these a chunk is a single batch.
+COUNTED = ("max_steps", "min_steps", "limit_train_batches", "overfit_batches", "fast_dev_run")
+COUNTED += ("val_check_interval",)
+STRATEGIES = ("ddp", "ddp_spawn")
+# Settings among the trainer's that are not handed to Lightning.
+OURS = ("threads", "gradient_clip_val", "gradient_clip_algorithm")
 # Arguments of Lightning's Trainer that other settings decide.
 ELSEWHERE = {
     "max_epochs": "set recipe.max_epochs",
     "logger": "choose logger=tensorboard, csv or none",
+    "accumulate_grad_batches": "set recipe.batch_size, which is the same",
     "callbacks": "choose callbacks=early_stopping, or add one with +callbacks.NAME._target_=...",
     "default_root_dir": "set runs",
+    "num_nodes": "a run stays on one machine; a sweep does not: launcher=submitit",
     "enable_checkpointing": "every run keeps its checkpoints",
     "limit_test_batches": "set test=false to leave the test images unread",
 }
@@ -54,18 +65,27 @@ def check_accelerator(name: str) -> None:
         raise UserError(f"trainer.accelerator={name}: there is none here; use auto or cpu")
 
 
-def data_module(config: Config) -> MNISTDataModule:
+def chunk(config: Config, net: Network) -> int:
+    """Return how many batches training is handed at a time."""
+    if any(config.trainer.get(key) is not None for key in COUNTED):
+        return 1
+    slow = net.is_convolutional and config.recipe.batch_size > 1
+    return CHUNK_OF_A_SLOW_NETWORK if slow else CHUNK
+
+
+def data_module(config: Config, chunk: int = 1) -> MNISTDataModule:
     """Build the data module; nothing is read yet."""
     recipe, data = config.recipe, config.data
     return MNISTDataModule(
         name=data.name,
         root=data.root,
-        batch_size=recipe.batch_size if recipe.batch_size > 1 else SINGLE_PATTERNS,
+        batch_size=recipe.batch_size,
         validation=recipe.validation,
         size=data.size,
         split_seed=data.split_seed,
         seed=config.seed,
         augmentation=_build(recipe.augmentation, "recipe.augmentation"),
+        chunk=chunk,
     )
 
 
@@ -96,34 +116,35 @@ def classifier(config: Config, net: Network) -> Classifier:
         _call(scheduler.step, "recipe.schedule")
     if loss:
         _call(loss, "recipe.loss", torch.zeros(1, 10), torch.zeros(1, dtype=torch.int64))
-    kind = Classifier
-    if recipe.batch_size == 1:
-        kind = PatternByPattern
-        if any(isinstance(module, NORMS) for module in net.modules()):
-            raise UserError(
-                f"recipe.batch_size=1: {config.model.name} normalises over a batch; set 2 or more"
-            )
-        if config.trainer["precision"] == "16-mixed":
-            raise UserError("recipe.batch_size=1: trainer.precision must be 32-true or bf16-mixed")
-        if config.trainer["gradient_clip_val"]:
-            raise UserError("recipe.batch_size=1: trainer.gradient_clip_val must be null")
-    return kind(net, optimizer, schedule, loss=loss, l2=recipe.l2, seed=config.seed)
+    if recipe.batch_size == 1 and any(isinstance(module, NORMS) for module in net.modules()):
+        raise UserError(
+            f"recipe.batch_size=1: {config.model.name} normalises over a batch; set 2 or more"
+        )
+    return Classifier(
+        net,
+        optimizer,
+        schedule,
+        loss=loss,
+        l2=recipe.l2,
+        clipping=_clipping(config),
+        seed=config.seed,
+    )
 
 
 def trainer(
     config: Config, folder: Path, callbacks: Sequence[pl.Callback], *, validate: bool
 ) -> pl.Trainer:
     """Build Lightning's trainer, which logs and saves after each epoch into a run's folder."""
-    _quieten_lightning()
-    arguments = {key: value for key, value in config.trainer.items() if key != "threads"}
+    quieten()
+    arguments = {key: value for key, value in config.trainer.items() if key not in OURS}
     known = [each for each in inspect.signature(pl.Trainer).parameters if each not in ELSEWHERE]
     for key in arguments:
         if key in ELSEWHERE:
-            raise UserError(f"trainer.{key}: {ELSEWHERE[key]}")
+            raise UserError(f"trainer.{key}={arguments[key]}: {ELSEWHERE[key]}")
         if key not in known:
             raise UserError(f"no setting 'trainer.{key}'; {suggestion(key, known)}")
     if arguments["devices"] != 1:
-        raise UserError(f"trainer.devices={arguments['devices']}: a run uses one device; use 1")
+        arguments["strategy"] = _strategy(config)
     own: dict[str, Any] = {
         "deterministic": "warn",
         "enable_progress_bar": False,
@@ -145,6 +166,32 @@ def trainer(
         raise UserError(f"trainer: {' '.join(str(error).split())}") from error
 
 
+def _strategy(config: Config) -> str:
+    """Choose how several processes train together, each on its share of every batch."""
+    devices, strategy = config.trainer["devices"], config.trainer.get("strategy", "ddp")
+    if not isinstance(devices, int):
+        raise UserError(f"trainer.devices={devices}: must be a number")
+    if config.trainer["accelerator"] == "cpu" or not CUDAAccelerator.is_available():
+        cores = len(os.sched_getaffinity(0))
+        if devices > cores:
+            raise UserError(f"trainer.devices={devices}: there are {cores} cores")
+    if devices > config.recipe.batch_size:
+        raise UserError(
+            f"trainer.devices={devices}: batches of {config.recipe.batch_size} cannot be shared; "
+            "set recipe.batch_size"
+        )
+    if any(isinstance(module, NORMS) for module in blank(config.model.name).modules()):
+        raise UserError(
+            f"trainer.devices={devices}: {config.model.name} normalises over a batch, of which "
+            "each process would see a part; use 1"
+        )
+    if strategy not in STRATEGIES:
+        raise UserError(f"trainer.strategy={strategy}: {suggestion(str(strategy), STRATEGIES)}")
+    # The first process keeps the run's folder, and starts the others: where each ran the whole
+    # command again, as Lightning's own "ddp" does, each would make a folder.
+    return "ddp_spawn"
+
+
 def loggers(config: Config, folder: Path) -> list[Logger]:
     """Build the loggers; "{folder}" in their settings is the run's folder."""
     filled = {
@@ -155,6 +202,20 @@ def loggers(config: Config, folder: Path) -> list[Logger]:
         for name, settings in config.logger.items()
     }
     return [_build(settings, f"logger.{name}") for name, settings in filled.items()]
+
+
+def _clipping(config: Config) -> Clipping | None:
+    limit = config.trainer["gradient_clip_val"]
+    algorithm = config.trainer.get("gradient_clip_algorithm") or "norm"
+    if algorithm not in ("norm", "value"):
+        raise UserError(
+            f"trainer.gradient_clip_algorithm={algorithm}: {suggestion(algorithm, ('norm', 'value'))}"
+        )
+    if limit is None:
+        return None
+    if not isinstance(limit, int | float) or not 0 < limit < float("inf"):
+        raise UserError(f"trainer.gradient_clip_val={limit}: must be a number above 0")
+    return Clipping(limit, algorithm)
 
 
 def _callbacks(config: Config, *, validate: bool) -> list[pl.Callback]:
@@ -215,16 +276,3 @@ def _call(make: Callable[..., Any], where: str, *arguments: Any) -> Any:
         return make(*arguments)
     except (TypeError, ValueError, ZeroDivisionError) as error:
         raise UserError(f"{where}: {error}") from error
-
-
-def _quieten_lightning() -> None:
-    """Leave standard error to progress and to what a user must know."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    # The whole data set is one tensor in memory: there is nothing for workers to fetch.
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    # Most sources hold nothing out.
-    warnings.filterwarnings("ignore", "You defined a `validation_step` but have no")
-    # A resumed run finds the files that it left; its CSV file is written again whole.
-    warnings.filterwarnings("ignore", ".*directory .* exists and is not empty")
-    # Lightning 2.6 asks torch's pytrees in a way that torch 2.15 wants changed.
-    warnings.filterwarnings("ignore", ".*treespec, LeafSpec.*")

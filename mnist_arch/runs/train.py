@@ -83,7 +83,7 @@ def train(config: Config, *, command: str = "", callbacks: Sequence[pl.Callback]
     with watch.measure("start_up"):
         _prepare(config)
         classifier = assemble.classifier(config, assemble.network(config))
-        data = assemble.data_module(config)
+        data = assemble.data_module(config, assemble.chunk(config, classifier.net))
     with watch.measure("data"):
         _read(data, config)
     with run_folder(Path(config.runs), run_name(config), config) as folder, _arithmetic(config):
@@ -158,7 +158,7 @@ def rehearse(config: Config) -> None:
     """
     _prepare(config)
     classifier = assemble.classifier(config, assemble.network(config))
-    data = assemble.data_module(config)
+    data = assemble.data_module(config, assemble.chunk(config, classifier.net))
     _read(data, config)
     with tempfile.TemporaryDirectory() as folder, _arithmetic(config):
         trainer = assemble.trainer(config, Path(folder), [], validate=bool(data.validation))

@@ -28,7 +28,7 @@ class Progress(pl.Callback):
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.first_epoch, self.started = trainer.current_epoch, time.monotonic()
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and trainer.is_global_zero:
             steps = int(trainer.num_training_batches)
             self.bar = tqdm(
                 total=self.epochs * steps,
@@ -72,7 +72,7 @@ class Progress(pl.Callback):
 
     def _report(self, trainer: pl.Trainer) -> None:
         done = trainer.current_epoch
-        if done == self.first_epoch:
+        if done == self.first_epoch or not trainer.is_global_zero:
             return
         metrics = trainer.callback_metrics
         text = f"loss {metrics['train/loss']:.4f}, train {metrics['train/accuracy']:.2f} %"
@@ -143,6 +143,9 @@ class Checkpoints(Checkpoint):
         self.fewest_errors = state_dict["fewest_errors"]
 
     def _save(self, trainer: pl.Trainer, name: str) -> None:
+        if not trainer.is_global_zero:
+            trainer.save_checkpoint(name)  # all processes take part, and the first one writes
+            return
         self.folder.mkdir(exist_ok=True)
         with files.whole(self.folder / name) as unfinished:
             trainer.save_checkpoint(unfinished)

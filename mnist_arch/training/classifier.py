@@ -1,27 +1,35 @@
 """The one Lightning module, for every architecture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from typing_extensions import override
 
+from mnist_arch.data.batches import Step
 from mnist_arch.data.splits import Split
 from mnist_arch.models.network import Network
 from mnist_arch.randomness import derived_seed, generator
 from mnist_arch.training import curvature
 from mnist_arch.training.optimizers import SDLM, parameter_groups
+from mnist_arch.training.quiet import quieten
+from mnist_arch.training.update import Clipping, PlainUpdate, Update
 
 Phase = Literal["train", "validation", "test"]
 
 
 class Classifier(pl.LightningModule):
     """Trains one network; for each epoch logs loss, errors and accuracy (percent).
+
+    Lightning hands it training batches by the chunk (`data.batches.Chunks`), and it takes the
+    optimiser's steps by itself: what Lightning does for each step would take longer than the step
+    of a small network.
 
     Training metrics are running ones, as Keras prints them: each batch is counted with the weights
     that it was trained from. (Keras's loss includes the l2 penalty, this one never does.) Nothing
@@ -33,13 +41,12 @@ class Classifier(pl.LightningModule):
         schedule: Makes the schedule of the learning rate, stepped after each epoch.
         loss: Of (N, 10) scores and (N,) labels; None for that of the network's head.
         l2: Keras's l2(c) on every kernel.
+        clipping: Of the gradient, None for none.
         seed: Draws the dropout of each epoch.
 
     Attributes:
         history: For each metric its value after each finished epoch; saved in checkpoints.
     """
-
-    steps_by_itself = False  # or leaves the optimiser's steps to Lightning
 
     def __init__(
         self,
@@ -49,14 +56,16 @@ class Classifier(pl.LightningModule):
         *,
         loss: curvature.Loss | None = None,
         l2: float = 0.0,
+        clipping: Clipping | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.automatic_optimization = not self.steps_by_itself
+        self.automatic_optimization = False
         self.net, self.optimizer, self.schedule = net, optimizer, schedule
         self.loss, self.l2, self.seed = loss or net.head.loss, l2, seed
+        self.clipping = clipping
         self.history: dict[str, list[float]] = {}
-        self._counted: list[tuple[Tensor, Tensor, int]] = []  # loss, errors and images of batches
+        self._counted: list[Tensor] = []  # (3,) summed loss, errors, images
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28) raw pixels -> (N, 10) scores."""
@@ -64,19 +73,32 @@ class Classifier(pl.LightningModule):
         return scores
 
     @override
-    def training_step(self, batch: Split, batch_idx: int) -> Tensor | None:
-        return self._step(batch)
+    def training_step(self, batch: Sequence[Step], batch_idx: int) -> None:
+        steps = [(step, *self._update(step)) for step in batch]
+        self._count([each for each in steps if each[0].weight])
+        # Lightning counts its own steps: those that it takes, and none of these.
+        progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+        for counter in (progress.total, progress.current):
+            counter.ready += len(batch)
+            counter.completed += len(batch)
 
     @override
     def validation_step(self, batch: Split, batch_idx: int) -> None:
-        self._step(batch)
+        self._evaluate(batch)
 
     @override
     def test_step(self, batch: Split, batch_idx: int) -> None:
-        self._step(batch)
+        self._evaluate(batch)
+
+    @override
+    def on_fit_start(self) -> None:
+        if self.trainer.world_size > 1:  # each process is a new one, and they share the cores
+            quieten()
+            torch.set_num_threads(max(1, torch.get_num_threads() // self.trainer.num_devices))
 
     @override
     def on_train_start(self) -> None:
+        self._update = self._make_update()
         # A CSV logger starts its file anew where a run is resumed.
         epochs = len(self.history.get("train/loss", ()))
         for logger in self.loggers:
@@ -89,7 +111,10 @@ class Classifier(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         self._rate = self.trainer.optimizers[0].param_groups[0]["lr"]
         # Dropout is seeded by the epoch, so that a resumed run drops the same units.
-        torch.manual_seed(derived_seed(self.seed, "dropout", self.current_epoch))
+        # Of several processes each drops its own.
+        torch.manual_seed(
+            derived_seed(self.seed, "dropout", self.current_epoch) + self.global_rank
+        )
 
     @override
     def on_validation_start(self) -> None:
@@ -102,6 +127,9 @@ class Classifier(pl.LightningModule):
     @override
     def on_train_epoch_end(self) -> None:
         self._close("train")
+        schedule: Any = self.lr_schedulers()
+        if schedule:
+            schedule.step()
 
     @override
     def on_test_epoch_end(self) -> None:
@@ -120,23 +148,42 @@ class Classifier(pl.LightningModule):
         optimizer = self.optimizer(parameter_groups(self.net, self.l2))
         return ([optimizer], [self.schedule(optimizer)]) if self.schedule else optimizer
 
-    def _step(self, batch: Split) -> Tensor:
-        images, labels = batch
-        scores = self(images)
-        loss = self.loss(scores, labels)
-        errors = (scores.detach().argmax(1) != labels).sum()
-        self._counted.append((loss.detach(), errors, len(labels)))
-        return loss
+    def _make_update(self) -> Update:
+        alone = isinstance(self.trainer.strategy, SingleDeviceStrategy)
+        return PlainUpdate(
+            self.net,
+            self.loss,
+            self.trainer.optimizers[0],
+            clipping=self.clipping,
+            scaler=getattr(self.trainer.precision_plugin, "scaler", None),
+            backward=Tensor.backward if alone else self.manual_backward,
+        )
+
+    def _evaluate(self, batch: Split) -> None:
+        scores = self(batch.images)
+        self._count([(batch, scores, self.loss(scores, batch.labels))])
+
+    def _count(self, batches: Sequence[tuple[Any, Tensor, Tensor]]) -> None:
+        """Count batches, each with its scores and its mean loss."""
+        if not batches:
+            return
+        parts, scores, losses = zip(*batches, strict=True)
+        labels = torch.cat([part.labels for part in parts])
+        sizes = torch.tensor([len(part.labels) for part in parts], device=labels.device)
+        loss = torch.stack(losses).double() @ sizes.double()
+        errors = (torch.cat(scores).argmax(1) != labels).sum()
+        self._counted.append(torch.stack([loss, errors, sizes.sum()]))
 
     def _close(self, phase: Phase) -> None:
-        """Sum up the batches counted since the last call, if any, and log the sums."""
+        """Sum up what was counted since the last call, if anything, and log the sums."""
         if not self._counted:
             return
-        losses, wrong, sizes = zip(*self._counted, strict=True)
+        total = torch.stack(self._counted).sum(0)
         self._counted = []
-        images = sum(sizes)
-        errors = int(torch.stack(wrong).sum())
-        loss = (torch.stack(losses).cpu().double() @ torch.tensor(sizes).double()).item() / images
+        if phase == "train":  # of which each process has seen its share
+            total = self.trainer.strategy.reduce(total, reduce_op="sum")
+        loss, errors, images = total.tolist()
+        errors, images, loss = int(errors), int(images), loss / images
         metrics = {
             f"{phase}/loss": loss,
             f"{phase}/errors": errors,
@@ -152,34 +199,6 @@ class Classifier(pl.LightningModule):
         self.log_dict(metrics, logger=False)  # for callbacks; the loggers count in epochs:
         for logger in self.loggers:
             logger.log_metrics(metrics, step=self.current_epoch + 1)
-
-
-class PatternByPattern(Classifier):
-    """Takes one optimiser step for each single image.
-
-    Lightning's loop costs more than a single image does, so images come to it in larger batches.
-    """
-
-    steps_by_itself = True
-
-    @override
-    def training_step(self, batch: Split, batch_idx: int) -> None:
-        counted: Any = self.optimizers()  # Lightning counts this one's steps: one for each batch
-        images, labels = batch
-        for number, (image, label) in enumerate(
-            zip(images.split(1), labels.split(1), strict=True), start=1
-        ):
-            loss = self._step(Split(image, label))
-            counted.optimizer.zero_grad()
-            loss.backward()
-            (counted if number == len(labels) else counted.optimizer).step()
-
-    @override
-    def on_train_epoch_end(self) -> None:
-        super().on_train_epoch_end()
-        if self.schedule:  # Lightning steps it in automatic optimisation only
-            schedule: Any = self.lr_schedulers()
-            schedule.step()
 
 
 class MeasureCurvature(pl.Callback):
@@ -199,6 +218,6 @@ class MeasureCurvature(pl.Callback):
         batches: Any = trainer.train_dataloader
         assert isinstance(optimizer, SDLM)
         draws = generator(self.seed, "curvature", trainer.current_epoch)
-        images, labels = batches.sample(optimizer.patterns, draws)
+        images, labels = batches.batches.sample(optimizer.patterns, draws)
         signs = curvature.random_signs(net, images, draws)
         optimizer.set_curvature(curvature.diagonal(net, images, labels, signs, pl_module.loss))

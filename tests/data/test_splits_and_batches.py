@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mnist_arch.data.batches import Batches, Shuffle
+from mnist_arch.data.batches import Batches, Chunks, Shuffle
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.data.splits import Split, stratified
 from mnist_arch.randomness import derived_seed, generator
@@ -166,3 +167,30 @@ def test_the_data_module_holds_out_the_recipes_share(tmp_path: Path) -> None:
     other = MNISTDataModule(name="idx", root=tmp_path, batch_size=8, validation=0.2, split_seed=1)
     other.setup()
     assert data.split_digest() != other.split_digest()
+
+
+def test_chunks_hold_every_batch_in_order() -> None:
+    batches = Batches(numbered(103), 10, Shuffle(seed=0))
+    chunks = [*Chunks(batches, 4)]
+    assert [len(chunk) for chunk in chunks] == [4, 4, 3]
+    assert len(Chunks(batches, 4)) == 3
+    steps = [step for chunk in chunks for step in chunk]
+    for (images, labels, weight), batch in zip(steps, batches, strict=True):
+        assert images.equal(batch.images)
+        assert labels.equal(batch.labels)
+        assert weight == 1
+
+
+@pytest.mark.parametrize("count", [100, 101, 103])
+def test_processes_share_each_batch_and_their_weighted_means_make_the_mean(count: int) -> None:
+    """The mean over processes of weight x mean of the share is the mean over the batch."""
+    world = 4
+    batches = Batches(numbered(count), 10, Shuffle(seed=0))
+    shares = [Chunks(batches, 3, rank=rank, world=world) for rank in range(world)]
+    steps = [[step for chunk in share for step in chunk] for share in shares]
+    for batch, *parts in zip(batches, *steps, strict=True):
+        counted = [part for part in parts if part.weight]
+        labels = torch.cat([part.labels for part in counted])
+        assert sorted(labels.tolist()) == sorted(batch.labels.tolist())
+        means = [part.weight * part.images.double().mean() for part in parts]
+        assert sum(means) / world == pytest.approx(batch.images.double().mean().item())

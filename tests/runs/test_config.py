@@ -13,7 +13,7 @@ from mnist_arch.data.augment import RandomAffine
 from mnist_arch.errors import UserError
 from mnist_arch.runs import assemble
 from mnist_arch.runs.config import compose
-from mnist_arch.training.classifier import Classifier, PatternByPattern
+from mnist_arch.training.classifier import Classifier
 from mnist_arch.training.curvature import diagonal, random_signs
 from mnist_arch.training.optimizers import SDLM
 
@@ -98,7 +98,7 @@ def test_every_recipe_trains_a_step(name: str, model: str) -> None:
     config = compose([f"model={model}", f"recipe={name}"])
     net = assemble.network(config)
     classifier = assemble.classifier(config, net)
-    assert type(classifier) is (PatternByPattern if config.recipe.batch_size == 1 else Classifier)
+    assert type(classifier) is Classifier
     optimizer = classifier.optimizer(assemble.parameter_groups(net, config.recipe.l2))
     images = torch.randint(0, 256, (4, 1, 28, 28), dtype=torch.uint8)
     augmentation = assemble.data_module(config).augmentation
@@ -222,18 +222,20 @@ def test_loggers_go_beside_or_instead_of_each_other(tmp_path: Path) -> None:
 
 
 def test_any_argument_of_lightnings_trainer_can_be_given(tmp_path: Path) -> None:
-    words = ["trainer.gradient_clip_val=0.5", "+trainer.limit_train_batches=3"]
+    words = ["+trainer.detect_anomaly=true", "+trainer.limit_train_batches=3"]
     trainer = assemble.trainer(compose(words), tmp_path, [], validate=False)
-    assert (trainer.gradient_clip_val, trainer.limit_train_batches) == (0.5, 3)
+    assert (trainer._detect_anomaly, trainer.limit_train_batches) == (True, 3)
 
 
 @pytest.mark.parametrize(
     ("word", "message"),
     [
         ("+trainer.fast_dev_rum=true", "no setting 'trainer.fast_dev_rum'; did you mean fast_dev"),
-        ("+trainer.max_epochs=3", "trainer.max_epochs: set recipe.max_epochs"),
-        ("trainer.devices=2", "trainer.devices=2: a run uses one device"),
-        ("trainer.gradient_clip_val=-x", "trainer: "),
+        ("+trainer.max_epochs=3", "trainer.max_epochs=3: set recipe.max_epochs"),
+        ("trainer.devices=1000", "trainer.devices=1000: there are "),
+        ("trainer.devices=two", "trainer.devices=two: must be a number"),
+        ("+trainer.num_nodes=2", "trainer.num_nodes=2: "),
+        ("+trainer.limit_train_batches=-1", "trainer: "),
         ("+logger.other._target_=no.such.Logger", "logger.other._target_: no 'no.such.Logger'"),
         (
             "callbacks=early_stopping",

@@ -94,6 +94,51 @@ def test_gradients_are_clipped_to_the_norm_that_is_said() -> None:
     assert torch.cat(moved).norm().item() == pytest.approx(0.5e-3, rel=1e-3)
 
 
+def test_each_number_of_the_gradient_is_clipped_where_that_is_said() -> None:
+    """One step of plain gradient descent then moves each weight by at most rate x limit."""
+    words = ["recipe/optimizer=sgd", "recipe.optimizer.lr=0.5", "recipe.batch_size=4000"]
+    words += ["recipe.max_epochs=1", "trainer.gradient_clip_val=1e-4", *QUICK[::2]]
+    words += ["+trainer.gradient_clip_algorithm=value"]
+    run = mnist_arch.train("mlp", overrides=words)
+    before = train.assemble.network(compose(["model=mlp"])).state_dict()
+    moved = [(value - before[key]).flatten() for key, value in run.network().state_dict().items()]
+    assert torch.cat(moved).abs().max().item() == pytest.approx(0.5e-4, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("trainer.gradient_clip_val=-1", "trainer.gradient_clip_val=-1: must be a number above"),
+        ("trainer.gradient_clip_val=x", "trainer.gradient_clip_val=x: must be a number above 0"),
+        ("+trainer.gradient_clip_algorithm=nrom", "trainer.gradient_clip_algorithm=nrom: did you"),
+        ("+trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches=2: set recipe."),
+        ("trainer.devices=2 recipe.batch_size=1", "trainer.devices=2: batches of 1 cannot be"),
+        ("trainer.devices=2 model=batchnorm_cnn", "trainer.devices=2: batchnorm_cnn normalises"),
+        ("trainer.devices=2 +trainer.strategy=dpp", "trainer.strategy=dpp: did you mean ddp?"),
+    ],
+)
+def test_what_cannot_be_trained_leaves_nothing(tmp_path: Path, word: str, message: str) -> None:
+    with pytest.raises(UserError) as error:
+        mnist_arch.train("mlp", overrides=[*word.split(), *QUICK])
+    assert str(error.value).startswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_processes_train_as_one_does() -> None:
+    """On their shares of the same batches, the last of which is one image for one of them."""
+    words = [*QUICK, "recipe.batch_size=64", "recipe.max_epochs=2", "data.size=321"]
+    one, two = (
+        mnist_arch.train("lenet5", overrides=[*words, *more])
+        for more in ([], ["trainer.devices=2", "+trainer.strategy=ddp"])
+    )
+    assert two.record.history["train/errors"] == one.record.history["train/errors"]
+    for name in ("train/loss", "validation/loss"):
+        assert two.record.history[name] == pytest.approx(one.record.history[name], rel=1e-5)
+    weights = one.network().state_dict()
+    for name, value in two.network().state_dict().items():
+        torch.testing.assert_close(value, weights[name], rtol=1e-4, atol=1e-5)
+
+
 def test_csv_holds_every_epoch_once_though_the_run_was_resumed() -> None:
     words = ["logger=csv", *QUICK, "recipe.max_epochs=3"]
     with pytest.raises(RuntimeError, match="broken off"):

@@ -3,20 +3,21 @@
 import warnings
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytorch_lightning as pl
 import torch
 
 import mnist_arch
-from mnist_arch.data.batches import Batches, Shuffle
+from mnist_arch.data.batches import Batches, Chunks, Shuffle
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.data.splits import Split
 from mnist_arch.models import ARCHITECTURES
 from mnist_arch.randomness import generator
 from mnist_arch.runs.scoring import score
 from mnist_arch.training.callbacks import Checkpoints, Metadata
-from mnist_arch.training.classifier import Classifier, MeasureCurvature, PatternByPattern
+from mnist_arch.training.classifier import Classifier, MeasureCurvature
 from mnist_arch.training.curvature import SIGNS, diagonal
 from mnist_arch.training.optimizers import SDLM, Staircase
 
@@ -27,8 +28,11 @@ def digits(count: int) -> Split:
     return Split(data.train.images[:: 4000 // count], data.train.labels[:: 4000 // count])
 
 
-def trainer(epochs: int, callbacks: list[pl.Callback] | None = None) -> pl.Trainer:
+def trainer(
+    epochs: int, callbacks: list[pl.Callback] | None = None, precision: Any = "32-true"
+) -> pl.Trainer:
     return pl.Trainer(
+        precision=precision,
         accelerator="cpu",
         max_epochs=epochs,
         logger=False,
@@ -43,7 +47,7 @@ def trainer(epochs: int, callbacks: list[pl.Callback] | None = None) -> pl.Train
 def classifier(name: str, seed: int = 0) -> Classifier:
     torch.manual_seed(0)
     if name == "lenet5_1998":
-        return PatternByPattern(
+        return Classifier(
             mnist_arch.build(name),
             partial(SDLM, lr=1, mu=0.02, patterns=5),
             partial(Staircase, rates=[1e-4, 5e-5], passes=[2]),
@@ -65,7 +69,7 @@ def test_it_is_a_plain_loop_over_the_same_batches() -> None:
     """Lightning, shuffling and counting included, the weights are those of ten lines of torch."""
     split = digits(100)
     ours = classifier("tanh_cnn", seed=3)
-    trainer(2).fit(ours, Batches(split, 32, Shuffle(5)))
+    trainer(2).fit(ours, Chunks(Batches(split, 32, Shuffle(5))))
 
     torch.manual_seed(0)
     net = mnist_arch.build("tanh_cnn").train()
@@ -98,8 +102,8 @@ def test_sdlm_measures_the_curvature_before_each_pass_and_updates_by_single_patt
     split, schedule = digits(20), partial(Staircase, rates=[1e-4, 5e-5], passes=[1])
     torch.manual_seed(0)
     optimizer = partial(SDLM, lr=1, mu=0.02, patterns=7)
-    ours = PatternByPattern(mnist_arch.build("lenet5_1998"), optimizer, schedule)
-    trainer(2, [MeasureCurvature(0)]).fit(ours, Batches(split, 8, Shuffle(0)))
+    ours = Classifier(mnist_arch.build("lenet5_1998"), optimizer, schedule)
+    trainer(2, [MeasureCurvature(0)]).fit(ours, Chunks(Batches(split, 1, Shuffle(0)), 8))
 
     torch.manual_seed(0)
     net = mnist_arch.build("lenet5_1998")
@@ -122,12 +126,26 @@ def test_sdlm_measures_the_curvature_before_each_pass_and_updates_by_single_patt
     assert ours.history["learning_rate"] == [1e-4, 5e-5]
 
 
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_how_many_batches_lightning_is_handed_changes_nothing(precision: str) -> None:
+    """Half precision included, whose copies of the weights are old after each step."""
+    split, fits = digits(80), []
+    for length in (1, 7):
+        ours, fitting = classifier("tanh_cnn"), trainer(2, precision=precision)
+        fitting.fit(ours, Chunks(Batches(split, 8, Shuffle(0)), length))
+        assert fitting.global_step == 20
+        fits.append(ours)
+    assert fits[0].history["train/errors"] == fits[1].history["train/errors"]
+    for one, other in zip(*(each.net.parameters() for each in fits), strict=True):
+        assert one.equal(other)
+
+
 def test_another_loss_than_the_heads_is_minimised_and_counted() -> None:
     split, cross_entropy = digits(20), torch.nn.functional.cross_entropy
     torch.manual_seed(0)
     optimizer = partial(torch.optim.SGD, lr=0.1)
     ours = Classifier(mnist_arch.build("mlp"), optimizer, loss=cross_entropy)
-    trainer(1).fit(ours, Batches(split, 20))
+    trainer(1).fit(ours, Chunks(Batches(split, 20)))
     torch.manual_seed(0)
     net = mnist_arch.build("mlp")
     loss = cross_entropy(net(split.images), split.labels)
@@ -142,7 +160,7 @@ def test_another_loss_than_the_heads_is_minimised_and_counted() -> None:
 
 def test_validation_is_counted_apart_and_weighs_the_short_batch_by_its_size() -> None:
     ours, split = classifier("mlp"), digits(50)
-    trainer(1).fit(ours, Batches(split, 32, Shuffle(0)), Batches(split, 32))
+    trainer(1).fit(ours, Chunks(Batches(split, 32, Shuffle(0))), Batches(split, 32))
     scores = ours.net.eval()(split.images)
     assert ours.history["validation/errors"] == [int((scores.argmax(1) != split.labels).sum())]
     loss = ours.net.head.loss(scores, split.labels).item()
@@ -172,7 +190,7 @@ def test_a_run_resumed_at_an_epochs_end_is_bit_identical(tmp_path: Path, name: s
         ours = classifier(name)
         saving = [Metadata({"architecture": name}), Checkpoints(folder, "last"), *sdlm(name)]
         trainer(epochs, saving).fit(
-            ours, Batches(split, 32, Shuffle(0)), ckpt_path=resumed, weights_only=True
+            ours, Chunks(Batches(split, 32, Shuffle(0))), ckpt_path=resumed, weights_only=True
         )
         return ours
 
@@ -191,7 +209,7 @@ def test_a_run_resumed_at_an_epochs_end_is_bit_identical(tmp_path: Path, name: s
 def test_a_checkpoint_needs_nothing_beside_it(tmp_path: Path, name: str) -> None:
     ours, split = classifier(name), digits(20)
     saving = [Metadata({"architecture": name}), Checkpoints(tmp_path, "last"), *sdlm(name)]
-    trainer(1, saving).fit(ours, Batches(split, 10, Shuffle(0)))
+    trainer(1, saving).fit(ours, Chunks(Batches(split, 10, Shuffle(0))))
     torch.load(tmp_path / "last.ckpt", weights_only=True)
     before = torch.random.get_rng_state()
     net = mnist_arch.load(tmp_path / "last.ckpt").net
@@ -212,7 +230,7 @@ def test_best_keeps_the_epoch_with_fewest_validation_errors(tmp_path: Path) -> N
     )
     split = digits(200)
     saving = [Metadata({"architecture": "mlp"}), Checkpoints(tmp_path, "best")]
-    trainer(3, saving).fit(ours, Batches(split, 20, Shuffle(0)), Batches(split, 200))
+    trainer(3, saving).fit(ours, Chunks(Batches(split, 20, Shuffle(0))), Batches(split, 200))
     errors = ours.history["validation/errors"]
     assert errors[0] < min(errors[1:])
     best, last = (torch.load(tmp_path / f"{kept}.ckpt") for kept in ("best", "last"))
@@ -231,7 +249,7 @@ def test_a_run_whose_folder_was_moved_still_knows_its_best_epoch(tmp_path: Path)
         )
         ours = Classifier(mnist_arch.build("mlp"), partial(torch.optim.SGD, lr=0.1), wrecked)
         saving = [Metadata({"architecture": "mlp"}), Checkpoints(folder, "best")]
-        batches = Batches(split, 20, Shuffle(0)), Batches(split, 200)
+        batches = Chunks(Batches(split, 20, Shuffle(0))), Batches(split, 200)
         trainer(epochs, saving).fit(ours, *batches, ckpt_path=resumed, weights_only=True)
 
     split = digits(200)
@@ -270,7 +288,7 @@ def test_best_after_a_kill_is_the_best_of_the_uninterrupted_run(tmp_path: Path) 
             torch.optim.lr_scheduler.LambdaLR, lr_lambda=lambda epoch: 1 if epoch < 2 else 1e4
         )
         ours = Classifier(mnist_arch.build("mlp"), partial(torch.optim.SGD, lr=0.1), rates)
-        batches = Batches(split, 20, Shuffle(0)), Batches(split, 200)
+        batches = Chunks(Batches(split, 20, Shuffle(0))), Batches(split, 200)
         trainer(4, [Metadata({"architecture": "mlp"}), saving]).fit(
             ours, *batches, ckpt_path=resumed, weights_only=True
         )
@@ -295,7 +313,7 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
 ) -> None:
     ours, split = classifier("mlp"), digits(20)
     fitting = trainer(1, [Metadata({"architecture": "mlp"}), Checkpoints(tmp_path, "last")])
-    fitting.fit(ours, Batches(split, 10, Shuffle(0)))
+    fitting.fit(ours, Chunks(Batches(split, 10, Shuffle(0))))
     before = (tmp_path / "last.ckpt").read_bytes()
 
     def half(_: pl.Trainer, path: Path) -> None:
