@@ -97,7 +97,7 @@ def measure(models: list[str], seeds: int, settings: list[str]) -> bool:
             sys.stderr.write(f"about {timedelta(seconds=seconds)} left, as the last runs took\n")
         command = shlex.join(["python", "-m", "experiments.run", *words])
         job = sweeps.once(partial(compose, words), command)
-        if run := sweeps.attempt(folder, number, words, job):
+        for run in sweeps.attempt(folder, number, words, job):
             record = (run / "record.json").read_bytes()
             files.write(RESULTS / f"{run_name(config)}.json", record)
     return sweeps.end(folder)

@@ -2,6 +2,7 @@
 
     python -m experiments.run model=lenet5 seed=0
     python -m experiments.run -m model=dense,mlp,lenet5 seed=0,1
+    python -m experiments.run model=mlp seeds=0..31     (32 runs trained together, as one)
 
 A run that was interrupted is resumed after its last finished epoch when the same command is typed
 again; a sweep (-m) leaves out what is finished, tries again what failed, and ends with a table.
@@ -40,6 +41,8 @@ def main(settings: DictConfig) -> None:
 def _run(config: Config, command: str) -> None:
     # Seconds of imports, which nobody should wait for to be told of a mistyped word.
     import mnist_arch
+    from mnist_arch.analysis.groups import groups
+    from mnist_arch.reports import results
     from mnist_arch.reports.summary import summary
     from mnist_arch.runs.train import rehearse
 
@@ -47,8 +50,15 @@ def _run(config: Config, command: str) -> None:
         rehearse(config)
         sys.stderr.write("fast_dev_run: training works; nothing is kept\n")
         return
-    run = mnist_arch.train(config, command=command)
-    print(f"{summary(run.record)} -> {run.folder}")
+    if config.seeds:
+        runs = mnist_arch.train_together(config, command=command)
+    else:
+        runs = [mnist_arch.train(config, command=command)]
+    for run in runs:
+        print(f"{summary(run.record)} -> {run.folder}")
+    if config.seeds:
+        table = results.results(groups([run.record for run in runs]))
+        print(f"\n{table.text()}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ from mnist_arch.runs import records
 from mnist_arch.runs.config import Config, explanation
 from mnist_arch.runs.folders import finished
 
-VERSION = 1  # of the files in a sweep's folder
-OUTCOME = {"version", "words", "status", "run", "error", "log"}
+VERSION = 2  # of the files in a sweep's folder
+OUTCOME = {"version", "words", "status", "runs", "error", "log"}
 
 
 class Sweep(Callback):
@@ -71,15 +72,15 @@ def attempt(
     folder: Path,
     number: int,
     words: Sequence[str],
-    job: Callable[[], tuple[Path, bool]],
+    job: Callable[[], tuple[list[Path], bool]],
     *,
     fail_fast: bool = False,
-) -> Path | None:
+) -> list[Path]:
     """Do one job, and leave in the sweep's folder what became of it; what it raises ends here.
 
-    ``number`` counts the jobs from 0, ``words`` are the job's own. ``job`` returns the folder of
-    its run, and whether that was finished before. Returns the folder, too, None where there is
-    none. With ``fail_fast`` nothing is done once a job has failed.
+    ``number`` counts the jobs from 0, ``words`` are the job's own. ``job`` returns the folders of
+    its runs, and whether they were finished before. Returns the folders, too, none if it failed.
+    With ``fail_fast`` nothing is done once a job has failed.
     """
     jobs = records.read_values(folder / "sweep.json", {"jobs"}, VERSION)["jobs"]
     title = shlex.join(words) or "no words"
@@ -90,7 +91,7 @@ def attempt(
     else:
         _say(f"job {number + 1}{f' of {jobs}' if jobs else ''}: {title}")
         try:
-            run, before = job()
+            runs, before = job()
         except Exception as error:  # noqa: BLE001 whatever it is, the next job is not to blame
             outcome["status"] = "failed"
             outcome["error"] = explanation(error) or f"{type(error).__name__}: {error}"
@@ -98,29 +99,36 @@ def attempt(
             log.write_text("".join(traceback.format_exception(error)))
             _say(f"failed: {outcome['error']}")
         else:
-            outcome |= {"status": "finished before" if before else "finished", "run": str(run)}
+            outcome["status"] = "finished before" if before else "finished"
+            outcome["runs"] = [*map(str, runs)]
             if before:
-                _say(f"finished before -> {run}")
+                _say(f"finished before -> {' '.join(outcome['runs'])}")
     records.write_values(folder / f"{number}.json", outcome)
-    return Path(outcome["run"]) if outcome["run"] else None
+    return [*map(Path, outcome["runs"] or ())]
 
 
-def once(configure: Callable[[], Config], command: str) -> Callable[[], tuple[Path, bool]]:
-    """Make the job of a run: it trains, unless an equal run is finished.
+def once(configure: Callable[[], Config], command: str) -> Callable[[], tuple[list[Path], bool]]:
+    """Make the job of a run, or of several seeds: it trains, unless equal runs are finished.
 
-    ``command`` makes the run again, for its record.
+    ``command`` makes the runs again, for their records.
     """
 
-    def job() -> tuple[Path, bool]:
+    def job() -> tuple[list[Path], bool]:
         config = configure()
-        if before := finished(Path(config.runs), config):
-            return before, True
+        seeds = config.seeds or [config.seed]
+        before = [finished(Path(config.runs), replace(config, seed=seed)) for seed in seeds]
+        if all(before):
+            return [folder for folder in before if folder], True
         import mnist_arch  # only now torch, which a sweep of finished runs does without
         from mnist_arch.reports.summary import summary
 
-        run = mnist_arch.train(config, command=command)
-        print(f"{summary(run.record)} -> {run.folder}")
-        return run.folder, False
+        if config.seeds:
+            runs = mnist_arch.train_together(config, command=command)
+        else:
+            runs = [mnist_arch.train(config, command=command)]
+        for run in runs:
+            print(f"{summary(run.record)} -> {run.folder}")
+        return [run.folder for run in runs], False
 
     return job
 
@@ -131,8 +139,8 @@ def end(folder: Path) -> bool:
     The table is kept in the folder, as table.md and table.csv.
     """
     outcomes = _outcomes(folder)
-    runs = {outcome["run"]: Path(outcome["run"]) for outcome in outcomes if outcome["run"]}
-    missing = [outcome for outcome in outcomes if not outcome["run"]]
+    runs = {run: Path(run) for outcome in outcomes for run in outcome["runs"] or ()}
+    missing = [outcome for outcome in outcomes if not outcome["runs"]]
     try:
         if runs:
             _show([*runs.values()], folder)

@@ -1,17 +1,18 @@
 """Batches cut from whole tensors: no per-image work, no worker processes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from mnist_arch.data.splits import Split
 from mnist_arch.randomness import generator
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]  # (N, 1, 28, 28) -> the same, float
-GATHERED = 4096  # images that are fetched in their new order together: fewer, larger copies
+GATHERED = 1024  # images, about, that are put in order together: fewer, larger copies
 
 
 class Shuffle:
@@ -66,26 +67,34 @@ class Batches:
         )
 
     def __iter__(self) -> Iterator[Split]:
+        for part in self.parts():
+            yield from map(Split, *(each.split(self.batch_size) for each in part))
+
+    def parts(self) -> Iterator[Split]:
+        """Divide the epoch into parts of several whole batches each."""
+        size = max(1, GATHERED // self.batch_size) * self.batch_size
         if self.sampler is None:
-            yield from _divided(*self.split, self.batch_size)
+            yield from map(Split, *(each.split(size) for each in self.split))
             return
-        labels = self.split.labels
         draws = generator(self.sampler.seed, "augmentation", self.sampler.epoch)
-        order = self.sampler.order(self.size).to(labels.device)
-        whole_batches = max(1, GATHERED // self.batch_size) * self.batch_size
-        for places in order.split(whole_batches):
-            drawn = places % len(labels) if self.grown else places
-            taken = (each.index_select(0, drawn) for each in self.split)
-            gathered = _divided(*taken, self.batch_size)
-            if self.augmentation is None:
-                yield from gathered
-                continue
-            for batch, batch_places in zip(gathered, places.split(self.batch_size), strict=True):
-                augmented = self.augmentation(batch.images, draws)
-                if self.grown:
-                    copies = (batch_places >= len(labels))[:, None, None, None]
-                    augmented = torch.where(copies, augmented, batch.images)
-                yield Split(augmented, batch.labels)
+        order = self.sampler.order(self.size).to(self.split.labels.device)
+        for places in order.split(size):
+            drawn = places % len(self.split.labels) if self.grown else places
+            images, labels = (each.index_select(0, drawn) for each in self.split)
+            if self.augmentation:
+                batches = (each.split(self.batch_size) for each in (images, places))
+                images = torch.cat(
+                    [self._augmented(*batch, draws) for batch in zip(*batches, strict=True)]
+                )
+            yield Split(images, labels)
+
+    def _augmented(self, images: Tensor, places: Tensor, draws: torch.Generator) -> Tensor:
+        assert self.augmentation is not None
+        augmented = self.augmentation(images, draws)
+        if not self.grown:
+            return augmented
+        copies = places >= len(self.split.labels)
+        return torch.where(copies[:, None, None, None], augmented, images)
 
     @property
     def grown(self) -> bool:
@@ -94,11 +103,14 @@ class Batches:
 
 
 class Step(NamedTuple):
-    """What one optimiser step is computed from."""
+    """What one optimiser step is computed from.
+
+    Where K copies of a network train together, images and labels have a leading dimension of K.
+    """
 
     images: Tensor  # (B, 1, 28, 28)
     labels: Tensor  # (B,)
-    weight: float  # of this process's mean loss in the mean over all processes
+    weight: float = 1.0  # of this process's mean loss in the mean over all processes
 
 
 class Chunks:
@@ -118,24 +130,44 @@ class Chunks:
         self, batches: Batches, length: int = 1, *, rank: int = 0, world: int = 1
     ) -> None:
         self.batches, self.length, self.rank, self.world = batches, length, rank, world
-        self.sampler = batches.sampler  # of which Lightning sets the epoch
+        self.sampler: Any = batches.sampler  # of which Lightning sets the epoch
 
     def __len__(self) -> int:
         return -(-len(self.batches) // self.length)
 
     def __iter__(self) -> Iterator[list[Step]]:
-        steps = map(self._share, self.batches)
+        steps = self._steps()
         while chunk := list(islice(steps, self.length)):
             yield chunk
 
+    def _steps(self) -> Iterator[Step]:
+        for batch in self.batches:
+            yield Step(*batch) if self.world == 1 else self._share(batch)
+
     def _share(self, batch: Split) -> Step:
-        if self.world == 1:
-            return Step(*batch, 1.0)
         images, labels = (each[self.rank :: self.world] for each in batch)
         if not len(labels):  # a last batch with fewer images than there are processes
             return Step(batch.images[:1], batch.labels[:1], 0.0)
         return Step(images, labels, len(labels) * self.world / len(batch.labels))
 
 
-def _divided(images: Tensor, labels: Tensor, batch_size: int) -> Iterator[Split]:
-    return map(Split, images.split(batch_size), labels.split(batch_size))
+class StackedChunks(Chunks):
+    """The same for copies that train together, each of which has an order of its own."""
+
+    def __init__(self, copies: Sequence[Batches], length: int = 1) -> None:
+        super().__init__(copies[0], length)
+        self.copies = copies
+        self.sampler = self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch of all copies, from 0."""
+        for copy in self.copies:
+            assert copy.sampler is not None
+            copy.sampler.set_epoch(epoch)
+
+    @override
+    def _steps(self) -> Iterator[Step]:
+        for parts in zip(*(copy.parts() for copy in self.copies), strict=True):
+            images, labels = (torch.stack(each) for each in zip(*parts, strict=True))
+            size = self.batches.batch_size
+            yield from map(Step, images.split(size, dim=1), labels.split(size, dim=1))

@@ -1,5 +1,6 @@
 """One data module for all architectures: raw pixels in, batches out."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from typing_extensions import override
 
 from mnist_arch.data import sources
-from mnist_arch.data.batches import Augmentation, Batches, Chunks, Shuffle
+from mnist_arch.data.batches import Augmentation, Batches, Chunks, Shuffle, StackedChunks
 from mnist_arch.data.splits import Split, digest, stratified
 from mnist_arch.errors import UserError
 
@@ -27,7 +28,8 @@ class MNISTDataModule(pl.LightningDataModule):
         size: Images of one epoch, None for the whole training split. If smaller, a stratified
             subset of it; if larger, all of it as it is, and augmented copies for the rest.
         split_seed: Draws the validation split, and the subset.
-        seed: Draws the order and the augmentation of each epoch.
+        seed: Draws the order and the augmentation of each epoch; several seeds are for copies of
+            a network that train together, each in an order of its own.
         augmentation: Changes the training images, each time one is drawn.
         chunk: Batches that training is handed at a time.
     """
@@ -41,7 +43,7 @@ class MNISTDataModule(pl.LightningDataModule):
         root: str | Path | None = None,
         size: int | None = None,
         split_seed: int = 0,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         augmentation: Augmentation | None = None,
         chunk: int = 1,
     ) -> None:
@@ -49,8 +51,9 @@ class MNISTDataModule(pl.LightningDataModule):
         self.data_name = name
         self.root = Path(root).expanduser() if root else sources.default_root()
         self.batch_size, self.share, self.size = batch_size, validation, size
-        self.split_seed, self.seed, self.augmentation = split_seed, seed, augmentation
-        self.chunk = chunk
+        self.split_seed, self.augmentation, self.chunk = split_seed, augmentation, chunk
+        self.stacked = not isinstance(seed, int)
+        self.seeds = [seed] if isinstance(seed, int) else list(seed)
         self.loaded = False
 
     def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 one setup serves all stages
@@ -87,17 +90,17 @@ class MNISTDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> Chunks:
         """Return the training batches, in the order of the epoch, by the chunk."""
-        batches = Batches(
-            self._on_device(self.train),
-            self.batch_size,
-            Shuffle(self.seed),
-            self.augmentation,
-            self.size,
-        )
+        split = self._on_device(self.train)
+        copies = [
+            Batches(split, self.batch_size, Shuffle(seed), self.augmentation, self.size)
+            for seed in self.seeds
+        ]
+        if self.stacked:
+            return StackedChunks(copies, self.chunk)
         rank, world = (
             (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         )
-        return Chunks(batches, self.chunk, rank=rank, world=world)
+        return Chunks(copies[0], self.chunk, rank=rank, world=world)
 
     def val_dataloader(self) -> Batches | list[Batches]:
         """Return the validation batches, none when nothing is held out."""

@@ -28,6 +28,13 @@ from mnist_arch.training.callbacks import Checkpoints
 from mnist_arch.training.classifier import Classifier, MeasureCurvature
 from mnist_arch.training.optimizers import SDLM, parameter_groups
 from mnist_arch.training.quiet import quieten
+from mnist_arch.training.together import (
+    ELEMENTWISE,
+    CheckpointsOfCopies,
+    FilesOfCopies,
+    MeasureCurvatures,
+    Together,
+)
 from mnist_arch.training.update import Clipping
 
 NORMS = (BatchNorm, nn.BatchNorm1d, nn.BatchNorm2d)  # cannot train on single images
@@ -35,8 +42,10 @@ NORMS = (BatchNorm, nn.BatchNorm1d, nn.BatchNorm2d)  # cannot train on single im
 # little beside a chunk's steps (0.5 ms each for the smallest network), and no chunk takes seconds.
 CHUNK, CHUNK_OF_A_SLOW_NETWORK = 200, 20
 # Arguments of Lightning's Trainer that count its batches: with these a chunk is a single batch.
-COUNTED = ("max_steps", "min_steps", "limit_train_batches", "overfit_batches", "fast_dev_run")
-COUNTED += ("val_check_interval",)
+COUNTED = (
+    *("max_steps", "min_steps", "limit_train_batches", "overfit_batches", "val_check_interval"),
+    "fast_dev_run",
+)
 STRATEGIES = ("ddp", "ddp_spawn")
 # Settings among the trainer's that are not handed to Lightning.
 OURS = ("threads", "gradient_clip_val", "gradient_clip_algorithm")
@@ -70,7 +79,7 @@ def chunk(config: Config, net: Network) -> int:
     if any(config.trainer.get(key) is not None for key in COUNTED):
         return 1
     slow = net.is_convolutional and config.recipe.batch_size > 1
-    return CHUNK_OF_A_SLOW_NETWORK if slow else CHUNK
+    return CHUNK_OF_A_SLOW_NETWORK if slow or config.seeds else CHUNK
 
 
 def data_module(config: Config, chunk: int = 1) -> MNISTDataModule:
@@ -83,7 +92,7 @@ def data_module(config: Config, chunk: int = 1) -> MNISTDataModule:
         validation=recipe.validation,
         size=data.size,
         split_seed=data.split_seed,
-        seed=config.seed,
+        seed=config.seeds or config.seed,
         augmentation=_build(recipe.augmentation, "recipe.augmentation"),
         chunk=chunk,
     )
@@ -103,6 +112,42 @@ def network(config: Config) -> Network:
 
 def classifier(config: Config, net: Network) -> Classifier:
     """Build the Lightning module; impossible numbers are refused before any work is done."""
+    parts = _parts(config, net)
+    return Classifier(net, seed=config.seed, **parts)
+
+
+def together(configs: Sequence[Config], folders: Sequence[Path]) -> Together:
+    """Build the Lightning module of several seeds; ``configs`` differ in nothing else.
+
+    Args:
+        configs: One for each seed.
+        folders: Of their runs, for the loggers.
+    """
+    networks = [network(config) for config in configs]
+    seeds = [config.seed for config in configs]
+    copies = [loggers(*each) for each in zip(configs, folders, strict=True)]
+    return Together(networks, seeds=seeds, loggers=copies, **_parts(configs[0], networks[0]))
+
+
+def check_together(config: Config) -> None:
+    """Refuse what is no property of each copy by itself.
+
+    Raises:
+        UserError: Copies that train together would feel each other.
+    """
+    alone = "; train them one by one, with -m seed=range(0,8)"
+    optimizer = str(config.recipe.optimizer.get("_target_"))
+    if resolve_name(optimizer) not in ELEMENTWISE:
+        raise UserError(f"seeds: {optimizer} is not known to treat each weight by itself{alone}")
+    if config.trainer["precision"] == "16-mixed":
+        raise UserError(f"seeds: trainer.precision=16-mixed scales the loss of all copies{alone}")
+    if config.trainer["devices"] != 1:
+        raise UserError(f"seeds: trainer.devices must be 1{alone}")
+    for name in config.callbacks:
+        raise UserError(f"seeds: callbacks such as {name} follow one run{alone}")
+
+
+def _parts(config: Config, net: Network) -> dict[str, Any]:
     recipe = config.recipe
     optimizer = _partial(recipe.optimizer, "recipe.optimizer")
     schedule = _partial(recipe.schedule, "recipe.schedule")
@@ -120,21 +165,27 @@ def classifier(config: Config, net: Network) -> Classifier:
         raise UserError(
             f"recipe.batch_size=1: {config.model.name} normalises over a batch; set 2 or more"
         )
-    return Classifier(
-        net,
-        optimizer,
-        schedule,
-        loss=loss,
-        l2=recipe.l2,
-        clipping=_clipping(config),
-        seed=config.seed,
-    )
+    return {
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "loss": loss,
+        "l2": recipe.l2,
+        "clipping": _clipping(config),
+    }
 
 
 def trainer(
-    config: Config, folder: Path, callbacks: Sequence[pl.Callback], *, validate: bool
+    config: Config,
+    folder: Path,
+    callbacks: Sequence[pl.Callback],
+    *,
+    validate: bool,
+    files: FilesOfCopies | None = None,
 ) -> pl.Trainer:
-    """Build Lightning's trainer, which logs and saves after each epoch into a run's folder."""
+    """Build Lightning's trainer, which logs and saves after each epoch into a run's folder.
+
+    Given the ``files`` of copies that train together, it saves into theirs, and they log.
+    """
     quieten()
     arguments = {key: value for key, value in config.trainer.items() if key not in OURS}
     known = [each for each in inspect.signature(pl.Trainer).parameters if each not in ELSEWHERE]
@@ -154,12 +205,17 @@ def trainer(
         "num_sanity_val_steps": 0,
     }
     chosen = [*callbacks, *_callbacks(config, validate=validate)]
-    chosen.append(Checkpoints(folder / "checkpoints", config.recipe.keep))
-    if resolve_name(config.recipe.optimizer["_target_"]) is SDLM:
-        chosen.append(MeasureCurvature(config.seed))
-    settings = own | arguments
+    curved = resolve_name(config.recipe.optimizer["_target_"]) is SDLM
+    settings = own | arguments | {"default_root_dir": folder}
+    if files:
+        chosen.append(CheckpointsOfCopies(config.recipe.keep, len(files.folders)))
+        chosen += [MeasureCurvatures()] if curved else []
+        settings |= {"logger": False, "plugins": [files]}
+    else:
+        chosen.append(Checkpoints(folder / "checkpoints", config.recipe.keep))
+        chosen += [MeasureCurvature(config.seed)] if curved else []
+        settings |= {"logger": loggers(config, folder) or False}
     settings |= {"max_epochs": config.recipe.max_epochs, "callbacks": chosen}
-    settings |= {"logger": loggers(config, folder) or False, "default_root_dir": folder}
     try:
         return pl.Trainer(**settings)
     except (TypeError, ValueError, MisconfigurationException) as error:
@@ -207,10 +263,9 @@ def loggers(config: Config, folder: Path) -> list[Logger]:
 def _clipping(config: Config) -> Clipping | None:
     limit = config.trainer["gradient_clip_val"]
     algorithm = config.trainer.get("gradient_clip_algorithm") or "norm"
-    if algorithm not in ("norm", "value"):
-        raise UserError(
-            f"trainer.gradient_clip_algorithm={algorithm}: {suggestion(algorithm, ('norm', 'value'))}"
-        )
+    if algorithm not in (known := ("norm", "value")):
+        near = suggestion(str(algorithm), known)
+        raise UserError(f"trainer.gradient_clip_algorithm={algorithm}: {near}")
     if limit is None:
         return None
     if not isinstance(limit, int | float) or not 0 < limit < float("inf"):

@@ -61,6 +61,8 @@ class Config:
 
     Attributes:
         seed: Draws starting weights, order, augmentation and dropout; 0 or more.
+        seeds: Several, of runs that train together in one process, such as ``0..31`` or
+            ``[0, 3, 5]``; None for the one seed.
         runs: The folder in which the run's own folder is made.
         test: Whether the test images are classified, once, at the end. A run that serves to
             choose something leaves them unread.
@@ -88,6 +90,7 @@ class Config:
     trainer: dict[str, Any]
     logger: dict[str, Any] = field(default_factory=dict)
     callbacks: dict[str, Any] = field(default_factory=dict)
+    seeds: Any = None
     experiment: str = ""
     searchpath: list[str] = field(default_factory=list)
 
@@ -95,6 +98,7 @@ class Config:
         for key, seed in (("seed", self.seed), ("data.split_seed", self.data.split_seed)):
             if seed < 0:
                 raise UserError(f"{key}={seed}: must be 0 or more")
+        self.seeds = _seeds(self.seeds)
         for key, valid in (("accelerator", ACCELERATORS), ("precision", PRECISIONS)):
             if (value := self.trainer[key]) not in valid:
                 raise UserError(f"trainer.{key}={value}: {suggestion(str(value), valid)}")
@@ -107,6 +111,25 @@ class Config:
     def settings(self) -> dict[str, Any]:
         """Every setting, nested keys joined by dots."""
         return flat(asdict(self))
+
+
+def _seeds(value: Any) -> list[int] | None:
+    """Read a list of seeds, or a range with both its ends: 0..31."""
+    if value is None:
+        return None
+    first, dots, last = str(value).partition("..")
+    try:
+        seeds = [*range(int(first), int(last) + 1)] if dots else [int(each) for each in value]
+    except (TypeError, ValueError):
+        seeds = []
+    if not seeds or not isinstance(value, str | list):
+        raise UserError(f"seeds={value}: must be a range such as 0..31, or a list such as [0,3,5]")
+    for seed in seeds:
+        if seed < 0:
+            raise UserError(f"seeds={value}: {seed} must be 0 or more")
+        if seeds.count(seed) > 1:
+            raise UserError(f"seeds={value}: {seed} is there twice")
+    return seeds
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Timer
-from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.loggers import Logger, TensorBoardLogger
 
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.errors import UserError
@@ -28,6 +28,7 @@ from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.records import Record
 from mnist_arch.runs.scoring import score
 from mnist_arch.training.callbacks import Metadata, Progress
+from mnist_arch.training.curvature import Loss
 
 
 @dataclass(frozen=True)
@@ -77,43 +78,75 @@ def train(config: Config, *, command: str = "", callbacks: Sequence[pl.Callback]
     Raises:
         UserError: The data cannot be had, or a setting is impossible. Nothing is left behind.
     """
-    started, watch = datetime.now(UTC), Stopwatch()
-    if config.trainer.get("fast_dev_run"):
-        raise UserError("trainer.fast_dev_run: leaves no run; use experiments.run or `rehearse`")
+    watch = Stopwatch()
     with watch.measure("start_up"):
-        _prepare(config)
+        prepare(config)
         classifier = assemble.classifier(config, assemble.network(config))
         data = assemble.data_module(config, assemble.chunk(config, classifier.net))
     with watch.measure("data"):
-        _read(data, config)
-    with run_folder(Path(config.runs), run_name(config), config) as folder, _arithmetic(config):
-        last, kept = (folder / f"checkpoints/{name}.ckpt" for name in ("last", config.recipe.keep))
-        before = checkpoint.read(last) if last.exists() else None
-        source = Provenance.of(command, data.sha256)
-        metadata: dict[str, Any] = {
+        read(data, config)
+    name = run_name(config)
+    with run_folder(Path(config.runs), name, config) as folder, arithmetic(config):
+        begun = Begun(config, folder, data, command, watch)
+        progress = Progress(config.model.name, config.recipe.max_epochs)
+        own = [progress, Timer(), Metadata(begun.metadata), *callbacks]
+        trainer = assemble.trainer(config, folder, own, validate=bool(data.validation))
+        if begun.before and _stopped_early(begun.before):
+            trainer.fit_loop.max_epochs = begun.before["epoch"] + 1
+        resume = begun.last if begun.before else None
+        trainer.fit(classifier, data, ckpt_path=resume, weights_only=True)
+        record = begun.finish(classifier.loss, trainer.strategy.root_device)
+        log(trainer.loggers, record)
+    return Run(folder, record)
+
+
+class Begun:
+    """A run in its folder, from before its training to its record.
+
+    Attributes:
+        before: The checkpoint of the same run, where it was interrupted; None where it is new.
+        metadata: What its checkpoints say of it.
+
+    Raises:
+        UserError: The checkpoint was trained on other images or labels.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        data: MNISTDataModule,
+        command: str,
+        watch: Stopwatch,
+    ) -> None:
+        self.config, self.folder, self.data, self.watch = config, folder, data, watch
+        self.started = datetime.now(UTC)
+        self.last, self.kept = (
+            folder / f"checkpoints/{name}.ckpt" for name in ("last", config.recipe.keep)
+        )
+        self.before = checkpoint.read(self.last) if self.last.exists() else None
+        self.source = Provenance.of(command, data.sha256)
+        self.metadata: dict[str, Any] = {
             "architecture": config.model.name,
             "recipe": config.recipe.name,
             "data": config.data.name,
             "seed": config.seed,
             "split_digest": data.split_digest(),
-            "interrupted": _interruptions(before, last, data),
-            "provenance": asdict(source),
+            "interrupted": _interruptions(self.before, self.last, data),
+            "provenance": asdict(self.source),
             "config": config.settings,
         }
-        progress = Progress(config.model.name, config.recipe.max_epochs)
-        own = [progress, Timer(), Metadata(metadata), *callbacks]
-        trainer = assemble.trainer(config, folder, own, validate=bool(data.validation))
-        if before and _stopped_early(before):
-            trainer.fit_loop.max_epochs = before["epoch"] + 1
-        resume = last if before else None
-        trainer.fit(classifier, data, ckpt_path=resume, weights_only=True)
-        final = checkpoint.read(last)
+
+    def finish(self, loss: Loss, device: torch.device) -> Record:
+        """Score the weights that the run keeps, and write its record and predictions."""
+        config, data, folder = self.config, self.data, self.folder
+        final, watch = checkpoint.read(self.last), self.watch
         with watch.measure("evaluation"):
-            net = checkpoint.load(kept).to(trainer.strategy.root_device)
+            net = checkpoint.load(self.kept).to(device)
             splits = {"train": data.train, "validation": data.validation}
             splits |= {"test": data.test} if config.test else {}
             scored = {
-                name: score(net, data.in_order(split), classifier.loss)
+                name: score(net, data.in_order(split), loss)
                 for name, split in splits.items()
                 if split
             }
@@ -134,20 +167,19 @@ def train(config: Config, *, command: str = "", callbacks: Sequence[pl.Callback]
             scores={name: measure(each) for name, each in scored.items()},
             confusion=scored["test"].confusion if config.test else None,
             epochs=final["epoch"] + 1,
-            kept_epoch=checkpoint.read(kept)["epoch"] + 1,
-            checkpoint=str(kept.relative_to(folder)),
+            kept_epoch=checkpoint.read(self.kept)["epoch"] + 1,
+            checkpoint=str(self.kept.relative_to(folder)),
             history=final["history"],
             seconds=watch.seconds | _seconds_of_training(final),
-            device=provenance.device(trainer.strategy.root_device),
+            device=provenance.device(device),
             precision=config.trainer["precision"],
-            started=started.isoformat(timespec="seconds"),
-            interrupted=metadata["interrupted"],
-            provenance=source,
+            started=self.started.isoformat(timespec="seconds"),
+            interrupted=self.metadata["interrupted"],
+            provenance=self.source,
             config=config.settings,
         )
         record.write(folder)
-        _log(trainer, record)
-    return Run(folder, record)
+        return record
 
 
 def rehearse(config: Config) -> None:
@@ -156,22 +188,34 @@ def rehearse(config: Config) -> None:
     Raises:
         UserError: The data cannot be had, or a setting is impossible.
     """
-    _prepare(config)
+    prepare(config, rehearsal=True)
     classifier = assemble.classifier(config, assemble.network(config))
     data = assemble.data_module(config, assemble.chunk(config, classifier.net))
-    _read(data, config)
-    with tempfile.TemporaryDirectory() as folder, _arithmetic(config):
+    read(data, config)
+    with tempfile.TemporaryDirectory() as folder, arithmetic(config):
         trainer = assemble.trainer(config, Path(folder), [], validate=bool(data.validation))
         trainer.fit(classifier, data)
 
 
-def _prepare(config: Config) -> None:
+def prepare(config: Config, *, rehearsal: bool = False) -> None:
+    """Refuse what this machine cannot do, and set torch's threads.
+
+    Raises:
+        UserError: The accelerator is not there, or nothing would be left of the run.
+    """
+    if config.trainer.get("fast_dev_run") and not rehearsal:
+        raise UserError("trainer.fast_dev_run: leaves no run; use experiments.run or `rehearse`")
     assemble.check_accelerator(config.trainer["accelerator"])
     if config.trainer["threads"]:
         torch.set_num_threads(config.trainer["threads"])
 
 
-def _read(data: MNISTDataModule, config: Config) -> None:
+def read(data: MNISTDataModule, config: Config) -> None:
+    """Read the data, and refuse what cannot be trained with them.
+
+    Raises:
+        UserError: The data cannot be had, or a setting is impossible.
+    """
     data.setup()
     if config.recipe.keep == "best" and not data.validation:
         raise UserError("recipe.keep=best: nothing is held out; set recipe.validation, say to 0.1")
@@ -180,7 +224,7 @@ def _read(data: MNISTDataModule, config: Config) -> None:
 
 
 @contextmanager
-def _arithmetic(config: Config) -> Iterator[None]:
+def arithmetic(config: Config) -> Iterator[None]:
     """Leave oneDNN out for single images, whose convolutions take four times as long with it."""
     if config.recipe.batch_size > 1:
         yield
@@ -225,10 +269,10 @@ def _seconds_of_training(final: dict[str, Any]) -> dict[str, float]:
     return {"training": final["callbacks"]["Timer"]["time_elapsed"]["train"]}
 
 
-def _log(trainer: pl.Trainer, record: Record) -> None:
+def log(loggers: Sequence[Logger], record: Record) -> None:
     """Give the loggers what is known only at the end: settings beside test metrics."""
     final = {f"test/{name}": value for name, value in record.scores.get("test", {}).items()}
-    for logger in trainer.loggers:
+    for logger in loggers:
         if isinstance(logger, TensorBoardLogger):
             logger.log_hyperparams(_hyperparameters(record), final, step=record.epochs)
         else:

@@ -1,7 +1,7 @@
 """The one Lightning module, for every architecture."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pytorch_lightning as pl
 import torch
@@ -22,6 +22,22 @@ from mnist_arch.training.quiet import quieten
 from mnist_arch.training.update import Clipping, PlainUpdate, Update
 
 Phase = Literal["train", "validation", "test"]
+
+
+class Counted(NamedTuple):
+    """Sums over the images of an epoch."""
+
+    loss: float
+    errors: float
+    images: float
+
+    def metrics(self, phase: Phase) -> dict[str, float]:
+        """Return the mean loss, the errors, and the accuracy in percent, under a phase's name."""
+        return {
+            f"{phase}/loss": self.loss / self.images,
+            f"{phase}/errors": int(self.errors),
+            f"{phase}/accuracy": 100 * (self.images - self.errors) / self.images,
+        }
 
 
 class Classifier(pl.LightningModule):
@@ -100,12 +116,12 @@ class Classifier(pl.LightningModule):
     def on_train_start(self) -> None:
         self._update = self._make_update()
         # A CSV logger starts its file anew where a run is resumed.
-        epochs = len(self.history.get("train/loss", ()))
-        for logger in self.loggers:
-            if isinstance(logger, CSVLogger):
-                for epoch in range(epochs):
-                    metrics: Any = {name: values[epoch] for name, values in self.history.items()}
-                    logger.log_metrics(metrics, step=epoch + 1)
+        for loggers, history in self._finished_epochs():
+            for logger in loggers:
+                if isinstance(logger, CSVLogger):
+                    for epoch in range(len(history.get("train/loss", ()))):
+                        metrics: Any = {name: values[epoch] for name, values in history.items()}
+                        logger.log_metrics(metrics, step=epoch + 1)
 
     @override
     def on_train_epoch_start(self) -> None:
@@ -145,8 +161,14 @@ class Classifier(pl.LightningModule):
 
     @override
     def configure_optimizers(self) -> Any:
-        optimizer = self.optimizer(parameter_groups(self.net, self.l2))
+        return self._with_schedule(self.optimizer(parameter_groups(self.net, self.l2)))
+
+    def _with_schedule(self, optimizer: Optimizer) -> Any:
         return ([optimizer], [self.schedule(optimizer)]) if self.schedule else optimizer
+
+    def _finished_epochs(self) -> list[tuple[Sequence[Any], dict[str, list[float]]]]:
+        """Return loggers, and the history that they are told of."""
+        return [(self.loggers, self.history)]
 
     def _make_update(self) -> Update:
         alone = isinstance(self.trainer.strategy, SingleDeviceStrategy)
@@ -182,13 +204,10 @@ class Classifier(pl.LightningModule):
         self._counted = []
         if phase == "train":  # of which each process has seen its share
             total = self.trainer.strategy.reduce(total, reduce_op="sum")
-        loss, errors, images = total.tolist()
-        errors, images, loss = int(errors), int(images), loss / images
-        metrics = {
-            f"{phase}/loss": loss,
-            f"{phase}/errors": errors,
-            f"{phase}/accuracy": 100 * (images - errors) / images,
-        }
+        self._log(phase, total)
+
+    def _log(self, phase: Phase, counted: Tensor) -> None:
+        metrics = Counted(*counted.tolist()).metrics(phase)
         if phase == "train":
             metrics["learning_rate"] = self._rate
         if phase == "test":

@@ -64,7 +64,7 @@ class KerasAdam(torch.optim.Adam):
         calls = []
         for group in self.param_groups:
             parameters = group["params"]
-            states = [self.state.get(parameter) for parameter in parameters]
+            states: list[Any] = [self.state.get(parameter) for parameter in parameters]
             gradients = [parameter.grad for parameter in parameters]
             if not (group["fused"] and all(states) and all(g is not None for g in gradients)):
                 return False

@@ -21,7 +21,7 @@ class Update(Protocol):
 
 @dataclass(frozen=True)
 class Clipping:
-    """Limits the gradient: by ``norm`` over all parameters, or each of its numbers by ``value``."""
+    """Limits the gradient: its ``norm`` over all parameters, or each ``value`` in it."""
 
     limit: float
     algorithm: str = "norm"

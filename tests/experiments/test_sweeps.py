@@ -33,15 +33,17 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "sweep"
 
 
-def finishes(path: Path, errors: int = 0, **changes: object) -> Callable[[], tuple[Path, bool]]:
+def finishes(
+    path: Path, errors: int = 0, **changes: object
+) -> Callable[[], tuple[list[Path], bool]]:
     """A job whose run is finished in that folder."""
     path.mkdir()
     record(errors, **changes).write(path)
-    return lambda: (path, False)
+    return lambda: ([path], False)
 
 
-def fails(error: BaseException) -> Callable[[], tuple[Path, bool]]:
-    def job() -> tuple[Path, bool]:
+def fails(error: BaseException) -> Callable[[], tuple[list[Path], bool]]:
+    def job() -> tuple[list[Path], bool]:
         raise error
 
     return job
@@ -201,7 +203,7 @@ def test_a_bug_at_the_end_hides_no_failure(
 ) -> None:
     """Hydra makes a warning of what its callbacks raise, and would leave with 0."""
 
-    def job() -> tuple[Path, bool]:
+    def job() -> tuple[list[Path], bool]:
         raise UserError("the data is gone")
 
     def bug(*_: object) -> None:
@@ -210,7 +212,7 @@ def test_a_bug_at_the_end_hides_no_failure(
     folder = tmp_path / "sweep"
     sweeps.begin(folder, 2)
     sweeps.attempt(folder, 0, ["seed=0"], job)
-    sweeps.attempt(folder, 1, ["seed=1"], lambda: (tmp_path / "run", False))
+    sweeps.attempt(folder, 1, ["seed=1"], lambda: ([tmp_path / "run"], False))
     monkeypatch.setattr(sweeps, "_show", bug)
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # which is changed, and is to be as it was
     config = OmegaConf.create({"hydra": {"sweep": {"dir": str(folder)}}})
