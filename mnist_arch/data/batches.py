@@ -82,10 +82,8 @@ class Batches:
             drawn = places % len(self.split.labels) if self.grown else places
             images, labels = (each.index_select(0, drawn) for each in self.split)
             if self.augmentation:
-                batches = (each.split(self.batch_size) for each in (images, places))
-                images = torch.cat(
-                    [self._augmented(*batch, draws) for batch in zip(*batches, strict=True)]
-                )
+                batches = map(Split, images.split(self.batch_size), places.split(self.batch_size))
+                images = torch.cat([self._augmented(*batch, draws) for batch in batches])
             yield Split(images, labels)
 
     def _augmented(self, images: Tensor, places: Tensor, draws: torch.Generator) -> Tensor:

@@ -106,8 +106,10 @@ def network(config: Config) -> Network:
         net = build(config.model.name)
         if initialize:
             _call(initialize, "recipe.initialization", net)
-    # On a CPU tanh_cnn trains half as fast again in this layout; the others do not mind.
-    return net.to(memory_format=torch.channels_last)
+    # On a CPU tanh_cnn trains half as fast again in this layout, single images a fifth slower; the
+    # others do not mind.
+    layout = torch.channels_last if config.recipe.batch_size > 1 else torch.contiguous_format
+    return net.to(memory_format=layout)
 
 
 def classifier(config: Config, net: Network) -> Classifier:

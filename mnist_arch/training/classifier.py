@@ -12,16 +12,18 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from typing_extensions import override
 
-from mnist_arch.data.batches import Step
+from mnist_arch.data.batches import Chunks, Step
 from mnist_arch.data.splits import Split
 from mnist_arch.models.network import Network
 from mnist_arch.randomness import derived_seed, generator
 from mnist_arch.training import curvature
+from mnist_arch.training.compiled import CompiledSDLM
 from mnist_arch.training.optimizers import SDLM, parameter_groups
 from mnist_arch.training.quiet import quieten
 from mnist_arch.training.update import Clipping, PlainUpdate, Update
 
 Phase = Literal["train", "validation", "test"]
+WORTH_COMPILING = 20_000  # single patterns: without compiling they take some 30 s, compiling 15 s
 
 
 class Counted(NamedTuple):
@@ -172,14 +174,26 @@ class Classifier(pl.LightningModule):
 
     def _make_update(self) -> Update:
         alone = isinstance(self.trainer.strategy, SingleDeviceStrategy)
-        return PlainUpdate(
+        optimizer, chunks = self.trainer.optimizers[0], self.trainer.train_dataloader
+        plain = PlainUpdate(
             self.net,
             self.loss,
-            self.trainer.optimizers[0],
+            optimizer,
             clipping=self.clipping,
             scaler=getattr(self.trainer.precision_plugin, "scaler", None),
             backward=Tensor.backward if alone else self.manual_backward,
         )
+        if (
+            isinstance(optimizer, SDLM)
+            and isinstance(chunks, Chunks)
+            and chunks.batches.batch_size == 1
+            and chunks.batches.size * (self.trainer.max_epochs or 0) >= WORTH_COMPILING
+            and self.trainer.precision == "32-true"
+            and self.device.type == "cpu"
+            and not self.clipping
+        ):
+            return CompiledSDLM(self.net, self.loss, optimizer, otherwise=plain)
+        return plain
 
     def _evaluate(self, batch: Split) -> None:
         scores = self(batch.images)

@@ -18,16 +18,16 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from mnist_arch.data.batches import Step
+from mnist_arch.training.curvature import Loss
 from mnist_arch.training.optimizers import SDLM
-
-Update = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-Loss = Callable[[Tensor, Tensor], Tensor]
+from mnist_arch.training.update import Update
 
 aten = torch.ops.aten
 
 
 class CompiledSDLM:
-    """(1, 1, 28, 28) raw pixels, (1,) labels -> (1, 10) scores and the loss, before one SDLM step.
+    """Takes one SDLM step for (1, 1, 28, 28) raw pixels and their (1,) label.
 
     The step changes the network's parameters in place. Rates, weight decay and curvature are
     those that the optimiser has at the time of the call.
@@ -44,15 +44,19 @@ class CompiledSDLM:
         self.net, self.loss, self.optimizer, self.otherwise = net, loss, optimizer, otherwise
         self._steps: dict[torch.dtype, Callable[..., tuple[Tensor, Tensor]] | None] = {}
 
-    def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Take one step, compiled at the first call for each dtype of pixels."""
+    def __call__(self, step: Step) -> tuple[Tensor, Tensor]:
+        """Return the (1, 10) scores and the loss from before the step.
+
+        It is compiled at the first call for each dtype of pixels.
+        """
+        images, labels, _ = step
         if images.dtype not in self._steps:
             self._steps[images.dtype] = self._compiled(images, labels)
-        step = self._steps[images.dtype]
-        if step is None:
-            return self.otherwise(images, labels)
+        compiled = self._steps[images.dtype]
+        if compiled is None:
+            return self.otherwise(step)
         with torch.no_grad():
-            return step(images, labels, *self._state())
+            return compiled(images, labels, *self._state())
 
     def _state(self) -> list[Tensor]:
         """Return rate and weight decay of each group, all parameters, and their 1 / (mu + h)."""

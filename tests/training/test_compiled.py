@@ -13,25 +13,19 @@ from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 import mnist_arch
+from mnist_arch.data.batches import Step
 from mnist_arch.models.initialization import fan_in_uniform
 from mnist_arch.models.network import Network
-from mnist_arch.training.compiled import MATRIX_PRODUCTS, CompiledSDLM, Update
+from mnist_arch.training.compiled import MATRIX_PRODUCTS, CompiledSDLM
 from mnist_arch.training.optimizers import SDLM, parameter_groups
+from mnist_arch.training.update import PlainUpdate, Update
 
 
 def plain(net: Network, optimizer: SDLM) -> Update:
-    def update(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        optimizer.zero_grad()
-        scores = net(images)
-        loss = net.head.loss(scores, labels)
-        loss.backward()
-        optimizer.step()
-        return scores.detach(), loss.detach()
-
-    return update
+    return PlainUpdate(net, net.head.loss, optimizer)
 
 
-def refuse(*_: Tensor) -> tuple[Tensor, Tensor]:
+def refuse(_: Step) -> tuple[Tensor, Tensor]:
     raise AssertionError("the step was not compiled")
 
 
@@ -58,7 +52,7 @@ def test_every_weight_is_as_by_autograd_under_rates_and_curvature_that_change() 
             for group in optimizer.param_groups:
                 group["lr"] = rate
         for n in range(100 * epoch, 100 * epoch + 100):
-            ours, torchs = (update(images[n, None], labels[n, None]) for update in updates)
+            ours, torchs = (update(Step(images[n, None], labels[n, None])) for update in updates)
             torch.testing.assert_close(ours, torchs, rtol=1e-9, atol=1e-9)
     for weight, expected in zip(one.parameters(), two.parameters(), strict=True):
         torch.testing.assert_close(weight, expected, rtol=1e-9, atol=1e-9)
@@ -120,7 +114,7 @@ def test_what_cannot_be_traced_is_trained_without_compiling_and_said_once(
     before = net.output.weight.detach().clone()
     update = CompiledSDLM(net, net.head.loss, optimizer, otherwise=plain(net, optimizer))
     for _ in range(2):
-        scores, _ = update(torch.full((1, 1, 28, 28), 255.0), torch.tensor([3]))
+        scores, _ = update(Step(torch.full((1, 1, 28, 28), 255.0), torch.tensor([3])))
     assert scores.shape == (1, 10)
     assert not net.output.weight.equal(before)
     assert capsys.readouterr().err.startswith("training without compiling, several times slower: ")
@@ -128,13 +122,14 @@ def test_what_cannot_be_traced_is_trained_without_compiling_and_said_once(
 
 SCRIPT = """
 import torch, mnist_arch
+from mnist_arch.data.batches import Step
 from mnist_arch.training.compiled import CompiledSDLM
 from mnist_arch.training.optimizers import SDLM, parameter_groups
 net = mnist_arch.build("lenet5_1998")
 optimizer = SDLM(parameter_groups(net, 0), 5e-4, 0.02, 500)
 optimizer.set_curvature({p: torch.ones_like(p) for p in net.parameters()})
-update = CompiledSDLM(net, net.head.loss, optimizer, otherwise=lambda x, y: print("otherwise"))
-update(torch.zeros(1, 1, 28, 28), torch.tensor([3]))
+update = CompiledSDLM(net, net.head.loss, optimizer, otherwise=lambda step: print("otherwise"))
+update(Step(torch.zeros(1, 1, 28, 28), torch.tensor([3])))
 """
 
 
