@@ -55,6 +55,7 @@ class CompiledSDLM:
         compiled = self._steps[images.dtype]
         if compiled is None:
             return self.otherwise(step)
+        self.optimizer._opt_called = True  # type: ignore[attr-defined]  # what torch's schedules look for
         with torch.no_grad():
             return compiled(images, labels, *self._state())
 
