@@ -9,13 +9,18 @@ from mnist_arch.errors import UserError
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Lend a path to write to; the file gets its own name, ``path``, when all is written."""
+def whole(path: Path, before: Path | None = None) -> Iterator[Path]:
+    """Lend a path to write to; the file gets its own name, ``path``, when all is written.
+
+    The file that had this name before is kept as ``before``, if that is given.
+    """
     unfinished = path.with_name(f"{path.name}.part")
     try:
         yield unfinished
         with unfinished.open("rb") as file:
             os.fsync(file.fileno())
+        if before and path.exists():
+            path.replace(before)
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)

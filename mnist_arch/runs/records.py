@@ -1,16 +1,23 @@
 """Records: versioned plain data, from which every table and figure is made."""
 
+import base64
 import json
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
 
 from mnist_arch import files
 from mnist_arch.errors import UserError
 from mnist_arch.runs.provenance import Provenance
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from _typeshed import DataclassInstance
+    from numpy.typing import NDArray
+    from torch import Tensor
 
 Kind = TypeVar("Kind", bound="DataclassInstance")
 
@@ -42,6 +49,7 @@ class Record:
         scores: For each of these splits the value of each of `metrics.METRICS`; the loss is the
             recipe's.
         confusion: Of the test split, rows truth, columns prediction; None where it was not scored.
+        misclassified: Which test images are, a bit each (`mask`); None in older records, too.
         epochs: Trained.
         kept_epoch: The epoch whose weights were kept, from 1.
         checkpoint: The kept weights, relative to the run's folder.
@@ -73,6 +81,7 @@ class Record:
     images: dict[str, int]
     scores: dict[str, dict[str, float]]
     confusion: list[list[int]] | None
+    misclassified: str | None = None
     epochs: int
     kept_epoch: int
     checkpoint: str
@@ -104,9 +113,38 @@ class Record:
         """Misclassified test images of each true class."""
         return [sum(row) - row[label] for label, row in enumerate(self.confusion or [])]
 
+    @property
+    def misclassified_images(self) -> "NDArray[np.bool_] | None":
+        """(N,) whether each test image is misclassified, in file order; None if not recorded."""
+        if self.misclassified is None:
+            return None
+        return unmasked(self.misclassified, self.images["test"])
+
     def write(self, folder: Path) -> None:
         """Write record.json atomically into a folder, one key a line."""
         write_values(folder / "record.json", asdict(self))
+
+
+def mask(flags: "Sequence[bool] | Tensor") -> str:
+    """Pack (N,) flags into a text: eight to a byte, the first in its highest bit, as base64.
+
+    >>> mask([True, False, False, False, False, False, False, False, True])
+    'gIA='
+    """
+    return base64.b64encode(np.packbits(np.asarray(flags, dtype=bool)).tobytes()).decode()
+
+
+def unmasked(text: str, count: int) -> "NDArray[np.bool_]":
+    """Unpack what `mask` made of that many flags.
+
+    Raises:
+        ValueError: It was made of another number.
+    """
+    packed = np.frombuffer(base64.b64decode(text, validate=True), dtype=np.uint8)
+    flags = np.unpackbits(packed).astype(bool)
+    if len(packed) != -(-count // 8) or flags[count:].any():
+        raise ValueError(f"a mask of {8 * len(packed)} bits for {count} images")
+    return flags[:count]
 
 
 def write_values(path: Path, values: dict[str, Any]) -> None:
@@ -121,7 +159,18 @@ def read(path: Path) -> Record:
     Raises:
         UserError: There is none, or it is not a record of this version.
     """
-    return read_as(Record, path / "record.json" if path.is_dir() else path)
+    path = path / "record.json" if path.is_dir() else path
+    record = read_as(Record, path)
+    try:
+        flags = record.misclassified_images
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{path}: not a readable record (misclassified: {error})") from error
+    if flags is not None and flags.sum() != (errors := record.score("test", "errors")):
+        raise UserError(
+            f"{path}: contradicts itself: its mask of misclassified images has {flags.sum():,}, "
+            f"its score {errors}"
+        )
+    return record
 
 
 def read_as(kind: type[Kind], path: Path) -> Kind:

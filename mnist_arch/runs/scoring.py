@@ -29,6 +29,11 @@ class Scored:
     confusion: list[list[int]]
 
     @property
+    def misclassified(self) -> Tensor:
+        """(N,) bool: whether each image is."""
+        return self.scores.argmax(1) != self.labels
+
+    @property
     def errors(self) -> int:
         """Misclassified images."""
         return sum(sum(row) - row[label] for label, row in enumerate(self.confusion))

@@ -91,13 +91,18 @@ def _train(
     name = f"{config.model.name}, {len(group)} seeds"
     own = [Progress(name, config.recipe.max_epochs), Timer(), *callbacks]
     files = FilesOfCopies(
-        [folder / "checkpoints" for folder in folders], [each.metadata for each in group]
+        [folder / "checkpoints" for folder in folders],
+        [each.metadata for each in group],
+        [each.source for each in group],
     )
     trainer = assemble.trainer(
         config, folders[0], own, validate=bool(data.validation), files=files
     )
     resume = "last.ckpt" if group[0].before else None
-    trainer.fit(copies, data, ckpt_path=resume, weights_only=True)
+    with ExitStack() as attempts:
+        for each in group:
+            attempts.enter_context(each.unless_diverged())
+        trainer.fit(copies, data, ckpt_path=resume, weights_only=True)
     runs = []
     for each, loggers in zip(group, copies.copy_loggers, strict=True):
         record = each.finish(copies.loss, trainer.strategy.root_device)

@@ -25,9 +25,10 @@ from mnist_arch.runs.identity import described, label, run_name, variant
 from mnist_arch.runs.metrics import measure
 from mnist_arch.runs.predictions import Predictions
 from mnist_arch.runs.provenance import Provenance
-from mnist_arch.runs.records import Record
+from mnist_arch.runs.records import Record, mask, write_values
 from mnist_arch.runs.scoring import score
-from mnist_arch.training.callbacks import Metadata, Progress
+from mnist_arch.training.callbacks import PREVIOUS, Metadata, Progress
+from mnist_arch.training.classifier import DivergedError
 from mnist_arch.training.curvature import Loss
 
 
@@ -93,8 +94,9 @@ def train(config: Config, *, command: str = "", callbacks: Sequence[pl.Callback]
         trainer = assemble.trainer(config, folder, own, validate=bool(data.validation))
         if begun.before and _stopped_early(begun.before):
             trainer.fit_loop.max_epochs = begun.before["epoch"] + 1
-        resume = begun.last if begun.before else None
-        trainer.fit(classifier, data, ckpt_path=resume, weights_only=True)
+        resume = begun.source if begun.before else None
+        with begun.unless_diverged():
+            trainer.fit(classifier, data, ckpt_path=resume, weights_only=True)
         record = begun.finish(classifier.loss, trainer.strategy.root_device)
         log(trainer.loggers, record)
     return Run(folder, record)
@@ -105,6 +107,7 @@ class Begun:
 
     Attributes:
         before: The checkpoint of the same run, where it was interrupted; None where it is new.
+        source: The file of that checkpoint.
         metadata: What its checkpoints say of it.
 
     Raises:
@@ -124,16 +127,16 @@ class Begun:
         self.last, self.kept = (
             folder / f"checkpoints/{name}.ckpt" for name in ("last", config.recipe.keep)
         )
-        self.before = checkpoint.read(self.last) if self.last.exists() else None
-        self.source = Provenance.of(command, data.sha256)
+        self.source, self.before = _newest(self.last)
+        self.provenance = Provenance.of(command, data.sha256)
         self.metadata: dict[str, Any] = {
             "architecture": config.model.name,
             "recipe": config.recipe.name,
             "data": config.data.name,
             "seed": config.seed,
             "split_digest": data.split_digest(),
-            "interrupted": _interruptions(self.before, self.last, data),
-            "provenance": asdict(self.source),
+            "interrupted": _interruptions(self.before, self.source, data),
+            "provenance": asdict(self.provenance),
             "config": config.settings,
         }
 
@@ -166,6 +169,7 @@ class Begun:
             images={name: len(each.labels) for name, each in scored.items()},
             scores={name: measure(each) for name, each in scored.items()},
             confusion=scored["test"].confusion if config.test else None,
+            misclassified=mask(scored["test"].misclassified) if config.test else None,
             epochs=final["epoch"] + 1,
             kept_epoch=checkpoint.read(self.kept)["epoch"] + 1,
             checkpoint=str(self.kept.relative_to(folder)),
@@ -175,11 +179,32 @@ class Begun:
             precision=config.trainer["precision"],
             started=self.started.isoformat(timespec="seconds"),
             interrupted=self.metadata["interrupted"],
-            provenance=self.source,
+            provenance=self.provenance,
             config=config.settings,
         )
         record.write(folder)
+        self.last.with_name(PREVIOUS).unlink(missing_ok=True)
         return record
+
+    @contextmanager
+    def unless_diverged(self) -> Iterator[None]:
+        """Leave diverged.json in the folder of a training that did, and no record."""
+        try:
+            yield
+        except DivergedError as error:
+            values = {
+                "version": 1,
+                "status": "diverged",
+                "architecture": self.config.model.name,
+                "seed": error.seed,
+                "epoch": error.epoch,
+                "learning_rate": error.rate,
+                "provenance": asdict(self.provenance),
+                "config": self.config.settings,
+            }
+            if error.seed == self.config.seed:
+                write_values(self.folder / "diverged.json", values)
+            raise
 
 
 def rehearse(config: Config) -> None:
@@ -254,6 +279,23 @@ def _interruptions(
     sys.stderr.write(f"{path}: resuming after epoch {epochs}\n")
     last = {"epochs": epochs, "commit": metadata["provenance"]["commit"]}
     return [*metadata["interrupted"], last]
+
+
+def _newest(last: Path) -> tuple[Path, dict[str, Any] | None]:
+    """Read the newest checkpoint of an interrupted run that is whole; None where there is none.
+
+    Raises:
+        UserError: There are some, and none is whole.
+    """
+    candidates = [each for each in (last, last.with_name(PREVIOUS)) if each.exists()]
+    for number, path in enumerate(candidates):
+        try:
+            return path, checkpoint.read(path)
+        except UserError as error:
+            if number + 1 == len(candidates):
+                raise UserError(f"{error}; remove it, and the run starts anew") from error
+            sys.stderr.write(f"{error}; the one before is taken\n")
+    return last, None
 
 
 def _stopped_early(before: dict[str, Any]) -> bool:

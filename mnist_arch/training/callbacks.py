@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,15 @@ class Metadata(pl.Callback):
         checkpoint["mnist_arch"] = self.values
 
 
+PREVIOUS = "previous.ckpt"
+
+
+def checkpoint_file(path: Path) -> AbstractContextManager[Path]:
+    """Lend a path to write a checkpoint to; of ``last.ckpt`` the one before is kept, too."""
+    before = path.with_name(PREVIOUS) if path.name == "last.ckpt" else None
+    return files.whole(path, before)
+
+
 class Checkpoints(Checkpoint):
     """Saves ``last.ckpt`` after each epoch, and ``best.ckpt`` where the best weights are kept.
 
@@ -147,5 +157,5 @@ class Checkpoints(Checkpoint):
             trainer.save_checkpoint(name)  # all processes take part, and the first one writes
             return
         self.folder.mkdir(exist_ok=True)
-        with files.whole(self.folder / name) as unfinished:
+        with checkpoint_file(self.folder / name) as unfinished:
             trainer.save_checkpoint(unfinished)

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from mnist_arch.data.batches import Chunks, Step
 from mnist_arch.data.splits import Split
+from mnist_arch.errors import UserError
 from mnist_arch.models.network import Network
 from mnist_arch.randomness import derived_seed, generator
 from mnist_arch.training import curvature
@@ -24,6 +25,23 @@ from mnist_arch.training.update import Clipping, PlainUpdate, Update
 
 Phase = Literal["train", "validation", "test"]
 WORTH_COMPILING = 20_000  # single patterns: without compiling they take some 30 s, compiling 15 s
+
+
+class DivergedError(UserError):
+    """The loss is no finite number any more.
+
+    Attributes:
+        epoch: In which that was seen, from 1.
+        rate: The learning rate of that epoch.
+        seed: Of the run.
+    """
+
+    def __init__(self, epoch: int, rate: float, seed: int) -> None:
+        self.epoch, self.rate, self.seed = epoch, rate, seed
+        super().__init__(
+            f"seed {seed} diverged in epoch {epoch}, at a learning rate of {rate:g}; "
+            "try a smaller recipe.optimizer.lr, or trainer.gradient_clip_val=1"
+        )
 
 
 class Counted(NamedTuple):
@@ -94,6 +112,8 @@ class Classifier(pl.LightningModule):
     def training_step(self, batch: Sequence[Step], batch_idx: int) -> None:
         steps = [(step, *self._update(step)) for step in batch]
         self._count([each for each in steps if each[0].weight])
+        if self._counted and not self._counted[-1][0].isfinite().all():
+            self._diverge()
         # Lightning counts its own steps: those that it takes, and none of these.
         progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
         for counter in (progress.total, progress.current):
@@ -219,6 +239,9 @@ class Classifier(pl.LightningModule):
         if phase == "train":  # of which each process has seen its share
             total = self.trainer.strategy.reduce(total, reduce_op="sum")
         self._log(phase, total)
+
+    def _diverge(self) -> None:
+        raise DivergedError(self.current_epoch + 1, self._rate, self.seed)
 
     def _log(self, phase: Phase, counted: Tensor) -> None:
         metrics = Counted(*counted.tolist()).metrics(phase)

@@ -1,5 +1,6 @@
 """How a network is trained. The values are in conf/recipe."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,6 +47,10 @@ class Recipe:
         for key in ("max_epochs", "batch_size"):
             if getattr(self, key) < 1:
                 raise UserError(f"recipe.{key}={getattr(self, key)}: must be 1 or more")
+        for part in ("optimizer", "initialization", "schedule", "loss", "augmentation"):
+            for key, value in (getattr(self, part) or {}).items():
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise UserError(f"recipe.{part}.{key}={value}: must be finite")
         if not 0 <= self.l2 < float("inf"):
             raise UserError(f"recipe.l2={self.l2}: must be 0 or more")
         if self.l2 and self.optimizer.get("weight_decay"):

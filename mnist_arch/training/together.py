@@ -13,14 +13,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from typing_extensions import override
 
-from mnist_arch import files
 from mnist_arch.data.batches import StackedChunks, Step
 from mnist_arch.data.splits import Split
 from mnist_arch.models.network import Network
 from mnist_arch.randomness import derived_seed, generator
 from mnist_arch.training import curvature
-from mnist_arch.training.callbacks import Checkpoints
-from mnist_arch.training.classifier import Classifier, Counted, Phase
+from mnist_arch.training.callbacks import Checkpoints, checkpoint_file
+from mnist_arch.training.classifier import Classifier, Counted, DivergedError, Phase
 from mnist_arch.training.optimizers import SDLM, KerasAdam, parameter_groups
 from mnist_arch.training.stack import Stack
 from mnist_arch.training.update import Clipping, Update
@@ -158,6 +157,11 @@ class Together(Classifier):
         self._counted.append(torch.stack([loss, errors, torch.full_like(loss, count)]))
 
     @override
+    def _diverge(self) -> None:
+        finite = self._counted[-1][0].isfinite().tolist()
+        raise DivergedError(self.current_epoch + 1, self._rate, self.seeds[finite.index(False)])
+
+    @override
     def _log(self, phase: Phase, counted: Tensor) -> None:
         copies = [Counted(*each).metrics(phase) for each in counted.T.tolist()]
         for number, metrics in enumerate(copies):
@@ -239,11 +243,17 @@ class FilesOfCopies(CheckpointIO):
 
     Args:
         folders: Of each copy's checkpoints.
+        sources: The files that the copies are resumed from.
         metadata: What each of them holds under the key ``mnist_arch``.
     """
 
-    def __init__(self, folders: Sequence[Path], metadata: Sequence[dict[str, Any]]) -> None:
-        self.folders, self.metadata = folders, metadata
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        metadata: Sequence[dict[str, Any]],
+        sources: Sequence[Path] = (),
+    ) -> None:
+        self.folders, self.metadata, self.sources = folders, metadata, sources
 
     @override
     def save_checkpoint(
@@ -252,7 +262,7 @@ class FilesOfCopies(CheckpointIO):
         for number in range(len(self.folders)) if storage_options is None else storage_options:
             self.folders[number].mkdir(exist_ok=True)
             own = self._copy(checkpoint, number) | {"mnist_arch": self.metadata[number]}
-            with files.whole(self.folders[number] / path) as unfinished:
+            with checkpoint_file(self.folders[number] / path) as unfinished:
                 torch.save(own, unfinished)
 
     @override
@@ -263,8 +273,7 @@ class FilesOfCopies(CheckpointIO):
         weights_only: bool | None = None,  # they always are
     ) -> dict[str, Any]:
         copies = [
-            torch.load(folder / path, map_location="cpu", weights_only=True)
-            for folder in self.folders
+            torch.load(source, map_location="cpu", weights_only=True) for source in self.sources
         ]
         whole: dict[str, Any] = copies[0]
         whole["history"] = [each["history"] for each in copies]

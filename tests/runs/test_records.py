@@ -1,11 +1,13 @@
 """Records: written atomically, readable, and refused when they are not what they say."""
 
+import base64
 import json
 from pathlib import Path
 
 import pytest
 
 from mnist_arch.errors import UserError
+from mnist_arch.runs import records
 from mnist_arch.runs.records import Record, read, read_all
 from tests.factories import record, untested
 
@@ -88,3 +90,32 @@ def test_every_committed_record_is_whole() -> None:
         if each.tested:
             assert sum(each.errors_by_label) == each.score("test", "errors")
             assert sum(map(sum, each.confusion or [])) == each.images["test"]
+
+
+def test_a_mask_is_packed_eight_flags_to_a_byte() -> None:
+    flags = [True] + 7 * [False] + [False, True]
+    assert records.mask(flags) == base64.b64encode(bytes([0b10000000, 0b01000000])).decode()
+    assert records.unmasked(records.mask(flags), 10).tolist() == flags
+
+
+@pytest.mark.parametrize(
+    "misclassified",
+    [
+        records.mask([True] * 2 + [False] * 9998),  # two, and the score says three
+        records.mask([True] * 3),  # of another number of images
+        "not base64",
+        7,
+    ],
+)
+def test_a_mask_that_contradicts_its_record_is_refused(
+    tmp_path: Path, misclassified: object
+) -> None:
+    run = record(3)
+    run.write(tmp_path)
+    values = json.loads((tmp_path / "record.json").read_text())
+    values["misclassified"] = records.mask([True] * 3 + [False] * 9997)
+    records.write_values(tmp_path / "record.json", values)
+    assert records.read(tmp_path).misclassified_images.sum() == 3
+    records.write_values(tmp_path / "record.json", values | {"misclassified": misclassified})
+    with pytest.raises(UserError, match=r"record\.json"):
+        records.read(tmp_path)

@@ -1,6 +1,7 @@
 """`mnist_arch.train`, as a program calls it, on 5,000 real digits."""
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,69 @@ def test_csv_holds_every_epoch_once_though_the_run_was_resumed() -> None:
     for name in METRICS:
         assert float(final[f"test/{name}"]) == pytest.approx(run.record.score("test", name))
     assert not list(run.folder.glob("events*"))
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK half a file"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    damage: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*QUICK, "recipe.max_epochs=4", "recipe.keep=best"]
+    straight = mnist_arch.train("mlp", overrides=[*words, "runs=straight"])
+    with pytest.raises(RuntimeError, match="broken off"):
+        mnist_arch.train("mlp", overrides=words, callbacks=[Epochs(break_after=3)])
+    (folder,) = Path("runs").iterdir()
+    last = folder / "checkpoints/last.ckpt"
+    last.write_bytes(damage)
+    run = mnist_arch.train("mlp", overrides=words)
+    assert [each["epochs"] for each in run.record.interrupted] == [2]
+    assert run.record.history == straight.record.history
+    assert run.record.kept_epoch == straight.record.kept_epoch
+    for name, value in run.network().state_dict().items():
+        assert value.equal(straight.network().state_dict()[name]), name
+    notes = [line for line in capsys.readouterr().err.splitlines() if str(last) in line]
+    assert len(notes) == 1
+    assert notes[0].endswith("the one before is taken")
+    assert {path.name for path in last.parent.iterdir()} == {"last.ckpt", "best.ckpt"}
+
+
+def test_where_no_checkpoint_is_whole_the_run_says_what_to_remove() -> None:
+    with pytest.raises(RuntimeError, match="broken off"):
+        mnist_arch.train("mlp", overrides=QUICK, callbacks=[Epochs(break_after=1)])
+    (last,) = Path("runs").glob("*/checkpoints/last.ckpt")
+    last.write_bytes(b"")
+    with pytest.raises(UserError, match="remove it, and the run starts anew"):
+        mnist_arch.train("mlp", overrides=QUICK)
+
+
+@pytest.mark.parametrize("seeds", [None, [0, 1]])
+def test_a_training_that_diverges_says_when_and_leaves_no_record(
+    seeds: list[int] | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*QUICK, "recipe.max_epochs=3", "recipe/optimizer=sgd", "recipe.optimizer.lr=0.1"]
+    words += ["recipe/schedule=paper_1998", "recipe.schedule.rates=[0.1,1e38]"]
+    words += ["recipe.schedule.passes=[1]"]
+    with pytest.raises(UserError) as error:
+        if seeds:
+            mnist_arch.train_together("lenet5", seeds=seeds, overrides=words)
+        else:
+            mnist_arch.train("lenet5", overrides=words)
+    assert str(error.value).startswith("seed 0 diverged in epoch 2, at a learning rate of 1e+38")
+    (diverged,) = Path("runs").glob("*/diverged.json")
+    values = json.loads(diverged.read_text())
+    assert (values["status"], values["seed"], values["epoch"]) == ("diverged", 0, 2)
+    assert not [*Path("runs").glob("*/record.json")]
+    assert torch.load(diverged.parent / "checkpoints/last.ckpt")["epoch"] == 0
+    assert "nan" not in capsys.readouterr().err
+
+
+def test_the_record_says_which_test_images_are_misclassified() -> None:
+    run = mnist_arch.train("dense", overrides=QUICK)
+    predictions = run.predictions()
+    wrong = (predictions.predicted != predictions.labels).tolist()
+    assert run.record.misclassified_images is not None
+    assert run.record.misclassified_images.tolist() == wrong
+    unread = mnist_arch.train("dense", overrides=[*QUICK, "test=false"]).record
+    assert unread.misclassified_images is None
 
 
 def test_early_stopping_ends_a_run_and_a_resumed_one_where_it_would_have_ended() -> None:

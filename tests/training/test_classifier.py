@@ -262,7 +262,8 @@ def test_a_run_whose_folder_was_moved_still_knows_its_best_epoch(tmp_path: Path)
         fit(4, tmp_path / "there", tmp_path / "there/last.ckpt")
     assert torch.load(tmp_path / "there/last.ckpt")["epoch"] == 3
     assert (tmp_path / "there/best.ckpt").read_bytes() == best
-    assert {path.name for path in tmp_path.rglob("*.ckpt")} == {"best.ckpt", "last.ckpt"}
+    names = {"best.ckpt", "last.ckpt", "previous.ckpt"}
+    assert {path.name for path in tmp_path.rglob("*.ckpt")} == names
 
 
 def test_best_after_a_kill_is_the_best_of_the_uninterrupted_run(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ def test_a_possible_recipe_is_accepted() -> None:
         ({"validation": float("nan")}, "recipe.validation=nan: must be a share"),
         ({"l2": -1.0}, "recipe.l2=-1.0: must be 0 or more"),
         ({"l2": float("nan")}, "recipe.l2=nan: must be 0 or more"),
+        ({"optimizer": {"lr": float("inf")}}, "recipe.optimizer.lr=inf: must be finite"),
+        ({"loss": {"label_smoothing": float("nan")}}, "recipe.loss.label_smoothing=nan: must be"),
         ({"keep": "bets"}, "recipe.keep=bets: did you mean best"),
         ({"l2": 0.1, "optimizer": {"weight_decay": 0.1}}, "set one of them to 0"),
     ],
