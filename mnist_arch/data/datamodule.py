@@ -27,6 +27,7 @@ class MNISTDataModule(pl.LightningDataModule):
         split_seed: Draws the validation split, and the subset.
         seed: Draws the order and the augmentation of each epoch.
         augmentation: Changes the training images, each time one is drawn.
+        reshuffle: Whether each epoch has an order of its own, or all have that of the first.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class MNISTDataModule(pl.LightningDataModule):
         split_seed: int = 0,
         seed: int = 0,
         augmentation: Augmentation | None = None,
+        reshuffle: bool = True,
     ) -> None:
         super().__init__()
         self.data_name = name
         self.root = Path(root).expanduser() if root else sources.default_root()
         self.batch_size, self.share, self.size = batch_size, validation, size
         self.split_seed, self.seed, self.augmentation = split_seed, seed, augmentation
+        self.reshuffle = reshuffle
         self.loaded = False
 
     def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 one setup serves all stages
@@ -83,7 +86,8 @@ class MNISTDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> Batches:
         """Return the training batches, in the order of the epoch."""
         split = self._on_device(self.train)
-        return Batches(split, self.batch_size, Shuffle(self.seed), self.augmentation, self.size)
+        order = Shuffle(self.seed, reshuffle=self.reshuffle)
+        return Batches(split, self.batch_size, order, self.augmentation, self.size)
 
     def val_dataloader(self) -> Batches | list[Batches]:
         """Return the validation batches, none when nothing is held out."""

@@ -52,6 +52,28 @@ def fan_in_uniform(net: nn.Module, power: float = 1.0) -> None:
                 nn.init.uniform_(parameter, -bound, bound)
 
 
+def lush_uniform(net: nn.Module, factor: float = 1.0) -> None:
+    """Kernels U(-factor/sqrt(F), factor/sqrt(F)), biases 0, subsampling coefficients 0.5.
+
+    With a factor of 1 as the authors' own libraries start: Lush, gb-modules-nn.lsh, and EBLearn.
+    LeCun, Bottou, Orr, Mueller: Efficient BackProp, 1998, eq. 16, asks for a standard deviation
+    of 1/sqrt(F), a factor of sqrt(3).
+    """
+    for module in net.modules():
+        if isinstance(module, PartialConv2d):
+            fan_in = module.kernel**2 * module.connected.sum(1)[module.output_maps]
+            _uniform_(module.weight, factor / fan_in.sqrt())
+        elif isinstance(module, (nn.Conv2d, nn.Linear)):
+            bound = factor / module.weight[0].numel() ** 0.5
+            nn.init.uniform_(module.weight, -bound, bound)
+        elif isinstance(module, Subsample):
+            nn.init.constant_(module.weight, 0.5)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+
+
 def _uniform_(parameter: Tensor, bounds: Tensor) -> None:
     """Fill with U(-b, b), a bound b for each leading index."""
     nn.init.uniform_(parameter, -1, 1)

@@ -66,6 +66,7 @@ def data_module(config: Config) -> MNISTDataModule:
         split_seed=data.split_seed,
         seed=config.seed,
         augmentation=_build(recipe.augmentation, "recipe.augmentation"),
+        reshuffle=recipe.reshuffle,
     )
 
 
