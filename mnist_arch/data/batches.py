@@ -16,10 +16,13 @@ GATHERED = 1024  # images, about, that are put in order together: fewer, larger 
 
 
 class Shuffle:
-    """A new order for each epoch: a function of (seed, epoch) alone."""
+    """An order for each epoch: a function of (seed, epoch) alone.
 
-    def __init__(self, seed: int) -> None:
-        self.seed, self.epoch = seed, 0
+    With ``reshuffle`` each epoch has its own, without it all have that of the first.
+    """
+
+    def __init__(self, seed: int, *, reshuffle: bool = True) -> None:
+        self.seed, self.reshuffle, self.epoch = seed, reshuffle, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch, from 0. Lightning calls this on ``loader.sampler`` at its start."""
@@ -27,7 +30,8 @@ class Shuffle:
 
     def order(self, count: int) -> Tensor:
         """Return the (count,) indices of this epoch."""
-        return torch.randperm(count, generator=generator(self.seed, "order", self.epoch))
+        epoch = self.epoch if self.reshuffle else 0
+        return torch.randperm(count, generator=generator(self.seed, "order", epoch))
 
 
 class Batches:

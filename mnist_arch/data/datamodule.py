@@ -32,6 +32,7 @@ class MNISTDataModule(pl.LightningDataModule):
             a network that train together, each in an order of its own.
         augmentation: Changes the training images, each time one is drawn.
         chunk: Batches that training is handed at a time.
+        reshuffle: Whether each epoch has an order of its own, or all have that of the first.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class MNISTDataModule(pl.LightningDataModule):
         seed: int | Sequence[int] = 0,
         augmentation: Augmentation | None = None,
         chunk: int = 1,
+        reshuffle: bool = True,
     ) -> None:
         super().__init__()
         self.data_name = name
@@ -54,6 +56,7 @@ class MNISTDataModule(pl.LightningDataModule):
         self.split_seed, self.augmentation, self.chunk = split_seed, augmentation, chunk
         self.stacked = not isinstance(seed, int)
         self.seeds = [seed] if isinstance(seed, int) else list(seed)
+        self.reshuffle = reshuffle
         self.loaded = False
 
     def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 one setup serves all stages
@@ -92,7 +95,13 @@ class MNISTDataModule(pl.LightningDataModule):
         """Return the training batches, in the order of the epoch, by the chunk."""
         split = self._on_device(self.train)
         copies = [
-            Batches(split, self.batch_size, Shuffle(seed), self.augmentation, self.size)
+            Batches(
+                split,
+                self.batch_size,
+                Shuffle(seed, reshuffle=self.reshuffle),
+                self.augmentation,
+                self.size,
+            )
             for seed in self.seeds
         ]
         if self.stacked:

@@ -80,9 +80,15 @@ class RadialBasis:
 
     Section II-B: the smaller the penalty, the better the pattern fits the class. Section II-C,
     eq. 9, adds an eleventh class, "none of them", whose penalty is the constant ``j``.
+
+    Attributes:
+        j: In the unit of the penalties times ``factor``.
+        factor: Of the penalties: 1 for the squared distances of eq. 7, 0.5 for their halves, which
+            the authors' own programs compute (Lush, gb-modules-nn.lsh, class ``e-layer``).
     """
 
     j: float
+    factor: float = 1.0
 
     def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Return eq. 9, the mean of y_target + log(exp(-j) + sum_i exp(-y_i))."""
@@ -94,8 +100,14 @@ class RadialBasis:
 
     def log_probabilities(self, scores: Tensor) -> Tensor:
         """Return log(exp(-y_i) / sum_i exp(-y_i)): given that it is one of the ten."""
-        return scores.log_softmax(1)
+        return (self.factor * scores).log_softmax(1)
 
     def _with_rejection(self, scores: Tensor) -> Tensor:
         """(N, 10) scores -> (N, 11), the score of "none of them" last."""
-        return torch.cat([scores, torch.full_like(scores[:, :1], -self.j)], dim=1)
+        rejection = torch.full_like(scores[:, :1], -self.j)
+        return torch.cat([self.factor * scores, rejection], dim=1)
+
+
+def rejecting(scores: Tensor, labels: Tensor, j: float, factor: float) -> Tensor:
+    """Return the loss of `RadialBasis`, as a recipe may choose it for a network of such units."""
+    return RadialBasis(j, factor).loss(scores, labels)

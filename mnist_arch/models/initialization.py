@@ -37,8 +37,9 @@ def he_normal(convolution: nn.Conv2d) -> None:
 def fan_in_uniform(net: nn.Module, power: float = 1.0) -> None:
     """Weights and biases U(-2.4/F^power, 2.4/F^power), F the unit's fan-in.
 
-    LeCun et al. 1998, appendix A, prints 2.4/F, and as its reason that the weighted sums shall
-    have standard deviations of the same range in each unit, which is what 2.4/sqrt(F) gives.
+    LeCun et al. 1998, appendix A, prints 2.4/F, so that the weighted sums have standard deviations
+    of the same range in each unit. That holds for inputs that vary together, whose sums grow like
+    F; for independent ones they grow like sqrt(F), which asks for a power of 0.5.
     """
     for module in net.modules():
         if isinstance(module, PartialConv2d):
@@ -50,6 +51,28 @@ def fan_in_uniform(net: nn.Module, power: float = 1.0) -> None:
             bound = 2.4 / fan_in**power
             for parameter in module.parameters():
                 nn.init.uniform_(parameter, -bound, bound)
+
+
+def lush_uniform(net: nn.Module, factor: float = 1.0) -> None:
+    """Kernels U(-factor/sqrt(F), factor/sqrt(F)), biases 0, subsampling coefficients 0.5.
+
+    With a factor of 1 as the authors' own libraries start: Lush, gb-modules-nn.lsh, and EBLearn.
+    LeCun, Bottou, Orr, Mueller: Efficient BackProp, 1998, eq. 16, asks for a standard deviation
+    of 1/sqrt(F), a factor of sqrt(3).
+    """
+    for module in net.modules():
+        if isinstance(module, PartialConv2d):
+            fan_in = module.kernel**2 * module.connected.sum(1)[module.output_maps]
+            _uniform_(module.weight, factor / fan_in.sqrt())
+        elif isinstance(module, (nn.Conv2d, nn.Linear)):
+            bound = factor / module.weight[0].numel() ** 0.5
+            nn.init.uniform_(module.weight, -bound, bound)
+        elif isinstance(module, Subsample):
+            nn.init.constant_(module.weight, 0.5)
+        else:
+            continue
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 def _uniform_(parameter: Tensor, bounds: Tensor) -> None:

@@ -95,6 +95,7 @@ def data_module(config: Config, chunk: int = 1) -> MNISTDataModule:
         seed=config.seeds or config.seed,
         augmentation=_build(recipe.augmentation, "recipe.augmentation"),
         chunk=chunk,
+        reshuffle=recipe.reshuffle,
     )
 
 

@@ -275,5 +275,6 @@ class MeasureCurvature(pl.Callback):
         assert isinstance(optimizer, SDLM)
         draws = generator(self.seed, "curvature", trainer.current_epoch)
         images, labels = batches.batches.sample(optimizer.patterns, draws)
-        signs = curvature.random_signs(net, images, draws)
-        optimizer.set_curvature(curvature.diagonal(net, images, labels, signs, pl_module.loss))
+        optimizer.set_curvature(
+            curvature.measure(optimizer.curvature, net, images, labels, pl_module.loss, draws)
+        )

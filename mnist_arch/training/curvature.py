@@ -6,10 +6,9 @@ patterns. J is the Jacobian of a network's features with respect to its paramete
 derivative of the loss with respect to the features.
 
 The appendix simplifies further, for the computers of its time: it also drops the terms between two
-connections that share a parameter, and between two units of a layer. Those are kept here. Without
-them the shared kernels of LeNet-5 seem flatter than they are, and with the paper's rates its
-second pass diverges. What is estimated instead is the diagonal itself: with random signs s,
-(J'H^(1/2)s)^2 has the diagonal of J'HJ as its mean.
+connections that share a parameter, and between two units of a layer. `appendix_c` follows it.
+`diagonal` keeps those terms: with random signs s, (J'H^(1/2)s)^2 has the diagonal of J'HJ as its
+mean.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,9 +16,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
+from torch.overrides import TorchFunctionMode
 
+from mnist_arch.errors import UserError
 from mnist_arch.models.network import Network
 
 CHUNK = 100  # patterns whose gradients are held in memory together
@@ -27,6 +29,7 @@ SIGNS = 8  # random vectors for each pattern: with 500 patterns 2 % of noise
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Curvature = dict[nn.Parameter, Tensor]
+METHODS = ("gauss_newton", "appendix_c")
 
 
 def halves(net: Network) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
@@ -49,6 +52,20 @@ def random_signs(
         width = halves(net)[0](images[:1]).shape[1]
     signs = torch.randint(2, (count, len(images), width), generator=draws) * 2 - 1
     return signs.to(images.device)
+
+
+def measure(
+    method: str,
+    net: Network,
+    images: Tensor,
+    labels: Tensor,
+    loss: Loss,
+    draws: torch.Generator,
+) -> Curvature:
+    """Measure by one of `METHODS`; see `diagonal`, whose signs are drawn, and `appendix_c`."""
+    if method == "appendix_c":
+        return appendix_c(net, images)
+    return diagonal(net, images, labels, random_signs(net, images, draws), loss)
 
 
 def diagonal(
@@ -87,6 +104,76 @@ def diagonal(
                 for name, slope in slopes(parameters, some, ways).items():
                     total[name] += slope.square().sum(0) / signs[..., 0].numel()
     return {parameter: total[name] for name, parameter in module.named_parameters()}
+
+
+def appendix_c(net: Network, images: Tensor) -> Curvature:
+    """Measure the second derivatives as appendix C simplifies them, eq. 22 to 27.
+
+    They are propagated back from the features like first derivatives, but by the squares of
+    weights, inputs and slopes: the second derivative of the squashing function is dropped, and so
+    are the terms between two connections that share a parameter. At the features it is taken to
+    be 1, whatever the loss, as in the authors' own programs (Lush, ``bbprop`` of ``e-layer``).
+
+    Args:
+        net: The network, measured in evaluation mode.
+        images: (N, 1, 28, 28) raw pixels.
+
+    Returns:
+        For each parameter a tensor of its shape, nowhere negative: the mean over the images.
+
+    Raises:
+        UserError: The network computes something that the appendix has no rule for.
+    """
+    with _evaluating(net), torch.enable_grad(), _SquaredDerivatives():
+        features = halves(net)[0](images)
+    parameters = [*net.parameters()]
+    sums = torch.autograd.grad(features, parameters, torch.ones_like(features))
+    return {parameter: h / len(images) for parameter, h in zip(parameters, sums, strict=True)}
+
+
+# Each result is a sum of products of the first two operands.
+PRODUCTS = {torch.conv2d, F.linear, Tensor.mul, Tensor.__mul__, Tensor.__rmul__}
+SQUASHING = {torch.tanh, Tensor.tanh, torch.sigmoid, Tensor.sigmoid}
+# All derivatives are 0 or 1, so that their squares are the same.
+SELECTIONS = {
+    *(Tensor.__getitem__, Tensor.index_put, Tensor.flatten, Tensor.add, Tensor.__add__, F.pad),
+    *(Tensor.relu, F.relu, F.max_pool2d, F.dropout),
+}
+
+
+class _SquaredDerivatives(TorchFunctionMode):
+    """Within it, each operation propagates back by the squares of its derivatives."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        if not isinstance(result, Tensor) or not result.requires_grad or function in SELECTIONS:
+            return result
+        if function in PRODUCTS:
+            squares = [_propagating_as(each, each**2) for each in args[:2]]
+            return _propagating_as(function(*squares, *args[2:]), result)
+        if function in SQUASHING:
+            (slope,) = torch.autograd.grad(result.sum(), args[0], retain_graph=True)
+            return _propagating_as(args[0] * slope**2, result)
+        if function is F.avg_pool2d and kwargs == {"divisor_override": 1}:  # sums
+            return result
+        raise UserError(f"recipe.optimizer.curvature: appendix C has no rule for {function}")
+
+
+def _propagating_as(other: Any, value: Any) -> Any:
+    """Return a value whose derivatives are another tensor's; a number as it is."""
+    return _Substitute.apply(other, value) if isinstance(other, Tensor) else value
+
+
+class _Substitute(torch.autograd.Function):
+    @staticmethod
+    def forward(_: Any, *other_and_value: Any) -> Any:
+        return other_and_value[1].clone()
+
+    @staticmethod
+    def backward(_: Any, *slopes: Any) -> Any:
+        return *slopes, None
 
 
 class _Features(nn.Module):

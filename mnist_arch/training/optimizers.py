@@ -9,7 +9,8 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
-from mnist_arch.training.curvature import Curvature
+from mnist_arch.errors import suggestion
+from mnist_arch.training.curvature import METHODS, Curvature
 
 
 def parameter_groups(net: nn.Module, l2: float) -> list[dict[str, Any]]:
@@ -98,20 +99,25 @@ class SDLM(torch.optim.Optimizer):
     """Stochastic diagonal Levenberg-Marquardt (LeCun et al. 1998, appendix C).
 
     Each parameter has a rate of its own, lr / (mu + h), h being the second derivative of the loss
-    along it, which is measured on some patterns before each pass (`curvature.diagonal`).
+    along it, which is measured on some patterns before each pass (`curvature.measure`).
 
     Args:
         params: Parameters or groups of them.
         lr: The global rate.
         mu: Bounds the rates where the loss is flat.
         patterns: How many patterns h is to be measured on.
+        curvature: By which of `curvature.METHODS`.
     """
 
-    def __init__(self, params: Any, lr: float, mu: float, patterns: int) -> None:
+    def __init__(
+        self, params: Any, lr: float, mu: float, patterns: int, curvature: str = "gauss_newton"
+    ) -> None:
         for name, value in (("lr", lr), ("mu", mu), ("patterns", patterns)):
             if not value > 0:
                 raise ValueError(f"{name}={value}: must be greater than 0")
-        self.patterns = patterns
+        if curvature not in METHODS:
+            raise ValueError(f"curvature={curvature}: {suggestion(curvature, METHODS)}")
+        self.patterns, self.curvature = patterns, curvature
         super().__init__(params, {"lr": lr, "mu": mu, "weight_decay": 0.0})
 
     def set_curvature(self, curvature: Curvature) -> None:

@@ -194,8 +194,9 @@ class MeasureCurvatures(pl.Callback):
             )
             draws = generator(seed, "curvature", trainer.current_epoch)
             images, labels = chunks.copies[number].sample(optimizer.patterns, draws)
-            signs = curvature.random_signs(net, images, draws)
-            diagonal = curvature.diagonal(net, images, labels, signs, pl_module.loss)
+            diagonal = curvature.measure(
+                optimizer.curvature, net, images, labels, pl_module.loss, draws
+            )
             measured.append([diagonal[parameter] for parameter in net.parameters()])
         stacked = map(torch.stack, zip(*measured, strict=True))
         optimizer.set_curvature(dict(zip(stack.weights, stacked, strict=True)))

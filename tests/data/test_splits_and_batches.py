@@ -68,6 +68,14 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
     assert len({tuple(order(seed, epoch)) for seed in (0, 1, 2) for epoch in (0, 1, 2)}) == 9
 
 
+def test_without_reshuffling_every_epoch_has_the_order_of_the_first() -> None:
+    constant, fresh = Shuffle(seed=3, reshuffle=False), Shuffle(seed=3)
+    first = fresh.order(50)
+    for epoch in range(3):
+        constant.set_epoch(epoch)
+        assert constant.order(50).equal(first)
+
+
 def test_without_a_sampler_the_order_is_the_files() -> None:
     batches = Batches(numbered(25), 10)
     assert torch.cat([digits for _, digits in batches]).equal(numbered(25).labels)

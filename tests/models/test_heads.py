@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import mnist_arch
-from mnist_arch.models.heads import Head, KerasSigmoid, RadialBasis, Softmax
+from mnist_arch.models.heads import Head, KerasSigmoid, RadialBasis, Softmax, rejecting
 
 SCORES = torch.randn(6, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 3
 DIGITS = torch.tensor([0, 9, 4, 4, 7, 2])
@@ -20,7 +20,9 @@ HEADS = {
     "augmented_cnn": Softmax(),
     "batchnorm_cnn": Softmax(),
 }
-every_head = pytest.mark.parametrize("head", [Softmax(), KerasSigmoid(), RadialBasis(1)], ids=str)
+every_head = pytest.mark.parametrize(
+    "head", [Softmax(), KerasSigmoid(), RadialBasis(1), RadialBasis(40, 0.5)], ids=str
+)
 
 
 def mean_over_patterns(loss_of_one: object) -> float:
@@ -76,6 +78,16 @@ def test_rbf_loss_is_equation_9(j: float) -> None:
         for scores, digit in zip(penalties, DIGITS.tolist(), strict=True)
     ]
     assert RadialBasis(j).loss(penalties, DIGITS).item() == pytest.approx(sum(losses) / 6, 1e-12)
+
+
+def test_half_squares_are_equation_9_of_half_the_penalties() -> None:
+    head = RadialBasis(j=3, factor=0.5)
+    for of_halves, of_penalties in (
+        (head.loss(SCORES, DIGITS), RadialBasis(3).loss(SCORES / 2, DIGITS)),
+        (rejecting(SCORES, DIGITS, j=3, factor=0.5), RadialBasis(3).loss(SCORES / 2, DIGITS)),
+        (head.probabilities(SCORES), RadialBasis(3).probabilities(SCORES / 2)),
+    ):
+        torch.testing.assert_close(of_halves, of_penalties, rtol=1e-12, atol=0)
 
 
 def test_rbf_probabilities_leave_exp_minus_j_for_rejection() -> None:

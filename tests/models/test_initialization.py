@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mnist_arch.models.initialization import fan_in_uniform
+from mnist_arch.models.initialization import fan_in_uniform, lush_uniform
 from mnist_arch.models.lenet5 import LeNet5
 from mnist_arch.models.lenet5_1998 import LeNet5Original
 
@@ -86,3 +86,17 @@ def test_lenet5_1998_c3_starts_by_the_number_of_maps_it_reads(power: float | Non
     ]:
         assert_uniform(weights[:, kernels], 2.4 / fan_in ** (power or 1))
         assert_uniform(biases[:, maps], 2.4 / fan_in ** (power or 1))
+
+
+def test_lush_starts_kernels_within_its_factor_over_the_root_of_the_fan_in() -> None:
+    nets = [LeNet5Original() for _ in range(40)]
+    for net in nets:
+        lush_uniform(net, factor=1.4)
+    drawn = {name: [net.get_parameter(name) for net in nets] for name, _ in net.named_parameters()}
+    stacked = {name: torch.stack(each).detach() for name, each in drawn.items()}
+    for name, fan_in in (("c1", 25), ("c5", 400), ("f6", 120)):
+        assert_uniform(stacked[f"{name}.weight"], 1.4 / fan_in**0.5)
+    assert_uniform(stacked["c3.weight"][:, :18], 1.4 / 75**0.5)
+    assert_uniform(stacked["c3.weight"][:, 54:], 1.4 / 150**0.5)
+    assert all((stacked[f"{name}.weight"] == 0.5).all() for name in ("s2", "s4"))
+    assert not any(values.any() for name, values in stacked.items() if name.endswith("bias"))

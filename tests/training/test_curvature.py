@@ -1,5 +1,6 @@
 """The Gauss-Newton diagonal of appendix C against exact second derivatives, in float64."""
 
+from copy import deepcopy
 from itertools import product
 from typing import ClassVar
 
@@ -9,10 +10,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import mnist_arch
+from mnist_arch.errors import UserError
 from mnist_arch.models.heads import Head, RadialBasis, Softmax
 from mnist_arch.models.layers import EuclideanRBF, PartialConv2d, Pixels, ScaledTanh, Subsample
 from mnist_arch.models.network import Network
-from mnist_arch.training.curvature import diagonal, halves, random_signs
+from mnist_arch.training.curvature import (
+    appendix_c,
+    diagonal,
+    halves,
+    measure,
+    random_signs,
+)
 
 
 def patterns(count: int) -> tuple[Tensor, Tensor]:
@@ -101,6 +109,77 @@ def test_the_estimate_is_the_mean_over_patterns_and_draws() -> None:
     for parameter, h in together.items():
         mean = torch.stack([one[parameter] for one in apart]).mean(0)
         torch.testing.assert_close(h, mean, rtol=1e-9, atol=1e-12)
+
+
+def connections(layer: nn.Module, shape: tuple[int, ...], weight: Tensor) -> Tensor:
+    """(outputs, inputs): the weight of each connection of a layer, if it had these weights."""
+    bare = deepcopy(layer)
+    nn.init.zeros_(bare.bias)
+    width = torch.Size(shape).numel()
+    with torch.no_grad():
+        bare.weight.copy_(weight)
+        return bare(torch.eye(width).double().view(width, *shape)).flatten(1).T
+
+
+def test_appendix_c_sums_over_all_connections_that_share_a_parameter() -> None:
+    """Eq. 22 to 27, each connection by itself. For a unit with the weighted sum a and the state
+    x = f(a): h_a = f'(a)^2 h_x; h_x = the sum of u^2 h_a over its connections, of strength u, to
+    later units; for a parameter: the sum of h_a x^2 over the connections that have it."""
+    net, (images, digits) = SmallLeNet(), patterns(3)
+    pixels, conv, squash, subsample, _, partial, _ = net.layers
+    expected = {parameter: torch.zeros_like(parameter) for parameter in net.parameters()}
+    for image in images:
+        with torch.no_grad():
+            x0 = pixels(image[None])
+            x1 = squash(conv(x0))
+            x2 = squash(subsample(x1))
+        h = torch.ones(3).double()  # of the features, which are not squashed
+        for layer, x in ((partial, x2), (subsample, x1), (conv, x0)):
+            shape, weight = x.shape[1:], layer.weight.detach()
+            expected[layer.bias] += h.view(len(layer.bias), -1).sum(1)
+            if layer is subsample:  # the coefficient multiplies the sum of a window
+                sums = x.unflatten(3, (-1, 2)).sum(4).unflatten(2, (-1, 2)).sum(3)
+                expected[layer.weight] += (h * sums.flatten() ** 2).view(len(weight), -1).sum(1)
+            else:
+                numbers = torch.arange(1, weight.numel() + 1).double().view(weight.shape)
+                numbered = connections(layer, shape, numbers).round().long()  # 0: not connected
+                totals = torch.zeros(weight.numel() + 1).double()
+                of_connections = torch.outer(h, x.flatten() ** 2)
+                totals.index_add_(0, numbered.flatten(), of_connections.flatten())
+                expected[layer.weight] += totals[1:].view(weight.shape)
+            slope = 1.7159 * (2 / 3) * (1 - (x.flatten() / 1.7159) ** 2)  # of A tanh(2a/3)
+            h = slope**2 * (connections(layer, shape, weight).T ** 2 @ h)
+    for curvature in (appendix_c(net, images), measured_by("appendix_c", net, images, digits)):
+        for parameter, total in expected.items():
+            torch.testing.assert_close(curvature[parameter], total / 3, rtol=1e-9, atol=1e-12)
+
+
+def measured_by(
+    method: str, net: Network, images: Tensor, labels: Tensor
+) -> dict[nn.Parameter, Tensor]:
+    draws = torch.Generator().manual_seed(5)
+    return measure(method, net, images, labels, net.head.loss, draws)
+
+
+def test_gauss_newton_by_its_name_is_the_diagonal_with_drawn_signs() -> None:
+    net, (images, digits) = SmallLeNet(), patterns(2)
+    signs = random_signs(net, images, torch.Generator().manual_seed(5))
+    expected = diagonal(net, images, digits, signs)
+    for parameter, h in measured_by("gauss_newton", net, images, digits).items():
+        torch.testing.assert_close(h, expected[parameter], rtol=1e-12, atol=0)
+
+
+def test_appendix_c_leaves_what_a_network_computes_as_it_was() -> None:
+    net, (images, _) = SmallLeNet(), patterns(2)
+    before = net(images)
+    appendix_c(net, images)
+    assert net(images).equal(before)
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_appendix_c_refuses_what_it_has_no_rule_for() -> None:
+    with pytest.raises(UserError, match=r"appendix C has no rule for .*batch_norm"):
+        appendix_c(mnist_arch.build("batchnorm_cnn"), patterns(2)[0])
 
 
 @pytest.mark.parametrize("name", ["tanh_cnn", "batchnorm_cnn"])

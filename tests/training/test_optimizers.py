@@ -109,6 +109,11 @@ def test_sdlm_refuses_what_is_not_positive(name: str) -> None:
         SDLM([nn.Parameter(torch.zeros(1))], **arguments)
 
 
+def test_sdlm_refuses_an_unknown_way_to_measure_curvature() -> None:
+    with pytest.raises(ValueError, match="curvature=appendix: did you mean appendix_c"):
+        SDLM([nn.Parameter(torch.zeros(1))], lr=1, mu=1, patterns=1, curvature="appendix")
+
+
 def test_a_staircase_needs_one_rate_more_than_flights() -> None:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1)
     with pytest.raises(ValueError, match="3 rates need 2 passes, not 3"):
