@@ -21,6 +21,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from experiments.command import run_command
+from experiments.startup import import_lightning
 from mnist_arch.errors import UserError
 from mnist_arch.runs import records
 from mnist_arch.runs.config import Config, explanation
@@ -115,7 +116,8 @@ def once(configure: Callable[[], Config], command: str) -> Callable[[], tuple[Pa
         config = configure()
         if before := finished(Path(config.runs), config):
             return before, True
-        import mnist_arch  # only now torch, which a sweep of finished runs does without
+        import_lightning()  # only now, for a sweep of finished runs does without
+        import mnist_arch
         from mnist_arch.reports.summary import summary
 
         run = mnist_arch.train(config, command=command)

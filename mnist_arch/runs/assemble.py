@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -125,7 +126,6 @@ def trainer(
     if arguments["devices"] != 1:
         raise UserError(f"trainer.devices={arguments['devices']}: a run uses one device; use 1")
     own: dict[str, Any] = {
-        "deterministic": "warn",
         "enable_progress_bar": False,
         "enable_model_summary": False,
         "log_every_n_steps": 0,  # epochs are logged, steps never
@@ -136,6 +136,11 @@ def trainer(
     chosen.append(Checkpoints(folder / "checkpoints", config.recipe.keep))
     if resolve_name(config.recipe.optimizer["_target_"]) is SDLM:
         chosen.append(MeasureCurvature(config.seed))
+    if "deterministic" not in arguments:
+        # As deterministic="warn", which would import torch's compiler: a second and a half.
+        torch.set_deterministic_debug_mode("warn")
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+        own["benchmark"] = False
     settings = own | arguments
     settings |= {"max_epochs": config.recipe.max_epochs, "callbacks": chosen}
     settings |= {"logger": loggers(config, folder) or False, "default_root_dir": folder}
