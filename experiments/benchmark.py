@@ -14,20 +14,15 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-
-import pytorch_lightning as pl
-import torch
-from typing_extensions import override
+from typing import TYPE_CHECKING
 
 import mnist_arch
 from experiments.command import Parser, run_command
-from mnist_arch.data import idx
-from mnist_arch.data.batches import Batches
-from mnist_arch.data.idx import FILES
-from mnist_arch.data.splits import Split
 from mnist_arch.reports.table import Column, Table
-from mnist_arch.runs import assemble
 from mnist_arch.runs.config import Config, compose
+
+if TYPE_CHECKING:
+    from mnist_arch.data.splits import Split
 
 NETWORKS = ["mlp", "lenet5", "tanh_cnn", "dropout_cnn"]
 COLUMNS = (
@@ -63,8 +58,12 @@ def main() -> None:
     print(Table(COLUMNS, rows).markdown())
 
 
-def random_split(count: int) -> Split:
+def random_split(count: int) -> "Split":
     """Return random pixels and labels."""
+    import torch  # seconds of imports, here and below
+
+    from mnist_arch.data.splits import Split
+
     draws = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (count, 1, 28, 28), dtype=torch.uint8, generator=draws)
     return Split(images, torch.randint(0, 10, (count,), generator=draws))
@@ -72,6 +71,9 @@ def random_split(count: int) -> Split:
 
 def bare_loop(config: Config, steps: int) -> float:
     """Return the seconds of so many steps, and of nothing else."""
+    from mnist_arch.data.batches import Batches
+    from mnist_arch.runs import assemble
+
     net = assemble.network(config).train()
     optimizer = assemble.classifier(config, net).configure_optimizers()
     optimizer = optimizer[0][0] if isinstance(optimizer, tuple) else optimizer
@@ -89,7 +91,17 @@ def bare_loop(config: Config, steps: int) -> float:
 
 def ours(config: Config, steps: int) -> float:
     """Return the seconds of an epoch of so many steps, its logging and checkpoint included."""
-    clock = Clock()
+    from pytorch_lightning.callbacks import LambdaCallback
+
+    from mnist_arch.data import idx
+    from mnist_arch.data.idx import FILES
+
+    times: list[float] = []
+
+    def note(*_: object) -> None:
+        times.append(time.perf_counter())
+
+    clock = LambdaCallback(on_train_epoch_start=note, on_train_end=note)
     with tempfile.TemporaryDirectory() as folder:
         train = random_split(steps * config.recipe.batch_size)
         for (images, labels), split in zip(FILES, (train, random_split(10)), strict=True):
@@ -99,19 +111,8 @@ def ours(config: Config, steps: int) -> float:
         words += ["recipe.max_epochs=1", "recipe.keep=last", "recipe.validation=0", "test=false"]
         words += ["trainer.accelerator=cpu"]
         mnist_arch.train(config.model.name, overrides=words, callbacks=[clock])
-    return clock.ended - clock.started
-
-
-class Clock(pl.Callback):
-    """Notes when the first epoch starts, and when training ends."""
-
-    @override
-    def on_train_epoch_start(self, *_: object) -> None:
-        self.started = time.perf_counter()
-
-    @override
-    def on_train_end(self, *_: object) -> None:
-        self.ended = time.perf_counter()
+    started, ended = times
+    return ended - started
 
 
 if __name__ == "__main__":

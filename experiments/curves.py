@@ -9,18 +9,17 @@ errors come from runs that keep images for validation.
 
 from collections.abc import Iterable
 from pathlib import Path
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 import mnist_arch
 from experiments.command import Parser, run_command
 from mnist_arch.analysis.groups import Group, groups
-from mnist_arch.analysis.judgements import is_other_way
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.files import target
-from mnist_arch.reports.figures.style import write_png
-from mnist_arch.reports.figures.training import training_curves
 from mnist_arch.runs.records import read_all
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def main() -> None:
@@ -32,16 +31,20 @@ def main() -> None:
     if args.model not in mnist_arch.architectures():
         near = suggestion(args.model, mnist_arch.architectures())
         raise UserError(f"--model {args.model}: no such network; {near}")
+    from mnist_arch.reports.figures.style import write_png  # seconds of imports
+
     write_png(figure(args.folder, args.model), args.out)
     print(args.out)
 
 
-def figure(folder: Path, model: str) -> Figure:
+def figure(folder: Path, model: str) -> "Figure":
     """Draw the curves of a network from the records in a folder, those of searches included.
 
     Raises:
         UserError: There are none.
     """
+    from mnist_arch.reports.figures.training import training_curves
+
     by_name = curves([*groups(read_all(folder)), *groups(read_all(folder / "search"))], model)
     if not by_name:
         raise UserError(f"{folder}: no runs of {model} by a recipe with a claim there")
@@ -50,6 +53,8 @@ def figure(folder: Path, model: str) -> Figure:
 
 def curves(runs: Iterable[Group], model: str) -> dict[str, list[list[float]]]:
     """Name the curves of a network's ways to its claim, in percent of errors after each epoch."""
+    from mnist_arch.analysis.judgements import is_other_way
+
     by_name: dict[str, list[list[float]]] = {}
     for group in runs:
         is_way = group.architecture == model and (group.is_own or is_other_way(group))

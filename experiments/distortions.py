@@ -9,34 +9,33 @@ augmented_cnn's recipe and of conf/recipe/augmentation/paper_1998.yaml.
 
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
-
-from hydra.utils import instantiate
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from experiments.command import Parser, run_command
-from mnist_arch.data import sources
-from mnist_arch.data.augment import ElasticAffine, PlanarAffine, RandomAffine
-from mnist_arch.data.batches import Augmentation
 from mnist_arch.files import target
-from mnist_arch.randomness import generator
-from mnist_arch.reports.figures.digits import digit_rows
-from mnist_arch.reports.figures.style import write_png
-from mnist_arch.runs.config import compose
 
-SIMARD = ElasticAffine(rotation=0, zoom=0, shift=0, alpha=34, sigma=4)
+if TYPE_CHECKING:
+    from mnist_arch.data.augment import PlanarAffine, RandomAffine
+    from mnist_arch.data.batches import Augmentation
+
 UNITS = {"rotation": "°", "zoom": " of the size", "shift": " of the width"}
 UNITS |= {"translation": " pixels", "shearing": " pixels a row"}
 
-Affine = TypeVar("Affine", RandomAffine, PlanarAffine)
+Affine = TypeVar("Affine", "RandomAffine", "PlanarAffine")
 
 
 def main() -> None:
     parser = Parser(__file__, __doc__)
     parser.add_argument("--data", default="mnist", metavar="NAME", help="mnist, mnist_5k, ...")
-    parser.add_argument("--root", type=Path, default=sources.default_root(), help="of the data")
+    parser.add_argument("--root", type=Path, help="of the data")
     parser.add_argument("--out", type=target, default="docs/distortions.png", metavar="PNG")
     args = parser.parse_args()
-    data = sources.load(args.data, args.root)
+    from mnist_arch.data import sources  # seconds of imports
+    from mnist_arch.randomness import generator
+    from mnist_arch.reports.figures.digits import digit_rows
+    from mnist_arch.reports.figures.style import write_png
+
+    data = sources.load(args.data, args.root or sources.default_root())
     firsts = [int((data.train.labels == digit).nonzero()[0]) for digit in range(10)]
     digits = data.train.images[firsts]
     rows = {"as they are": digits.float()}
@@ -47,8 +46,11 @@ def main() -> None:
     print(args.out)
 
 
-def distortions() -> dict[str, Augmentation]:
+def distortions() -> "dict[str, Augmentation]":
     """Name every distortion: each strength alone, then all of a source together."""
+    from mnist_arch.data.augment import ElasticAffine, PlanarAffine, RandomAffine
+
+    simard = ElasticAffine(rotation=0, zoom=0, shift=0, alpha=34, sigma=4)
     keras = distortion_of("model=augmented_cnn")
     lecun = distortion_of("model=lenet5_1998", "recipe/augmentation=paper_1998")
     assert isinstance(keras, RandomAffine)
@@ -58,13 +60,17 @@ def distortions() -> dict[str, Augmentation]:
         "augmented_cnn: these three": keras,
         **alone(lecun),
         "LeCun et al. 1998: these four": lecun,
-        f"elastic, Simard et al. 2003: alpha {SIMARD.alpha:g}, sigma {SIMARD.sigma:g}": SIMARD,
-        "elastic and augmented_cnn's": replace(SIMARD, **vars(keras)),
+        f"elastic, Simard et al. 2003: alpha {simard.alpha:g}, sigma {simard.sigma:g}": simard,
+        "elastic and augmented_cnn's": replace(simard, **vars(keras)),
     }
 
 
 def distortion_of(*words: str) -> Any:
     """Build the augmentation that the settings' words choose."""
+    from hydra.utils import instantiate
+
+    from mnist_arch.runs.config import compose
+
     return instantiate(compose(words).recipe.augmentation)
 
 

@@ -7,7 +7,6 @@ python -m experiments.layers runs/mlp-seed0 --image 4 --out mlp.png
 from pathlib import Path
 
 from experiments.command import Parser, run_command
-from mnist_arch.data import sources
 from mnist_arch.errors import UserError
 from mnist_arch.files import target
 
@@ -17,14 +16,15 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="folder of a finished run")
     parser.add_argument("--image", type=int, default=0, metavar="N", help="of the test images")
     parser.add_argument("--out", type=target, default="layers.png", metavar="PNG")
-    parser.add_argument("--root", type=Path, default=sources.default_root(), help="of the data")
+    parser.add_argument("--root", type=Path, help="of the data")
     args = parser.parse_args()
-    from mnist_arch.reports.figures.network import journey  # seconds of imports
+    from mnist_arch.data import sources  # seconds of imports
+    from mnist_arch.reports.figures.network import journey
     from mnist_arch.reports.figures.style import write_png
     from mnist_arch.runs import checkpoint, records
 
     record = records.read(args.run)
-    images = sources.load(record.data, args.root).test.images
+    images = sources.load(record.data, args.root or sources.default_root()).test.images
     if not 0 <= args.image < len(images):
         raise UserError(f"--image {args.image}: there are {len(images):,} test images, from 0")
     write_png(journey(checkpoint.load(args.run), images[args.image, None]), args.out)

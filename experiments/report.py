@@ -10,24 +10,28 @@ page that says where the claims are published.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from experiments.command import Parser, run_command
-from mnist_arch.analysis import judgements
-from mnist_arch.analysis.ensembles import Ensemble
-from mnist_arch.analysis.groups import groups
 from mnist_arch.errors import UserError
 from mnist_arch.files import target
-from mnist_arch.reports import card, results, sources
-from mnist_arch.reports.table import Table
-from mnist_arch.runs.records import read_all, read_as
+
+if TYPE_CHECKING:
+    from mnist_arch.reports.table import Table
 
 
-def tables(folder: Path) -> dict[str, Table]:
+def tables(folder: Path) -> "dict[str, Table]":
     """Make every table from a folder of records, by the name of its place in a page.
 
     Raises:
         UserError: There are no records, or one is not readable.
     """
+    from mnist_arch.analysis import judgements  # seconds of imports
+    from mnist_arch.analysis.ensembles import Ensemble
+    from mnist_arch.analysis.groups import groups
+    from mnist_arch.reports import card, results
+    from mnist_arch.runs.records import read_all, read_as
+
     runs = groups(read_all(folder))
     if not runs:
         raise UserError(f"{folder}: no records there; make one with experiments.run")
@@ -54,6 +58,8 @@ def main() -> None:
     )
     parser.add_argument("--sources", type=target, metavar="PAGE", help="written, and nothing else")
     args = parser.parse_args()
+    from mnist_arch.reports import results, sources
+
     if args.sources:
         sources.write(args.sources)
         return

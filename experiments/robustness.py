@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from experiments.command import Parser, run_command
 from mnist_arch import files
-from mnist_arch.data import sources
 from mnist_arch.errors import UserError
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=Path("results"), help="of the records")
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="of the pages")
     parser.add_argument("--data", default="mnist", metavar="NAME", help="a data set")
-    parser.add_argument("--root", type=Path, default=sources.default_root(), help="of the data")
+    parser.add_argument("--root", type=Path, help="of the data")
     args = parser.parse_args()
     if not (args.runs or args.from_records or args.sheet):
         raise UserError("nothing to do; name runs, --from-records or --sheet")
@@ -46,12 +45,13 @@ def main() -> None:
         draw_sheet(args.data, args.root, args.docs / "corruptions.png")
 
 
-def test(runs: list[Path], out: Path, root: Path, *, again: bool) -> None:
+def test(runs: list[Path], out: Path, root: Path | None, *, again: bool) -> None:
     """Test runs, and print the accuracy of each at the greatest strengths."""
     from mnist_arch.analysis.robustness import Robustness, measure  # seconds of imports
+    from mnist_arch.data import sources
     from mnist_arch.runs.records import read_as
 
-    for path in measure(runs, out, root, again=again):
+    for path in measure(runs, out, root or sources.default_root(), again=again):
         accuracies = read_as(Robustness, path).accuracies
         greatest = {name: max(strengths) for name, strengths in accuracies.items()}
         ends = (f"{name} {at:g}: {accuracies[name][at]:.2f}" for name, at in greatest.items())
@@ -87,16 +87,17 @@ def figures(nets: "Sequence[Averaged]") -> dict[str, "Figure"]:
     return {name: corruption_panels(nets, *kind) for name, kind in kinds.items()}
 
 
-def draw_sheet(name: str, root: Path, out: Path) -> None:
+def draw_sheet(name: str, root: Path | None, out: Path) -> None:
     """Corrupt the first training image of each digit, from the least strength to the greatest."""
     import torch
 
     from mnist_arch.analysis.corruptions import CORRUPTIONS
+    from mnist_arch.data import sources
     from mnist_arch.randomness import generator
     from mnist_arch.reports.figures.digits import digit_rows
     from mnist_arch.reports.figures.style import write_png
 
-    data = sources.load(name, root)
+    data = sources.load(name, root or sources.default_root())
     firsts = [int((data.train.labels == digit).nonzero()[0]) for digit in range(10)]
     digits = data.train.images[firsts]
     rows = {"as they are": digits.float()}

@@ -20,6 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from experiments.command import run_command
+from experiments.startup import import_lightning
 from experiments.sweeps import attempt, once
 from mnist_arch.runs.config import Config, typed
 
@@ -39,7 +40,7 @@ def main(settings: DictConfig) -> None:
 
 
 def _run(config: Config, command: str) -> None:
-    # Seconds of imports, which nobody should wait for to be told of a mistyped word.
+    import_lightning()  # seconds, for which nobody should wait to be told of a mistyped word
     import mnist_arch
     from mnist_arch.analysis.groups import groups
     from mnist_arch.reports import results

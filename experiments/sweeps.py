@@ -22,6 +22,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
 from experiments.command import run_command
+from experiments.startup import import_lightning
 from mnist_arch.errors import UserError
 from mnist_arch.runs import records
 from mnist_arch.runs.config import Config, explanation
@@ -119,7 +120,8 @@ def once(configure: Callable[[], Config], command: str) -> Callable[[], tuple[li
         before = [finished(Path(config.runs), replace(config, seed=seed)) for seed in seeds]
         if all(before):
             return [folder for folder in before if folder], True
-        import mnist_arch  # only now torch, which a sweep of finished runs does without
+        import_lightning()  # only now, for a sweep of finished runs does without
+        import mnist_arch
         from mnist_arch.reports.summary import summary
 
         if config.seeds:

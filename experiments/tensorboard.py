@@ -10,7 +10,6 @@ none, because they were made with figures=false, or one by one.
 from pathlib import Path
 
 from experiments.command import Parser, run_command
-from mnist_arch.data import sources
 from mnist_arch.errors import UserError
 
 
@@ -23,6 +22,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="draw what is drawn, too")
     args = parser.parse_args()
     from mnist_arch.analysis.groups import groups  # seconds of imports
+    from mnist_arch.data import sources
     from mnist_arch.reports import tensorboard
     from mnist_arch.runs import records
     from mnist_arch.runs.train import Run

@@ -200,7 +200,6 @@ def trainer(
     if arguments["devices"] != 1:
         arguments["strategy"] = _strategy(config)
     own: dict[str, Any] = {
-        "deterministic": "warn",
         "enable_progress_bar": False,
         "enable_model_summary": False,
         "log_every_n_steps": 0,  # epochs are logged, steps never
@@ -209,6 +208,11 @@ def trainer(
     }
     chosen = [*callbacks, *_callbacks(config, validate=validate)]
     curved = resolve_name(config.recipe.optimizer["_target_"]) is SDLM
+    if "deterministic" not in arguments:
+        # As deterministic="warn", which would import torch's compiler: a second and a half.
+        torch.set_deterministic_debug_mode("warn")
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+        own["benchmark"] = False
     settings = own | arguments | {"default_root_dir": folder}
     if files:
         chosen.append(CheckpointsOfCopies(config.recipe.keep, len(files.folders)))

@@ -5,8 +5,10 @@ import subprocess
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 LIBRARIES = ("torch", "torchvision", "numpy", "pytorch-lightning", "hydra-core")
 
@@ -47,8 +49,10 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in LIBRARIES}
 
 
-def device(place: torch.device) -> str:
+def device(place: "torch.device") -> str:
     """Describe a device: the GPU's name, or the number of CPU threads in use."""
+    import torch
+
     if place.type == "cuda":
         return torch.cuda.get_device_name(place)
     threads = torch.get_num_threads()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,11 +197,9 @@ def test_a_training_that_diverges_says_when_and_leaves_no_record(
     words = [*QUICK, "recipe.max_epochs=3", "recipe/optimizer=sgd", "recipe.optimizer.lr=0.1"]
     words += ["recipe/schedule=paper_1998", "recipe.schedule.rates=[0.1,1e38]"]
     words += ["recipe.schedule.passes=[1]"]
+    train = partial(mnist_arch.train_together, seeds=seeds) if seeds else mnist_arch.train
     with pytest.raises(UserError) as error:
-        if seeds:
-            mnist_arch.train_together("lenet5", seeds=seeds, overrides=words)
-        else:
-            mnist_arch.train("lenet5", overrides=words)
+        train("lenet5", overrides=words)
     assert str(error.value).startswith("seed 0 diverged in epoch 2, at a learning rate of 1e+38")
     (diverged,) = Path("runs").glob("*/diverged.json")
     values = json.loads(diverged.read_text())
