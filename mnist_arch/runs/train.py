@@ -337,7 +337,7 @@ def _hyperparameters(record: Record) -> dict[str, Any]:
         "max_epochs": record.epochs,
         "batch_size": config["recipe.batch_size"],
         "optimizer": config["recipe.optimizer._target_"].rpartition(".")[2],
-        "learning_rate": record.history["learning_rate"][0],
+        "learning_rate": config.get("recipe.optimizer.lr", record.history["learning_rate"][0]),
         "l2": config["recipe.l2"],
         "augmentation": augmentation.rpartition(".")[2],
         "validation_images": record.images.get("validation", 0),

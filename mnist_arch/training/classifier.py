@@ -21,6 +21,7 @@ from mnist_arch.training import curvature
 from mnist_arch.training.compiled import CompiledSDLM
 from mnist_arch.training.optimizers import SDLM, parameter_groups
 from mnist_arch.training.quiet import quieten
+from mnist_arch.training.schedules import ScheduledUpdate, SmoothSchedule
 from mnist_arch.training.update import Clipping, PlainUpdate, Update
 
 Phase = Literal["train", "validation", "test"]
@@ -74,7 +75,8 @@ class Classifier(pl.LightningModule):
     Args:
         net: The network.
         optimizer: Makes the optimiser from parameter groups.
-        schedule: Makes the schedule of the learning rate, stepped after each epoch.
+        schedule: Makes the schedule of the learning rate, which is stepped after each epoch; a
+            `schedules.SmoothSchedule` moves before each step.
         loss: Of (N, 10) scores and (N,) labels; None for that of the network's head.
         l2: Keras's l2(c) on every kernel.
         clipping: Of the gradient, None for none.
@@ -137,6 +139,11 @@ class Classifier(pl.LightningModule):
     @override
     def on_train_start(self) -> None:
         self._update = self._make_update()
+        schedule = self.lr_schedulers()
+        if isinstance(schedule, SmoothSchedule):
+            self._update = ScheduledUpdate(
+                self._update, schedule, epochs=self.current_epoch, steps=self._steps_of_an_epoch()
+            )
         # A CSV logger starts its file anew where a run is resumed.
         for loggers, history in self._finished_epochs():
             for logger in loggers:
@@ -214,6 +221,11 @@ class Classifier(pl.LightningModule):
         ):
             return CompiledSDLM(self.net, self.loss, optimizer, otherwise=plain)
         return plain
+
+    def _steps_of_an_epoch(self) -> int:
+        chunks: Any = self.trainer.train_dataloader
+        # Lightning may be told to train on fewer; it then is handed one batch at a time.
+        return min(len(chunks.batches), int(self.trainer.num_training_batches) * chunks.length)
 
     def _evaluate(self, batch: Split) -> None:
         scores = self(batch.images)

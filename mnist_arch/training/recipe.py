@@ -24,7 +24,8 @@ class Recipe:
         initialization: ``_target_`` of a function that gives a network its starting weights, and
             its other arguments; None for the network's own.
         schedule: ``_target_`` of a torch.optim.lr_scheduler.LRScheduler and its arguments,
-            stepped after each epoch; None for a constant rate.
+            stepped after each epoch, or of a `schedules.SmoothSchedule`, which moves before each
+            step; None for a constant rate.
         loss: ``_target_`` of a mean loss of (N, 10) scores and (N,) labels, and its other
             arguments; None for that of the network's head.
         augmentation: ``_target_`` of an augmentation and its arguments, None for none.

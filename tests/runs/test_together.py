@@ -44,6 +44,7 @@ def assert_equal(one: Record, other: Record, tolerance: float = 1e-5) -> None:
         ("dense", ["recipe.max_epochs=2"]),
         ("mlp", ["recipe.max_epochs=2", "recipe.keep=best", "trainer.gradient_clip_val=0.1"]),
         ("mlp", ["recipe.max_epochs=1", "recipe=modern"]),
+        ("mlp", ["recipe.max_epochs=2", "recipe/schedule=warmup_cosine"]),
         ("dropout_cnn", ["recipe.max_epochs=2", "data.size=100"]),
         ("lenet5", ["recipe.max_epochs=2", "data.size=300"]),
         ("tanh_cnn", ["recipe.max_epochs=1", "data.size=100", "recipe.optimizer.lr=1e-4"]),
