@@ -1,118 +1,178 @@
-"""How fast do we train, against the best bare loop that we can write?
+"""How fast do we train, score and start, beside the best bare loop that we can write?
 
     python -m experiments.benchmark
-    python -m experiments.benchmark mlp lenet5 --seconds 5 --rounds 5
+    python -m experiments.benchmark dense lenet5 --rounds 3 --only training
+    python -m experiments.benchmark --keras /path/to/a/python/with/tensorflow
+    python -m experiments.benchmark --from-records        (writes docs/speed.md, measures nothing)
 
-Both sides train the same network by its own recipe's optimiser and batch size, on random pixels:
-ours as experiments.run does (Lightning, shuffling, counting errors, logging to TensorBoard and
-saving a checkpoint after each epoch), the bare loop with forward, backward and step alone. The
-sides take turns, and the ratio is that of each pair, so that a machine whose speed drifts does not
-decide it.
+Every side trains the same network by its own recipe's optimiser and batch size, on random pixels:
+ours as experiments.run does (shuffling, counting errors, logging, validating, saving), the bare
+loop with forward, backward and step alone. The sides take turns, and a ratio is the median of the
+rounds' own, so that a machine whose speed drifts does not decide it. Leave the machine alone
+meanwhile: some ten minutes. The record is results/speed.json, of which docs/speed.md is made.
 """
 
-import statistics
-import tempfile
-import time
+import os
+import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-import mnist_arch
 from experiments.command import Parser, run_command
-from mnist_arch.reports.table import Column, Table
-from mnist_arch.runs.config import Config, compose
+from mnist_arch.errors import UserError
 
-if TYPE_CHECKING:
-    from mnist_arch.data.splits import Split
-
-NETWORKS = ["mlp", "lenet5", "tanh_cnn", "dropout_cnn"]
-COLUMNS = (
-    Column("network"),
-    Column("batch", "{:,}"),
-    Column("bare loop, images/s", "{:,.0f}"),
-    Column("ours, images/s", "{:,.0f}"),
-    Column("ours / bare", "{:.2f}"),
-    Column("least", "{:.2f}"),
-    Column("greatest", "{:.2f}"),
-)
+NETWORKS = ("dense", "mlp", "lenet5", "tanh_cnn", "dropout_cnn")
+PARTS = ("training", "scoring", "starts", "seeds", "sdlm", "widths", "speedrun")
+RECORD, PAGE = Path("results/speed.json"), Path("docs/speed.md")
+STARTS = {
+    "--help": ["experiments.run", "--help"],
+    "a mistyped word": ["experiments.run", "model=lenet6"],
+    "to the first step": [
+        *("experiments.run", "model=lenet5", "recipe.max_epochs=1", "data.size=100"),
+        *("test=false", "figures=false"),
+        "+callbacks.first._target_=mnist_arch.analysis.speed.FirstStep",
+    ],
+}
 
 
 def main() -> None:
     parser = Parser(__file__, __doc__)
-    parser.add_argument("networks", nargs="*", default=NETWORKS, metavar="NETWORK")
-    parser.add_argument("--seconds", type=float, default=4, help="of each measurement, about")
-    parser.add_argument("--rounds", type=int, default=5, help="pairs of measurements")
+    parser.add_argument("networks", nargs="*", metavar="NETWORK", help=", ".join(NETWORKS))
+    parser.add_argument("--rounds", type=int, default=5, help="of measurements that take turns")
+    parser.add_argument("--seconds", type=float, default=3, help="of each measurement, about")
+    parser.add_argument("--only", action="append", choices=PARTS, help="parts to measure")
+    parser.add_argument("--keras", metavar="PYTHON", help="with Keras and TensorFlow")
+    parser.add_argument("--speedrun-seeds", type=int, default=10, metavar="N")
+    parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND")
+    parser.add_argument("--out", type=Path, default=RECORD)
+    parser.add_argument("--from-records", action="store_true", help="write the page only")
     args = parser.parse_args()
-    rows = []
+    if args.rounds < 1:
+        raise UserError(f"--rounds {args.rounds}: must be 1 or more")
     for name in args.networks:
-        config = compose([f"model={name}", "trainer.accelerator=cpu"])
-        bare_loop(config, 20)  # warms up
-        steps = max(20, round(args.seconds * 20 / bare_loop(config, 20)))
-        pairs = [(bare_loop(config, steps), ours(config, steps)) for _ in range(args.rounds)]
-        images = steps * config.recipe.batch_size
-        bare, own = (images / statistics.median(side) for side in zip(*pairs, strict=True))
-        ratios = sorted(quick / slow for quick, slow in pairs)
-        middle = statistics.median(ratios)
-        rows.append(
-            (f"`{name}`", config.recipe.batch_size, bare, own, middle, ratios[0], ratios[-1])
+        if name not in NETWORKS:
+            raise UserError(f"{name}: choose among {', '.join(NETWORKS)}")
+    if not args.from_records:
+        measure(args, parser.command)
+    if args.out == RECORD:
+        from mnist_arch.reports import speed as report
+
+        report.write(RECORD, PAGE)
+
+
+def measure(args: Any, command: str) -> None:
+    """Measure what is asked for, part by part, and write the record after each."""
+    from mnist_arch.analysis import speed
+    from mnist_arch.runs import records
+    from mnist_arch.runs.config import compose
+    from mnist_arch.runs.provenance import Provenance
+
+    load = os.getloadavg()[0]
+    rounds, chosen = range(args.rounds), args.only or PARTS
+    configs = {
+        name: compose([f"model={name}", "trainer.accelerator=cpu"])
+        for name in args.networks or NETWORKS
+    }
+    parts: dict[str, Any] = {}
+    if args.only and args.out.exists():  # the other parts stay as they are
+        parts = {part: records.read_values(args.out, {*PARTS}, 1)[part] for part in PARTS}
+
+    def save() -> None:
+        empty: dict[str, Any] = {part: {} if part in ("starts", "sdlm") else [] for part in PARTS}
+        whole = speed.Speed(
+            processor=speed.processor(),
+            load=load,
+            peak=[speed.peak() for _ in rounds],
+            provenance=Provenance.of(command, {}),
+            **(empty | parts),
         )
-    print(Table(COLUMNS, rows).markdown())
+        records.write_values(args.out, asdict(whole))
 
+    def say(line: str) -> None:
+        sys.stderr.write(f"{line}\n")
 
-def random_split(count: int) -> "Split":
-    """Return random pixels and labels."""
-    import torch  # seconds of imports, here and below
+    if "training" in chosen:
+        rows = []
+        for name, config in configs.items():
+            speed.bare(config, 20)
+            batch = config.recipe.batch_size
+            steps = max(20, round(args.seconds * speed.bare(config, 20) / batch))
+            row: dict[str, Any] = {"network": name, "batch": batch, "flops": speed.flops(config)}
+            row |= {"bare": [], "ours": [], "keras": []}
+            for _ in rounds:
+                row["bare"].append(speed.bare(config, steps))
+                row["ours"].append(speed.ours(config, steps))
+                if args.keras:
+                    peer = Path(__file__).with_name("keras_peer.py")
+                    row["keras"].append(speed.keras(args.keras, peer, config, steps))
+            rows.append(row)
+            say(f"{name}: ours / bare {speed.ratio(row['ours'], row['bare']):.2f}")
+        parts["training"] = rows
+        save()
+    if "scoring" in chosen:
+        rows = []
+        for name, config in configs.items():
+            rate = speed.bare(config, 20)
+            steps = max(20, round(args.seconds * rate / config.recipe.batch_size / 3))
+            count = max(2000, round(args.seconds * rate) // 1000 * 1000)
+            row = {"network": name, "scoring": [], "training": []}
+            for _ in rounds:
+                row["scoring"].append(speed.scoring(config, count))
+                row["training"].append(speed.ours(config, steps))
+            rows.append(row)
+            say(f"{name}: scoring / training {speed.ratio(row['scoring'], row['training']):.1f}")
+        parts["scoring"] = rows
+        save()
+    if "starts" in chosen:
+        import tempfile
 
-    from mnist_arch.data.splits import Split
+        with tempfile.TemporaryDirectory() as folder:
+            words = {name: list(each) for name, each in STARTS.items()}
+            parts["starts"] = {name: [] for name in words}
+            for number in range(args.rounds + 1):  # the first warms the disk
+                words["to the first step"][-1:] = [STARTS["to the first step"][-1]]
+                runs = [f"runs={folder}/{number}"]
+                for name, each in words.items():
+                    more = runs if name == "to the first step" else []
+                    seconds = speed.start([*each, *more])
+                    if number:
+                        parts["starts"][name].append(seconds)
+        say(f"starts: {parts['starts']}")
+        save()
+    if "seeds" in chosen:
+        rows = []
+        for name in ("dense", "mlp"):
+            config = compose([f"model={name}", "trainer.accelerator=cpu"])
+            for copies in (1, 2, 4, 8, 16, 32, 64):
+                row = {"network": name, "copies": copies, "together": [], "alone": []}
+                for _ in rounds:
+                    row["together"].append(speed.together(config, copies, 100))
+                    row["alone"].append(speed.alone(config, 1000))
+                rows.append(row)
+                times = speed.ratio(row["together"], row["alone"])
+                say(f"{name}: {copies} copies take {times:.1f} times as long as one")
+        parts["seeds"] = rows
+        save()
+    if "sdlm" in chosen:
+        parts["sdlm"] = {
+            "compiled": [speed.sdlm(10_000, compiled=True) for _ in rounds],
+            "plain": [speed.sdlm(2_000, compiled=False) for _ in rounds],
+        }
+        say(f"SDLM: {parts['sdlm']}")
+        save()
+    if "widths" in chosen:
+        widths = (10, 30, 100, 300, 1000, 3000)
+        parts["widths"] = [
+            {"hidden": hidden, "rates": [speed.wide(hidden, 100) for _ in rounds]}
+            for hidden in widths
+        ]
+        save()
+    if "speedrun" in chosen:
+        from experiments.speedrun import speedrun
 
-    draws = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (count, 1, 28, 28), dtype=torch.uint8, generator=draws)
-    return Split(images, torch.randint(0, 10, (count,), generator=draws))
-
-
-def bare_loop(config: Config, steps: int) -> float:
-    """Return the seconds of so many steps, and of nothing else."""
-    from mnist_arch.data.batches import Batches
-    from mnist_arch.runs import assemble
-
-    net = assemble.network(config).train()
-    optimizer = assemble.classifier(config, net).configure_optimizers()
-    optimizer = optimizer[0][0] if isinstance(optimizer, tuple) else optimizer
-    batches = list(
-        Batches(random_split(min(steps, 100) * config.recipe.batch_size), config.recipe.batch_size)
-    )
-    started = time.perf_counter()
-    for step in range(steps):
-        images, labels = batches[step % len(batches)]
-        optimizer.zero_grad(set_to_none=True)
-        net.head.loss(net(images), labels).backward()
-        optimizer.step()
-    return time.perf_counter() - started
-
-
-def ours(config: Config, steps: int) -> float:
-    """Return the seconds of an epoch of so many steps, its logging and checkpoint included."""
-    from pytorch_lightning.callbacks import LambdaCallback
-
-    from mnist_arch.data import idx
-    from mnist_arch.data.idx import FILES
-
-    times: list[float] = []
-
-    def note(*_: object) -> None:
-        times.append(time.perf_counter())
-
-    clock = LambdaCallback(on_train_epoch_start=note, on_train_end=note)
-    with tempfile.TemporaryDirectory() as folder:
-        train = random_split(steps * config.recipe.batch_size)
-        for (images, labels), split in zip(FILES, (train, random_split(10)), strict=True):
-            Path(folder, images).write_bytes(idx.encode(split.images[:, 0].numpy()))
-            Path(folder, labels).write_bytes(idx.encode(split.labels.byte().numpy()))
-        words = ["data=idx", f"data.root={folder}", f"runs={folder}/runs", "figures=false"]
-        words += ["recipe.max_epochs=1", "recipe.keep=last", "recipe.validation=0", "test=false"]
-        words += ["trainer.accelerator=cpu"]
-        mnist_arch.train(config.model.name, overrides=words, callbacks=[clock])
-    started, ended = times
-    return ended - started
+        peers = dict(each.split("=", 1) for each in args.peer)
+        parts["speedrun"] = [each._asdict() for each in speedrun(args.speedrun_seeds, peers, 3)]
+        save()
 
 
 if __name__ == "__main__":
