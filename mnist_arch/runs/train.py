@@ -113,9 +113,7 @@ def train(config: Config, *, command: str = "", callbacks: Sequence[pl.Callback]
             splits = {"train": data.train, "validation": data.validation}
             splits |= {"test": data.test} if config.test else {}
             scored = {
-                name: score(net, data.in_order(split), classifier.loss)
-                for name, split in splits.items()
-                if split
+                name: score(net, split, classifier.loss) for name, split in splits.items() if split
             }
         if config.test:
             predictions.write(folder, scored["test"])
