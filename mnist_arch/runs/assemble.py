@@ -55,6 +55,12 @@ def check_accelerator(name: str) -> None:
         raise UserError(f"trainer.accelerator={name}: there is none here; use auto or cpu")
 
 
+def on_cpu(accelerator: str) -> bool:
+    """Whether the CPU trains, which it does where there is nothing else."""
+    others = CUDAAccelerator.is_available() or MPSAccelerator.is_available()
+    return accelerator == "cpu" or (accelerator == "auto" and not others)
+
+
 def data_module(config: Config) -> MNISTDataModule:
     """Build the data module; nothing is read yet."""
     recipe, data = config.recipe, config.data

@@ -24,6 +24,7 @@ from mnist_arch.runs.folders import run_folder
 from mnist_arch.runs.identity import described, label, run_name, variant
 from mnist_arch.runs.metrics import measure
 from mnist_arch.runs.predictions import Predictions
+from mnist_arch.runs.processor import has_bf16
 from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.records import Record
 from mnist_arch.runs.scoring import score
@@ -164,7 +165,13 @@ def rehearse(config: Config) -> None:
 
 
 def _prepare(config: Config) -> None:
-    assemble.check_accelerator(config.trainer["accelerator"])
+    accelerator, precision = config.trainer["accelerator"], config.trainer["precision"]
+    assemble.check_accelerator(accelerator)
+    if precision == "bf16-mixed" and assemble.on_cpu(accelerator) and not has_bf16():
+        sys.stderr.write(
+            f"trainer.precision={precision}: this processor has no bf16 instructions; "
+            "training takes about ten times as long as with 32-true\n"
+        )
     if config.trainer["threads"]:
         torch.set_num_threads(config.trainer["threads"])
 
