@@ -44,6 +44,8 @@ class Sweep(Callback):
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
         """Say what became of them; exit code 1 if one failed."""
         folder = Path(config.hydra.sweep.dir)
+        with suppress(OSError):
+            (folder / "submitit/%j").rmdir()  # submitit makes it, and uses it for nothing
         _conclude(lambda: end(folder) or sys.exit(1))
 
 

@@ -23,6 +23,7 @@ from mnist_arch.inference.preprocess import Prepared, Preprocessor
 from mnist_arch.runs import records
 from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.records import Record
+from mnist_arch.runs.scoring import scores_of
 
 SEED = 0  # draws every picture
 OTHERS = 200  # pictures of each kind that is no digit
@@ -160,8 +161,7 @@ def measure(
     record, predictor = records.read(folder), load(folder)
     if record.provenance.data_sha256 != data.sha256:
         raise UserError(f"{folder}: not a run on {data.title}")
-    with torch.inference_mode():
-        scores = torch.cat([predictor(batch) for batch in data.test.images.split(1000)])
+    scores = scores_of(predictor.net, data.test.images)
     wrong, doubted = scores.argmax(1) != data.test.labels, predictor.doubts(scores)
     steps = {"": ALL} | {key: each.preprocessor for key, each in ABLATIONS.items()}
     ablation: dict[str, dict[str, int]] = {}

@@ -13,8 +13,6 @@ from tqdm import tqdm
 
 from mnist_arch.analysis.corruptions import CORRUPTIONS
 from mnist_arch.data import sources
-from mnist_arch.data.batches import Batches
-from mnist_arch.data.datamodule import EVALUATION_BATCH
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
 from mnist_arch.models import blank
@@ -127,9 +125,9 @@ def measure(folders: Sequence[Path], out: Path, root: Path, *, again: bool = Fal
                 bar.set_description(f"{name} {strength:g}")
                 draws = generator(SEED, "corruption")
                 images = corruption(dataset.test.images, strength, draws).to(device)
-                batches = Batches(Split(images, dataset.test.labels), EVALUATION_BATCH)
                 for place in places:
-                    errors = score(nets[place].to(device), batches).errors
+                    split = Split(images, dataset.test.labels)
+                    errors = score(nets[place].to(device), split).errors
                     counts[place].append([strength, errors])
                 bar.update()
             for place in places:

@@ -14,6 +14,10 @@ from mnist_arch.randomness import generator
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]  # (N, 1, 28, 28) -> the same, float
 GATHERED = 1024  # images, about, that are put in order together: fewer, larger copies
 
+# Images that are scored at once: of 64 to 2,000, the number that is quick for every network on a
+# CPU, if its weights are channels-last: 2.7 to 15 times as quick as training.
+EVALUATION_BATCH = 250
+
 
 class Shuffle:
     """An order for each epoch: a function of (seed, epoch) alone.

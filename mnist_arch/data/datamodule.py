@@ -9,11 +9,16 @@ import torch
 from typing_extensions import override
 
 from mnist_arch.data import sources
-from mnist_arch.data.batches import Augmentation, Batches, Chunks, Shuffle, StackedChunks
+from mnist_arch.data.batches import (
+    EVALUATION_BATCH,
+    Augmentation,
+    Batches,
+    Chunks,
+    Shuffle,
+    StackedChunks,
+)
 from mnist_arch.data.splits import Split, digest, stratified
 from mnist_arch.errors import UserError
-
-EVALUATION_BATCH = 1000  # images; any number gives the same scores, this one is quick
 
 
 class MNISTDataModule(pl.LightningDataModule):
@@ -113,14 +118,13 @@ class MNISTDataModule(pl.LightningDataModule):
 
     def val_dataloader(self) -> Batches | list[Batches]:
         """Return the validation batches, none when nothing is held out."""
-        return self.in_order(self.validation) if self.validation else []
+        return self._in_order(self.validation) if self.validation else []
 
     def test_dataloader(self) -> Batches:
         """Return the test batches, in file order."""
-        return self.in_order(self.test)
+        return self._in_order(self.test)
 
-    def in_order(self, split: Split) -> Batches:
-        """Return batches of a split as it is, for evaluation."""
+    def _in_order(self, split: Split) -> Batches:
         return Batches(self._on_device(split), EVALUATION_BATCH)
 
     @override

@@ -16,6 +16,7 @@ from mnist_arch.inference.preprocess import BLANK, Prepared, prepare, prepare_ea
 from mnist_arch.models.heads import RadialBasis
 from mnist_arch.models.network import Network
 from mnist_arch.runs import checkpoint
+from mnist_arch.runs.scoring import scores_of
 
 LEAST_SCORES = Path(__file__).with_name("least_scores.json")
 DOUBTED = 0.05  # share of validation digits that are doubtful: those with the lowest top scores
@@ -84,8 +85,7 @@ class Predictor:
         if not prepared:
             return []
         images = torch.from_numpy(np.stack([each.image for each in prepared]))[:, None]
-        with torch.inference_mode():
-            scores = torch.cat([self.net(batch) for batch in images.split(1000)])
+        scores = scores_of(self.net, images)
         probabilities = self.net.head.probabilities(scores)
         rows = zip(prepared, probabilities, self.doubts(scores).tolist(), strict=True)
         return [_answer(*row) for row in rows]
@@ -140,9 +140,7 @@ def measured(architecture: str, recipe: str | None) -> float | None:
 
 def least_score(net: Network, images: Tensor) -> float:
     """(N, 1, 28, 28) validation digits -> the score that DOUBTED of their top scores are below."""
-    with torch.inference_mode():
-        top = torch.cat([net(batch).amax(1) for batch in images.split(1000)])
-    return float(top.quantile(DOUBTED))
+    return float(scores_of(net, images).amax(1).quantile(DOUBTED))
 
 
 def pixels(picture: Picture) -> NDArray[np.generic]:

@@ -82,6 +82,12 @@ def chunk(config: Config, net: Network) -> int:
     return CHUNK_OF_A_SLOW_NETWORK if slow or config.seeds else CHUNK
 
 
+def on_cpu(accelerator: str) -> bool:
+    """Whether the CPU trains, which it does where there is nothing else."""
+    others = CUDAAccelerator.is_available() or MPSAccelerator.is_available()
+    return accelerator == "cpu" or (accelerator == "auto" and not others)
+
+
 def data_module(config: Config, chunk: int = 1) -> MNISTDataModule:
     """Build the data module; nothing is read yet."""
     recipe, data = config.recipe, config.data

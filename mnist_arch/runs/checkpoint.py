@@ -43,7 +43,7 @@ def network(checkpoint: dict[str, Any], path: Path) -> Network:
         net.load_state_dict(weights)
     except RuntimeError as error:
         raise UserError(f"{path}: its weights do not fit ({_line(error)})") from error
-    return net.eval()
+    return net.to(memory_format=torch.channels_last).eval()  # as it was trained, and quicker
 
 
 def read(path: Path) -> dict[str, Any]:

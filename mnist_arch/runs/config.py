@@ -23,7 +23,8 @@ from mnist_arch.training.recipe import Recipe
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
-EXTRAS = {"joblib": "joblib"}  # launchers, and the extra of this package that brings each
+# Hydra's launchers, and the extra of this package that brings each.
+EXTRAS = {"joblib": "joblib", "submitit_slurm": "submitit", "submitit_local": "submitit"}
 
 
 @dataclass
@@ -204,7 +205,8 @@ def explanation(error: BaseException) -> str | None:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = error.missing_cfg_file.rpartition("/")
         if group == "hydra/launcher" and name in EXTRAS:
-            return f"launcher={name}: not installed; pip install 'mnist_arch[{EXTRAS[name]}]'"
+            launcher = name.removesuffix("_slurm")
+            return f"launcher={launcher}: not installed; pip install 'mnist_arch[{EXTRAS[name]}]'"
         return f"{group}={name}: no such choice; {suggestion(name, error.options or ())}"
     if isinstance(error, ConfigCompositionException) and error.__cause__:
         return explanation(error.__cause__)

@@ -1,11 +1,12 @@
 """What a network scores on a split: integers first, division last."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from mnist_arch.data.batches import EVALUATION_BATCH
 from mnist_arch.data.splits import Split
 from mnist_arch.models.network import Network
 
@@ -39,20 +40,26 @@ class Scored:
         return sum(sum(row) - row[label] for label, row in enumerate(self.confusion))
 
 
-def score(
-    net: Network,
-    batches: Iterable[Split],
-    loss: Callable[[Tensor, Tensor], Tensor] | None = None,
-) -> Scored:
-    """Score all batches in evaluation mode, in float32 whatever the training's precision was.
+def scores_of(net: Network, images: Tensor) -> Tensor:
+    """(N, 1, 28, 28) raw pixels -> (N, 10) scores on the CPU, in evaluation mode, in batches.
 
-    ``loss`` is a mean of scores and labels, None for that of the network's head. The network is
-    left in evaluation mode; its parameters lie where the batches do.
+    The network may be on any device, and is left in evaluation mode.
     """
     net.eval()
+    device = next(net.parameters(), images).device
     with torch.inference_mode():
-        parts = [(net(images).cpu(), labels.cpu()) for images, labels in batches]
-    scores, labels = (torch.cat(part) for part in zip(*parts, strict=True))
+        parts = [net(batch.to(device)).cpu() for batch in images.split(EVALUATION_BATCH)]
+    return torch.cat(parts)
+
+
+def score(
+    net: Network, split: Split, loss: Callable[[Tensor, Tensor], Tensor] | None = None
+) -> Scored:
+    """Score a split in float32, whatever the training's precision was.
+
+    ``loss`` is a mean of scores and labels, None for that of the network's head.
+    """
+    scores, labels = scores_of(net, split.images), split.labels.cpu()
     cells = torch.bincount(10 * labels + scores.argmax(1), minlength=100)
     return Scored(
         scores,

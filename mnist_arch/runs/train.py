@@ -24,6 +24,7 @@ from mnist_arch.runs.folders import run_folder
 from mnist_arch.runs.identity import described, label, run_name, variant
 from mnist_arch.runs.metrics import measure
 from mnist_arch.runs.predictions import Predictions
+from mnist_arch.runs.processor import has_bf16
 from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.records import Record, mask, write_values
 from mnist_arch.runs.scoring import score
@@ -148,11 +149,7 @@ class Begun:
             net = checkpoint.load(self.kept).to(device)
             splits = {"train": data.train, "validation": data.validation}
             splits |= {"test": data.test} if config.test else {}
-            scored = {
-                name: score(net, data.in_order(split), loss)
-                for name, split in splits.items()
-                if split
-            }
+            scored = {name: score(net, split, loss) for name, split in splits.items() if split}
         if config.test:
             predictions.write(folder, scored["test"])
         record = Record(
@@ -230,7 +227,13 @@ def prepare(config: Config, *, rehearsal: bool = False) -> None:
     """
     if config.trainer.get("fast_dev_run") and not rehearsal:
         raise UserError("trainer.fast_dev_run: leaves no run; use experiments.run or `rehearse`")
-    assemble.check_accelerator(config.trainer["accelerator"])
+    accelerator, precision = config.trainer["accelerator"], config.trainer["precision"]
+    assemble.check_accelerator(accelerator)
+    if precision == "bf16-mixed" and assemble.on_cpu(accelerator) and not has_bf16():
+        sys.stderr.write(
+            f"trainer.precision={precision}: this processor has no bf16 instructions; "
+            "training takes about ten times as long as with 32-true\n"
+        )
     if config.trainer["threads"]:
         torch.set_num_threads(config.trainer["threads"])
 

@@ -183,10 +183,11 @@ def test_a_sweep_elsewhere_keeps_its_means_beside_its_runs(
     assert (tmp_path / "here/table.md").is_file()
 
 
-def test_joblib_runs_jobs_side_by_side_on_one_thread_each(
-    command: Command, tmp_path: Path
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_launchers_run_jobs_side_by_side_on_one_thread_each(
+    launcher: str, command: Command, tmp_path: Path
 ) -> None:
-    words = ["-m", "launcher=joblib", "model=dense", "seed=0,1", "data=mnist_5k"]
+    words = ["-m", f"launcher={launcher}", "model=dense", "seed=0,1", "data=mnist_5k"]
     done = command("experiments.run", *words, "recipe.max_epochs=1", "figures=false")
     assert done.returncode == 0, done.stderr
     names = [f"dense-mnist_5k-max_epochs=1-seed{seed}" for seed in (0, 1)]
@@ -196,6 +197,34 @@ def test_joblib_runs_jobs_side_by_side_on_one_thread_each(
     (sweep,) = (tmp_path / "runs/sweeps").iterdir()
     assert outcomes(sweep) == ["finished", "finished"]
     assert (sweep / "table.md").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+    jobs = [path.name for path in sweep.glob("submitit/*")]
+    assert len(jobs) == (2 if launcher == "submitit_local" else 0)
+    assert all(job.isdecimal() for job in jobs)
+
+
+@pytest.mark.parametrize(
+    ("launcher", "extra"),
+    [("joblib", "joblib"), ("submitit", "submitit"), ("submitit_local", "submitit")],
+)
+def test_a_launcher_that_is_not_installed_is_one_line(
+    launcher: str, extra: str, tmp_path: Path
+) -> None:
+    code = f"""
+import runpy, sys
+import hydra_plugins
+hydra_plugins.__path__ = []  # as if there were none
+sys.argv = ["run", "-m", "launcher={launcher}", "seed=0,1"]
+runpy.run_module("experiments.run", run_name="__main__", alter_sys=True)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: launcher={launcher}: not installed; pip install 'mnist_arch[{extra}]'\n"
+    )
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_bug_at_the_end_hides_no_failure(

@@ -33,7 +33,7 @@ def digits_of(count: int) -> Split:
 def finished(folder: Path, name: str, test: Split) -> Run:
     """A run whose weights are as they are drawn, tested on some digits."""
     finished_run(folder, name)
-    scored = score(mnist_arch.load(folder).net, [test])
+    scored = score(mnist_arch.load(folder).net, test)
     predictions.write(folder, scored)
     errors = [sum(row) - row[label] for label, row in enumerate(scored.confusion)]
     changes = {"architecture": name, "confusion": scored.confusion, "config": {"data.root": None}}

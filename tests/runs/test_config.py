@@ -41,8 +41,6 @@ def test_the_recipe_is_the_models_own_unless_another_is_named(name: str) -> None
 @pytest.mark.parametrize("path", GROUPS, ids=lambda path: f"{path.parent.name}={path.stem}")
 def test_every_choice_composes(path: Path) -> None:
     group = path.parent.relative_to(FOLDER).as_posix()
-    if (group, path.stem) == ("launcher", "joblib"):
-        pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     assert compose([f"{group}={path.stem}"]).recipe.max_epochs >= 1
 
 

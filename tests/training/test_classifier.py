@@ -153,9 +153,9 @@ def test_another_loss_than_the_heads_is_minimised_and_counted() -> None:
     assert ours.history["train/loss"] == pytest.approx([loss.item()], rel=1e-6)
     for parameter, found in zip(net.parameters(), ours.net.parameters(), strict=True):
         torch.testing.assert_close(found, parameter - 0.1 * parameter.grad)
-    scored = score(net, [split], cross_entropy)
+    scored = score(net, split, cross_entropy)
     assert scored.loss == pytest.approx(loss.item(), rel=1e-6)
-    assert scored.loss != pytest.approx(score(net, [split]).loss, rel=1e-3)
+    assert scored.loss != pytest.approx(score(net, split).loss, rel=1e-3)
 
 
 def test_validation_is_counted_apart_and_weighs_the_short_batch_by_its_size() -> None:
