@@ -16,10 +16,10 @@ run: .venv/ready-to-run
 	$(BIN)/python -m experiments.run $(ARGS)
 
 test: .venv/ready-to-test
-	$(BIN)/python -m pytest $(ARGS) --cov
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS) --cov
 
 test-oldest: .venv-oldest/ready-to-test
-	$(OLDEST)/python -m pytest $(ARGS)
+	$(OLDEST)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
 
 lint: .venv/ready-to-test
 	$(BIN)/ruff format --check $(SOURCES)
