@@ -9,7 +9,7 @@ Every side trains the same network by its own recipe's optimiser and batch size,
 ours as experiments.run does (shuffling, counting errors, logging, validating, saving), the bare
 loop with forward, backward and step alone. The sides take turns, and a ratio is the median of the
 rounds' own, so that a machine whose speed drifts does not decide it. Leave the machine alone
-meanwhile: some ten minutes. The record is results/speed.json, of which docs/speed.md is made.
+meanwhile: some ten minutes. The record is results/speed/benchmark.json, of which docs/speed.md is made.
 """
 
 import os
@@ -23,7 +23,7 @@ from mnist_arch.errors import UserError
 
 NETWORKS = ("dense", "mlp", "lenet5", "tanh_cnn", "dropout_cnn")
 PARTS = ("training", "scoring", "starts", "seeds", "sdlm", "widths", "speedrun")
-RECORD, PAGE = Path("results/speed.json"), Path("docs/speed.md")
+RECORD, PAGE = Path("results/speed/benchmark.json"), Path("docs/speed.md")
 STARTS = {
     "--help": ["experiments.run", "--help"],
     "a mistyped word": ["experiments.run", "model=lenet6"],

@@ -221,7 +221,10 @@ def keras(python: str, program: Path, config: Config, steps: int) -> float | Non
         UserError: The program failed.
     """
     words = [python, str(program), config.model.name, str(config.recipe.batch_size), str(steps)]
-    done = subprocess.run(words, capture_output=True, text=True)
+    try:
+        done = subprocess.run(words, capture_output=True, text=True)
+    except OSError as error:
+        raise UserError(f"--keras {python}: cannot be run ({error})") from error
     if "KeyError" in done.stderr:
         return None
     if done.returncode:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from mnist_arch.analysis.ensembles import Ensemble
+from mnist_arch.analysis.speed import Speed
 from mnist_arch.reports.results import BEGIN, END
 from mnist_arch.runs.records import read_as
 from tests.factories import record
@@ -55,21 +56,40 @@ def test_report_without_records_says_what_to_do(command: Command) -> None:
     assert done.stderr == "error: nowhere: no records there; make one with experiments.run\n"
 
 
-@pytest.mark.parametrize(("name", "batch"), [("dense", 32), ("tanh_cnn", 50)])
-def test_benchmark_measures_both_sides(command: Command, name: str, batch: int) -> None:
-    done = command("experiments.benchmark", name, "--seconds", "0.05", "--rounds", "1")
+@pytest.mark.parametrize(("name", "batch"), [("dense", 32), ("lenet5", 64)])
+def test_benchmark_measures_both_sides(
+    command: Command, tmp_path: Path, name: str, batch: int
+) -> None:
+    words = ["--seconds", "0.05", "--rounds", "2", "--only", "training", "--out", "speed.json"]
+    done = command("experiments.benchmark", name, *words)
     assert done.returncode == 0, done.stderr
-    cells = [cell.strip() for cell in done.stdout.splitlines()[2].strip("|").split("|")]
-    assert cells[:2] == [f"`{name}`", str(batch)]
-    bare, ours = (float(cell.replace(",", "")) for cell in cells[2:4])
-    assert min(bare, ours) > 0
-    assert float(cells[4].split()[0]) == pytest.approx(ours / bare, abs=0.01)
+    speed = read_as(Speed, tmp_path / "speed.json")
+    (row,) = speed.training
+    assert (row["network"], row["batch"]) == (name, batch)
+    assert len(row["bare"]) == len(row["ours"]) == len(speed.peak) == 2
+    assert min(row["bare"] + row["ours"] + speed.peak) > 0
+    assert speed.provenance.command.startswith(f"python -m experiments.benchmark {name}")
 
 
-def test_benchmark_of_an_unknown_network_is_named(command: Command) -> None:
-    done = command("experiments.benchmark", "mpl")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["mpl"], "error: mpl: choose among dense, mlp"),
+        (["--rounds", "0"], "error: --rounds 0: must be 1 or more"),
+        (
+            ["dense", "--seconds", "0.01", "--rounds", "1", "--only", "training"]
+            + ["--keras", "nowhere", "--out", "speed.json"],
+            "error: --keras nowhere: cannot be run",
+        ),
+    ],
+)
+def test_benchmark_says_what_is_wrong(
+    command: Command, tmp_path: Path, words: list[str], message: str
+) -> None:
+    done = command("experiments.benchmark", *words)
     assert done.returncode == 2
-    assert done.stderr == "error: model=mpl: no such choice; did you mean mlp?\n"
+    assert done.stderr.splitlines()[-1].startswith(message)
+    assert not [*tmp_path.iterdir()]
 
 
 def test_ensemble_prints_each_member_and_writes_a_record(command: Command, tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""What a benchmark reckons, by hand; the times themselves are nobody's to test."""
+
+import pytest
+import torch
+
+from mnist_arch.analysis import speed
+from mnist_arch.models import build
+from mnist_arch.models.layers import PartialConv2d
+from mnist_arch.runs.config import compose
+
+
+@pytest.mark.parametrize(
+    ("name", "products"),
+    [
+        # Each weight of a dense layer multiplies once forward, once for its own gradient, and once
+        # for that of what is below, which the pixels do not need.
+        ("dense", 2 * 7_840),
+        ("mlp", 2 * 78_400 + 3 * 1_000),
+    ],
+)
+def test_an_image_costs_two_operations_for_each_product(name: str, products: int) -> None:
+    assert speed.flops(compose([f"model={name}"])) == 2 * products
+
+
+def test_the_bare_loops_c3_is_ours() -> None:
+    """One dense convolution under a mask: the same maps, and gradients where there are kernels."""
+    partial = build("lenet5").c3
+    assert isinstance(partial, PartialConv2d)
+    masked = speed.Masked(partial)
+    maps = torch.rand(2, 6, 14, 14)
+    torch.testing.assert_close(masked(maps), partial(maps))
+    masked(maps).sum().backward()
+    assert masked.weight.grad is not None
+    assert not masked.weight.grad[~partial.connected].any()
+    assert masked.weight.numel() == 2_400
+
+
+def test_a_ratio_is_the_median_of_the_rounds_own() -> None:
+    """A machine that is twice as slow in one round changes both sides of it."""
+    assert speed.ratio([10, 5, 10], [20, 10, 5]) == 0.5
+    assert speed.middle([3, 1, 2]) == 2
+
+
+def test_the_processor_is_named() -> None:
+    facts = speed.processor()
+    assert facts["model"]
+    assert facts["threads"] == torch.get_num_threads()
