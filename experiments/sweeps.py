@@ -20,7 +20,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from experiments.command import run_command
+from experiments.command import run_command, say
 from experiments.startup import import_lightning
 from mnist_arch.errors import UserError
 from mnist_arch.runs import records
@@ -91,7 +91,7 @@ def attempt(
     if fail_fast and any(each["status"] == "failed" for each in _outcomes(folder)):
         outcome["status"] = "not run"
     else:
-        _say(f"job {number + 1}{f' of {jobs}' if jobs else ''}: {title}")
+        say(f"job {number + 1}{f' of {jobs}' if jobs else ''}: {title}")
         try:
             run, before = job()
         except Exception as error:  # noqa: BLE001 whatever it is, the next job is not to blame
@@ -99,11 +99,11 @@ def attempt(
             outcome["error"] = explanation(error) or f"{type(error).__name__}: {error}"
             outcome["log"] = str(log)
             log.write_text("".join(traceback.format_exception(error)))
-            _say(f"failed: {outcome['error']}")
+            say(f"failed: {outcome['error']}")
         else:
             outcome |= {"status": "finished before" if before else "finished", "run": str(run)}
             if before:
-                _say(f"finished before -> {run}")
+                say(f"finished before -> {run}")
     records.write_values(folder / f"{number}.json", outcome)
     return Path(outcome["run"]) if outcome["run"] else None
 
@@ -147,7 +147,7 @@ def end(folder: Path) -> bool:
                 lines += [f"  {outcome['words']}", f"    {outcome['error'] or outcome['status']}"]
                 lines += [f"    {outcome['log']}"] if outcome["log"] else []
             lines.append("The same command tries these again, and no others.")
-            _say("\n".join(lines))
+            say("\n".join(lines))
     return not missing
 
 
@@ -194,8 +194,3 @@ def _count(words: list[str]) -> int | None:
     if not all(each.is_discrete_sweep() for each in swept):
         return None
     return math.prod(len(list(each.sweep_string_iterator())) for each in swept)
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
