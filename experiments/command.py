@@ -40,6 +40,12 @@ def run_command(main: Callable[[], Any]) -> None:
         sys.exit(130)
 
 
+def say(line: str) -> None:
+    """Tell the user, on standard error, how it is going."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
 class Parser(argparse.ArgumentParser):
     """Parses a command's arguments; --help shows its module's docstring, a mistake is one line."""
 

@@ -21,7 +21,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
-from experiments.command import run_command
+from experiments.command import run_command, say
 from experiments.startup import import_lightning
 from mnist_arch.errors import UserError
 from mnist_arch.runs import records
@@ -92,7 +92,7 @@ def attempt(
     if fail_fast and any(each["status"] == "failed" for each in _outcomes(folder)):
         outcome["status"] = "not run"
     else:
-        _say(f"job {number + 1}{f' of {jobs}' if jobs else ''}: {title}")
+        say(f"job {number + 1}{f' of {jobs}' if jobs else ''}: {title}")
         try:
             runs, before = job()
         except Exception as error:  # noqa: BLE001 whatever it is, the next job is not to blame
@@ -100,12 +100,12 @@ def attempt(
             outcome["error"] = explanation(error) or f"{type(error).__name__}: {error}"
             outcome["log"] = str(log)
             log.write_text("".join(traceback.format_exception(error)))
-            _say(f"failed: {outcome['error']}")
+            say(f"failed: {outcome['error']}")
         else:
             outcome["status"] = "finished before" if before else "finished"
             outcome["runs"] = [*map(str, runs)]
             if before:
-                _say(f"finished before -> {' '.join(outcome['runs'])}")
+                say(f"finished before -> {' '.join(outcome['runs'])}")
     records.write_values(folder / f"{number}.json", outcome)
     return [*map(Path, outcome["runs"] or ())]
 
@@ -155,7 +155,7 @@ def end(folder: Path) -> bool:
                 lines += [f"  {outcome['words']}", f"    {outcome['error'] or outcome['status']}"]
                 lines += [f"    {outcome['log']}"] if outcome["log"] else []
             lines.append("The same command tries these again, and no others.")
-            _say("\n".join(lines))
+            say("\n".join(lines))
     return not missing
 
 
@@ -202,8 +202,3 @@ def _count(words: list[str]) -> int | None:
     if not all(each.is_discrete_sweep() for each in swept):
         return None
     return math.prod(len(list(each.sweep_string_iterator())) for each in swept)
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
