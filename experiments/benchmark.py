@@ -9,7 +9,8 @@ Every side trains the same network by its own recipe's optimiser and batch size,
 ours as experiments.run does (shuffling, counting errors, logging, validating, saving), the bare
 loop with forward, backward and step alone. The sides take turns, and a ratio is the median of the
 rounds' own, so that a machine whose speed drifts does not decide it. Leave the machine alone
-meanwhile: some ten minutes. The record is results/speed/benchmark.json, of which docs/speed.md is made.
+meanwhile, some ten minutes. The record is results/speed/benchmark.json, of which docs/speed.md is
+made.
 """
 
 import os
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.command import Parser, run_command
+from mnist_arch import files
 from mnist_arch.errors import UserError
 
 NETWORKS = ("dense", "mlp", "lenet5", "tanh_cnn", "dropout_cnn")
@@ -52,7 +54,12 @@ def main() -> None:
     for name in args.networks:
         if name not in NETWORKS:
             raise UserError(f"{name}: choose among {', '.join(NETWORKS)}")
+    if args.out == RECORD and not (Path("results").is_dir() and Path("docs").is_dir()):
+        raise UserError("there is no results/ and docs/ here: use --out elsewhere")
     if not args.from_records:
+        if args.out == RECORD:
+            RECORD.parent.mkdir(exist_ok=True)
+        files.target(str(args.out))
         measure(args, parser.command)
     if args.out == RECORD:
         from mnist_arch.reports import speed as report
@@ -103,7 +110,7 @@ def measure(args: Any, command: str) -> None:
                 row["bare"].append(speed.bare(config, steps))
                 row["ours"].append(speed.ours(config, steps))
                 if args.keras:
-                    peer = Path(__file__).with_name("keras_peer.py")
+                    peer = Path(__file__).parent / "peers/keras_fit.py"
                     row["keras"].append(speed.keras(args.keras, peer, config, steps))
             rows.append(row)
             say(f"{name}: ours / bare {speed.ratio(row['ours'], row['bare']):.2f}")

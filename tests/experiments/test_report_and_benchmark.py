@@ -76,9 +76,13 @@ def test_benchmark_measures_both_sides(
     [
         (["mpl"], "error: mpl: choose among dense, mlp"),
         (["--rounds", "0"], "error: --rounds 0: must be 1 or more"),
+        ([], "error: there is no results/ and docs/ here"),
+        (["--out", "nowhere/speed.json"], "error: nowhere/speed.json: there is no folder nowhere"),
         (
-            ["dense", "--seconds", "0.01", "--rounds", "1", "--only", "training"]
-            + ["--keras", "nowhere", "--out", "speed.json"],
+            [
+                *("dense", "--seconds", "0.01", "--rounds", "1", "--only", "training"),
+                *("--keras", "nowhere", "--out", "speed.json"),
+            ],
             "error: --keras nowhere: cannot be run",
         ),
     ],

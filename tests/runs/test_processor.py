@@ -37,7 +37,7 @@ def test_slow_bf16_is_one_line_before_the_training(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(train, "has_bf16", lambda: native)
-    train._prepare(compose(["trainer.accelerator=cpu", f"trainer.precision={precision}"]))
+    train.prepare(compose(["trainer.accelerator=cpu", f"trainer.precision={precision}"]))
     slow = precision == "bf16-mixed" and not native
     assert (
         capsys.readouterr().err

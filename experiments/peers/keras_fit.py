@@ -1,6 +1,6 @@
 """Train a network of this library in Keras on random pixels, and print how fast: images/s.
 
-    /path/to/another/python experiments/keras_peer.py lenet5 64 600
+    /path/to/another/python experiments/peers/keras_fit.py lenet5 64 600
 
 Called by experiments.benchmark with a Python that has Keras and TensorFlow; it imports nothing of
 this library. LeNet-5's C3 is fully connected here, which Keras computes faster than Table I.
