@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.command import Parser, run_command
+from experiments.startup import import_lightning
 from mnist_arch import files
 from mnist_arch.errors import UserError
 
@@ -69,6 +70,7 @@ def main() -> None:
 
 def measure(args: Any, command: str) -> None:
     """Measure what is asked for, part by part, and write the record after each."""
+    import_lightning()
     from mnist_arch.analysis import speed
     from mnist_arch.runs import records
     from mnist_arch.runs.config import compose

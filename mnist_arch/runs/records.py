@@ -6,8 +6,6 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from mnist_arch import files
 from mnist_arch.errors import UserError
 from mnist_arch.runs.provenance import Provenance
@@ -15,6 +13,7 @@ from mnist_arch.runs.provenance import Provenance
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from _typeshed import DataclassInstance
     from numpy.typing import NDArray
     from torch import Tensor
@@ -131,6 +130,8 @@ def mask(flags: "Sequence[bool] | Tensor") -> str:
     >>> mask([True, False, False, False, False, False, False, False, True])
     'gIA='
     """
+    import numpy as np  # not needed by those who only look for records
+
     return base64.b64encode(np.packbits(np.asarray(flags, dtype=bool)).tobytes()).decode()
 
 
@@ -140,6 +141,8 @@ def unmasked(text: str, count: int) -> "NDArray[np.bool_]":
     Raises:
         ValueError: It was made of another number.
     """
+    import numpy as np
+
     packed = np.frombuffer(base64.b64decode(text, validate=True), dtype=np.uint8)
     flags = np.unpackbits(packed).astype(bool)
     if len(packed) != -(-count // 8) or flags[count:].any():

@@ -1,7 +1,6 @@
 """Schedules of the learning rate that move within an epoch."""
 
 import math
-from abc import abstractmethod
 
 import torch
 from torch import Tensor
@@ -19,9 +18,9 @@ class SmoothSchedule(LRScheduler):
     needs no number of steps, and stays what it is at another batch size.
     """
 
-    @abstractmethod
     def factor(self, progress: float) -> float:
         """Return what the rates are multiplied by."""
+        raise NotImplementedError
 
     def move_to(self, progress: float) -> None:
         """Set the rates."""

@@ -118,6 +118,15 @@ def test_distorted_changes_nothing_but_the_augmentation(model: str) -> None:
     assert changes == {"label": "distorted", "experiment": "distorted"}
 
 
+def test_the_speedrun_spends_its_schedule_on_all_images_whatever_its_length() -> None:
+    for words, epochs in (([], None), (["recipe.max_epochs=3"], 3)):
+        config = compose(["experiment=speedrun", *words])
+        assert (config.recipe.validation, config.data.size, config.test) == (0, None, True)
+        assert config.recipe.schedule is not None
+        assert config.recipe.schedule["epochs"] == config.recipe.max_epochs
+        assert epochs in (None, config.recipe.max_epochs)
+
+
 def test_a_recipe_may_give_other_starting_weights() -> None:
     """F6 has 120 inputs: 2.4 / 120 as printed, 2.4 / sqrt(120) by the recipe."""
     printed = assemble.network(compose(["model=lenet5_1998", "recipe.initialization=null"]))
