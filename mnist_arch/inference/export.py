@@ -70,6 +70,7 @@ def export(run: Path, out: Path, formats: Iterable[str], data: Dataset) -> list[
         if name not in FORMATS:
             raise UserError(f"no format {name!r}; {suggestion(name, FORMATS)}")
     record, net = records.read(run / "record.json"), checkpoint.load(run)
+    net = net.to(memory_format=torch.contiguous_format)  # as in the files: it rounds alike
     if type(net) is not ARCHITECTURES.get(record.architecture):
         raise UserError(f"{run}: its record is of {record.architecture}, its weights are not")
     words = metadata(run)
