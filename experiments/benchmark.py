@@ -14,6 +14,7 @@ made.
 """
 
 import os
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -61,7 +62,7 @@ def main() -> None:
         if args.out == RECORD:
             RECORD.parent.mkdir(exist_ok=True)
         files.target(str(args.out))
-        measure(args, parser.command)
+        measure(args, _without_paths(parser.command))
     if args.out == RECORD:
         from mnist_arch.reports import speed as report
 
@@ -182,6 +183,21 @@ def measure(args: Any, command: str) -> None:
         peers = dict(each.split("=", 1) for each in args.peer)
         parts["speedrun"] = [each._asdict() for each in speedrun(args.speedrun_seeds, peers, 3)]
         save()
+
+
+def _without_paths(command: str) -> str:
+    """Leave out of a command where this machine keeps its peers.
+
+    >>> _without_paths("python -m experiments.benchmark --keras /a/python --peer b='python c.py'")
+    'python -m experiments.benchmark --keras PYTHON --peer b=COMMAND'
+    """
+    words = shlex.split(command)
+    for number, word in enumerate(words[:-1], start=1):
+        if word == "--keras":
+            words[number] = "PYTHON"
+        if word == "--peer":
+            words[number] = f"{words[number].partition('=')[0]}=COMMAND"
+    return shlex.join(words)
 
 
 if __name__ == "__main__":

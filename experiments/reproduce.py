@@ -41,6 +41,7 @@ PAGES = (
     ("experiments.report", "--sources", "docs/sources.md"),
     ("experiments.robustness", "--from-records", "--sheet"),
     ("experiments.reading",),
+    ("experiments.benchmark", "--from-records"),
 )
 
 
