@@ -42,8 +42,6 @@ def main(settings: DictConfig) -> None:
 def _run(config: Config, command: str) -> None:
     import_lightning()  # seconds, for which nobody should wait to be told of a mistyped word
     import mnist_arch
-    from mnist_arch.analysis.groups import groups
-    from mnist_arch.reports import results
     from mnist_arch.reports.summary import summary
     from mnist_arch.runs.train import rehearse
 
@@ -58,6 +56,9 @@ def _run(config: Config, command: str) -> None:
     for run in runs:
         print(f"{summary(run.record)} -> {run.folder}")
     if config.seeds:
+        from mnist_arch.analysis.groups import groups  # scipy, which training does without
+        from mnist_arch.reports import results
+
         table = results.results(groups([run.record for run in runs]))
         print(f"\n{table.text()}")
 

@@ -260,6 +260,9 @@ def _refuse_added_keys(settings: DictConfig, prefix: str) -> None:
 
 
 _STORE = ConfigStore.instance()
+# It is a singleton, and what is loaded from it is a copy. Yet Hydra copies all of it for each
+# group that --help lists, and for each composition.
+ConfigStore.__deepcopy__ = lambda store, _: store  # type: ignore[attr-defined]
 _STORE.store(name="schema", node=Config)
 for _name in ARCHITECTURES:
     _STORE.store(group="model", name=_name, node={"name": _name})

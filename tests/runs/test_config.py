@@ -331,3 +331,18 @@ callbacks:
     assert config.data.size == 1000
     assert [*config.logger] == ["csv"]
     assert config.callbacks["early_stopping"]["patience"] == 1
+
+
+def test_what_is_composed_does_not_change_what_is_composed_next() -> None:
+    """Hydra's store of settings is never copied as a whole; what comes from it must be."""
+    first = compose(["model=mlp"])
+    first.trainer["threads"] = first.recipe.optimizer["lr"] = 7
+    compose(["model=mlp", "recipe.optimizer.lr=3", "+trainer.limit_train_batches=9", "seed=5"])
+    second = compose(["model=mlp"])
+    assert second != first
+    assert (second.seed, second.trainer["threads"], second.recipe.optimizer["lr"]) == (
+        0,
+        None,
+        1e-3,
+    )
+    assert "limit_train_batches" not in second.trainer
