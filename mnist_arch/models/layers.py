@@ -131,7 +131,7 @@ class Subsample(nn.Module):
         self.bias = nn.Parameter(torch.zeros(maps))
 
     def forward(self, maps: Tensor) -> Tensor:
-        added = F.avg_pool2d(maps, 2, divisor_override=1)
+        added = 4 * F.avg_pool2d(maps, 2)
         return added * self.weight[:, None, None] + self.bias[:, None, None]
 
 

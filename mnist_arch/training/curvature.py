@@ -156,8 +156,8 @@ class _SquaredDerivatives(TorchFunctionMode):
         if function in SQUASHING:
             (slope,) = torch.autograd.grad(result.sum(), args[0], retain_graph=True)
             return _propagating_as(args[0] * slope**2, result)
-        if function is F.avg_pool2d and kwargs == {"divisor_override": 1}:  # sums
-            return result
+        if function is F.avg_pool2d and not kwargs and len(args) == 2:  # weights of one in so many
+            return _propagating_as(result / args[1] ** 2, result)
         raise UserError(f"recipe.optimizer.curvature: appendix C has no rule for {function}")
 
 
