@@ -13,20 +13,25 @@ meanwhile, some ten minutes. The record is results/speed/benchmark.json, of whic
 made.
 """
 
+import itertools
 import os
 import shlex
-import sys
+import tempfile
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from experiments.command import Parser, run_command
+from experiments.command import Parser, run_command, say
 from experiments.startup import import_lightning
 from mnist_arch import files
 from mnist_arch.errors import UserError
 
+if TYPE_CHECKING:
+    from mnist_arch.runs.config import Config
+
 NETWORKS = ("dense", "mlp", "lenet5", "tanh_cnn", "dropout_cnn")
-PARTS = ("training", "scoring", "starts", "seeds", "sdlm", "widths", "speedrun")
+COPIES = (1, 2, 4, 8, 16, 32, 64)
 RECORD, PAGE = Path("results/speed/benchmark.json"), Path("docs/speed.md")
 STARTS = {
     "--help": ["experiments.run", "--help"],
@@ -70,119 +75,145 @@ def main() -> None:
 
 
 def measure(args: Any, command: str) -> None:
-    """Measure what is asked for, part by part, and write the record after each."""
+    """Measure part by part, and write the record after each."""
     import_lightning()
     from mnist_arch.analysis import speed
     from mnist_arch.runs import records
-    from mnist_arch.runs.config import compose
     from mnist_arch.runs.provenance import Provenance
 
     load = os.getloadavg()[0]
-    rounds, chosen = range(args.rounds), args.only or PARTS
-    configs = {
+    parts: dict[str, Any] = {part: {} if part in ("starts", "sdlm") else [] for part in PARTS}
+    if args.only and args.out.exists():  # the other parts stay as they are
+        before = records.read_values(args.out, {*PARTS}, 1)
+        parts = {part: before[part] for part in PARTS}
+    for part in PARTS:
+        if args.only and part not in args.only:
+            continue
+        parts[part] = MEASURES[part](args)
+        record = speed.Speed(
+            processor=speed.processor(),
+            load=load,
+            peak=[speed.peak() for _ in range(args.rounds)],
+            provenance=Provenance.of(command, {}),
+            **parts,
+        )
+        records.write_values(args.out, asdict(record))
+
+
+def training(args: Any) -> list[dict[str, Any]]:
+    from mnist_arch.analysis import speed
+
+    peer, rows = Path(__file__).parent / "peers/keras_fit.py", []
+    for name, config in configs(args).items():
+        speed.bare(config, 20)
+        batch = config.recipe.batch_size
+        steps = max(20, round(args.seconds * speed.bare(config, 20) / batch))
+        row: dict[str, Any] = {"network": name, "batch": batch, "flops": speed.flops(config)}
+        row |= {"bare": [], "ours": [], "keras": []}
+        for _ in range(args.rounds):
+            row["bare"].append(speed.bare(config, steps))
+            row["ours"].append(speed.ours(config, steps))
+            if args.keras:
+                row["keras"].append(speed.keras(args.keras, peer, config, steps))
+        rows.append(row)
+        say(f"{name}: ours / bare {speed.ratio(row['ours'], row['bare']):.2f}")
+    return rows
+
+
+def scoring(args: Any) -> list[dict[str, Any]]:
+    from mnist_arch.analysis import speed
+
+    rows = []
+    for name, config in configs(args).items():
+        rate = speed.bare(config, 20)
+        steps = max(20, round(args.seconds * rate / config.recipe.batch_size / 3))
+        count = max(2000, round(args.seconds * rate))
+        row: dict[str, Any] = {"network": name, "scoring": [], "training": []}
+        for _ in range(args.rounds):
+            row["scoring"].append(speed.scoring(config, count))
+            row["training"].append(speed.ours(config, steps))
+        rows.append(row)
+        say(f"{name}: scoring / training {speed.ratio(row['scoring'], row['training']):.1f}")
+    return rows
+
+
+def starts(args: Any) -> dict[str, list[float]]:
+    from mnist_arch.analysis import speed
+
+    seconds: dict[str, list[float]] = {name: [] for name in STARTS}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(args.rounds + 1):
+            for name, words in STARTS.items():
+                runs = [] if "--help" in words else [f"runs={folder}/{number}"]
+                seconds[name].append(speed.start([*words, *runs]))
+    say(f"starts: {seconds}")
+    return {name: each[1:] for name, each in seconds.items()}  # the first warmed the disk
+
+
+def seeds(args: Any) -> list[dict[str, Any]]:
+    from mnist_arch.analysis import speed
+    from mnist_arch.runs.config import compose
+
+    rows = []
+    for name, copies in itertools.product(("dense", "mlp"), COPIES):
+        config = compose([f"model={name}", "trainer.accelerator=cpu"])
+        row: dict[str, Any] = {"network": name, "copies": copies, "together": [], "alone": []}
+        for _ in range(args.rounds):
+            row["together"].append(speed.together(config, copies, 100))
+            row["alone"].append(config.recipe.batch_size / speed.bare(config, 1000))
+        rows.append(row)
+        times = speed.ratio(row["together"], row["alone"])
+        say(f"{name}: {copies} copies take {times:.1f} times as long as one")
+    return rows
+
+
+def sdlm(args: Any) -> dict[str, list[float]]:
+    from mnist_arch.analysis import speed
+
+    seconds = {
+        "compiled": [speed.sdlm(10_000, compiled=True) for _ in range(args.rounds)],
+        "plain": [speed.sdlm(2_000, compiled=False) for _ in range(args.rounds)],
+    }
+    say(f"SDLM: {seconds}")
+    return seconds
+
+
+def widths(args: Any) -> list[dict[str, Any]]:
+    from mnist_arch.analysis import speed
+
+    return [
+        {"hidden": hidden, "rates": [speed.wide(hidden, 100) for _ in range(args.rounds)]}
+        for hidden in (10, 30, 100, 300, 1000, 3000)
+    ]
+
+
+def speedrun(args: Any) -> list[dict[str, Any]]:
+    from experiments import speedrun
+
+    rows = speedrun.speedrun(args.speedrun_seeds, speedrun.peers(args.peer), 3)
+    return [row._asdict() for row in rows]
+
+
+def configs(args: Any) -> "dict[str, Config]":
+    """Compose the own recipe of each network."""
+    from mnist_arch.runs.config import compose
+
+    return {
         name: compose([f"model={name}", "trainer.accelerator=cpu"])
         for name in args.networks or NETWORKS
     }
-    parts: dict[str, Any] = {}
-    if args.only and args.out.exists():  # the other parts stay as they are
-        parts = {part: records.read_values(args.out, {*PARTS}, 1)[part] for part in PARTS}
 
-    def save() -> None:
-        empty: dict[str, Any] = {part: {} if part in ("starts", "sdlm") else [] for part in PARTS}
-        whole = speed.Speed(
-            processor=speed.processor(),
-            load=load,
-            peak=[speed.peak() for _ in rounds],
-            provenance=Provenance.of(command, {}),
-            **(empty | parts),
-        )
-        records.write_values(args.out, asdict(whole))
 
-    def say(line: str) -> None:
-        sys.stderr.write(f"{line}\n")
-
-    if "training" in chosen:
-        rows = []
-        for name, config in configs.items():
-            speed.bare(config, 20)
-            batch = config.recipe.batch_size
-            steps = max(20, round(args.seconds * speed.bare(config, 20) / batch))
-            row: dict[str, Any] = {"network": name, "batch": batch, "flops": speed.flops(config)}
-            row |= {"bare": [], "ours": [], "keras": []}
-            for _ in rounds:
-                row["bare"].append(speed.bare(config, steps))
-                row["ours"].append(speed.ours(config, steps))
-                if args.keras:
-                    peer = Path(__file__).parent / "peers/keras_fit.py"
-                    row["keras"].append(speed.keras(args.keras, peer, config, steps))
-            rows.append(row)
-            say(f"{name}: ours / bare {speed.ratio(row['ours'], row['bare']):.2f}")
-        parts["training"] = rows
-        save()
-    if "scoring" in chosen:
-        rows = []
-        for name, config in configs.items():
-            rate = speed.bare(config, 20)
-            steps = max(20, round(args.seconds * rate / config.recipe.batch_size / 3))
-            count = max(2000, round(args.seconds * rate) // 1000 * 1000)
-            row = {"network": name, "scoring": [], "training": []}
-            for _ in rounds:
-                row["scoring"].append(speed.scoring(config, count))
-                row["training"].append(speed.ours(config, steps))
-            rows.append(row)
-            say(f"{name}: scoring / training {speed.ratio(row['scoring'], row['training']):.1f}")
-        parts["scoring"] = rows
-        save()
-    if "starts" in chosen:
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as folder:
-            words = {name: list(each) for name, each in STARTS.items()}
-            parts["starts"] = {name: [] for name in words}
-            for number in range(args.rounds + 1):  # the first warms the disk
-                words["to the first step"][-1:] = [STARTS["to the first step"][-1]]
-                runs = [f"runs={folder}/{number}"]
-                for name, each in words.items():
-                    more = runs if name == "to the first step" else []
-                    seconds = speed.start([*each, *more])
-                    if number:
-                        parts["starts"][name].append(seconds)
-        say(f"starts: {parts['starts']}")
-        save()
-    if "seeds" in chosen:
-        rows = []
-        for name in ("dense", "mlp"):
-            config = compose([f"model={name}", "trainer.accelerator=cpu"])
-            for copies in (1, 2, 4, 8, 16, 32, 64):
-                row = {"network": name, "copies": copies, "together": [], "alone": []}
-                for _ in rounds:
-                    row["together"].append(speed.together(config, copies, 100))
-                    row["alone"].append(speed.alone(config, 1000))
-                rows.append(row)
-                times = speed.ratio(row["together"], row["alone"])
-                say(f"{name}: {copies} copies take {times:.1f} times as long as one")
-        parts["seeds"] = rows
-        save()
-    if "sdlm" in chosen:
-        parts["sdlm"] = {
-            "compiled": [speed.sdlm(10_000, compiled=True) for _ in rounds],
-            "plain": [speed.sdlm(2_000, compiled=False) for _ in rounds],
-        }
-        say(f"SDLM: {parts['sdlm']}")
-        save()
-    if "widths" in chosen:
-        widths = (10, 30, 100, 300, 1000, 3000)
-        parts["widths"] = [
-            {"hidden": hidden, "rates": [speed.wide(hidden, 100) for _ in rounds]}
-            for hidden in widths
-        ]
-        save()
-    if "speedrun" in chosen:
-        from experiments.speedrun import speedrun
-
-        peers = dict(each.split("=", 1) for each in args.peer)
-        parts["speedrun"] = [each._asdict() for each in speedrun(args.speedrun_seeds, peers, 3)]
-        save()
+MEASURES: dict[str, Callable[[Any], Any]] = {
+    "training": training,
+    "scoring": scoring,
+    "starts": starts,
+    "seeds": seeds,
+    "sdlm": sdlm,
+    "widths": widths,
+    "speedrun": speedrun,
+}
+PARTS = tuple(MEASURES)
 
 
 def _without_paths(command: str) -> str:

@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 
 from experiments.command import run_command
 from experiments.startup import import_lightning
-from experiments.sweeps import attempt, once
+from experiments.sweeps import attempt, once, train
 from mnist_arch.runs.config import Config, typed
 
 
@@ -40,21 +40,14 @@ def main(settings: DictConfig) -> None:
 
 
 def _run(config: Config, command: str) -> None:
-    import_lightning()  # seconds, for which nobody should wait to be told of a mistyped word
-    import mnist_arch
-    from mnist_arch.reports.summary import summary
-    from mnist_arch.runs.train import rehearse
-
     if config.trainer.get("fast_dev_run"):
+        import_lightning()
+        from mnist_arch.runs.train import rehearse
+
         rehearse(config)
         sys.stderr.write("fast_dev_run: training works; nothing is kept\n")
         return
-    if config.seeds:
-        runs = mnist_arch.train_together(config, command=command)
-    else:
-        runs = [mnist_arch.train(config, command=command)]
-    for run in runs:
-        print(f"{summary(run.record)} -> {run.folder}")
+    runs = train(config, command)
     if config.seeds:
         from mnist_arch.analysis.groups import groups  # scipy, which training does without
         from mnist_arch.reports import results

@@ -28,20 +28,12 @@ import mnist_arch
 from experiments.command import Parser, run_command
 from experiments.startup import import_lightning
 from mnist_arch.errors import UserError
-from mnist_arch.reports.table import Column, Table
+from mnist_arch.reports.speedrun import SPEEDRUN
+from mnist_arch.reports.table import Table
 from mnist_arch.runs.config import compose
 
 TARGET = 99.0  # percent
 OURS = "speedrun"
-COLUMNS = (
-    Column("program"),
-    Column("runs"),
-    Column("epochs", "{:g}"),
-    Column("test accuracy", "{:.2f} %"),
-    Column("least", "{:.2f} %"),
-    Column("seconds from the first step", "{:.1f}"),
-    Column("from the start of the process", "{:.1f}"),
-)
 
 
 class Point(NamedTuple):
@@ -89,11 +81,20 @@ def main() -> None:
     if args.seed is not None:
         print(json.dumps(run(args.seed, args.settings)))
         return
-    peers = dict(each.split("=", 1) for each in args.peer if "=" in each)
-    if len(peers) < len(args.peer):
+    rows = speedrun(args.seeds, peers(args.peer), args.peer_seeds, args.threads, args.settings)
+    print(Table(SPEEDRUN, rows).markdown())
+
+
+def peers(words: Sequence[str]) -> dict[str, str]:
+    """Parse NAME=COMMAND.
+
+    Raises:
+        UserError: One is not of that form, or a name comes twice.
+    """
+    commands = dict(each.split("=", 1) for each in words if "=" in each)
+    if len(commands) < len(words):
         raise UserError("--peer needs NAME=COMMAND, each with a name of its own")
-    rows = speedrun(args.seeds, peers, args.peer_seeds, args.threads, args.settings)
-    print(Table(COLUMNS, rows).markdown())
+    return commands
 
 
 def speedrun(

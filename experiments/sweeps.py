@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -26,7 +26,10 @@ from experiments.startup import import_lightning
 from mnist_arch.errors import UserError
 from mnist_arch.runs import records
 from mnist_arch.runs.config import Config, explanation
-from mnist_arch.runs.folders import finished
+from mnist_arch.runs.folders import all_finished
+
+if TYPE_CHECKING:
+    from mnist_arch.runs.train import Run
 
 VERSION = 2  # of the files in a sweep's folder
 OUTCOME = {"version", "words", "status", "runs", "error", "log"}
@@ -119,22 +122,28 @@ def once(configure: Callable[[], Config], command: str) -> Callable[[], tuple[li
     def job() -> tuple[list[Path], bool]:
         config = configure()
         seeds = config.seeds or [config.seed]
-        before = [finished(Path(config.runs), replace(config, seed=seed)) for seed in seeds]
+        configs = [replace(config, seed=seed) for seed in seeds]
+        before = all_finished(Path(config.runs), configs)
         if all(before):
             return [folder for folder in before if folder], True
-        import_lightning()  # only now, for a sweep of finished runs does without
-        import mnist_arch
-        from mnist_arch.reports.summary import summary
-
-        if config.seeds:
-            runs = mnist_arch.train_together(config, command=command)
-        else:
-            runs = [mnist_arch.train(config, command=command)]
-        for run in runs:
-            print(f"{summary(run.record)} -> {run.folder}")
-        return [run.folder for run in runs], False
+        return [run.folder for run in train(config, command)], False
 
     return job
+
+
+def train(config: Config, command: str) -> "list[Run]":
+    """Train a run, or several seeds, and print a line for each."""
+    import_lightning()  # seconds, which a mistyped word or a sweep of finished runs does without
+    import mnist_arch
+    from mnist_arch.reports.summary import summary
+
+    if config.seeds:
+        runs = mnist_arch.train_together(config, command=command)
+    else:
+        runs = [mnist_arch.train(config, command=command)]
+    for run in runs:
+        print(f"{summary(run.record)} -> {run.folder}")
+    return runs
 
 
 def end(folder: Path) -> bool:

@@ -136,7 +136,7 @@ class Search:
         return {key: distribution(override) for key, override in self.searched.items()}
 
     def subject(self) -> str:
-        """Return, as JSON, what two commands share that go on with the same study.
+        """Return, as JSON, what two commands share that belong to the same study.
 
         Raises:
             UserError: Optuna is missing, or no images are held out for validation.
@@ -153,7 +153,7 @@ class Search:
         data = assemble.data_module(config)
         data.setup()
         if not data.validation:
-            raise UserError("nothing is held out to judge by; set recipe.validation, say to 0.1")
+            raise UserError("no images are for validation; set recipe.validation, say to 0.1")
         values = {
             "searched": {key: distribution_to_json(searched[key]) for key in sorted(searched)},
             "settings": identity(config.settings),

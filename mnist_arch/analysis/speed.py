@@ -1,5 +1,6 @@
 """How fast networks train, are scored and start, measured side by side."""
 
+import itertools
 import os
 import platform
 import statistics
@@ -8,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class Speed:
             of a step of one by itself, ``alone``.
         sdlm: Seconds of a pass of 60,000 single patterns: ``compiled`` and ``plain``.
         widths: For each number of hidden units of an mlp the rates.
+        speedrun: For each program what `experiments.speedrun` reports.
         provenance: What made it.
     """
 
@@ -71,8 +73,8 @@ class Speed:
     seeds: list[dict[str, Any]]
     sdlm: dict[str, Rates]
     widths: list[dict[str, Any]]
+    speedrun: list[dict[str, Any]]
     provenance: Provenance
-    speedrun: list[dict[str, Any]] = field(default_factory=list)
 
 
 def processor() -> dict[str, Any]:
@@ -202,14 +204,9 @@ def ours(config: Config, steps: int) -> float:
         for (images, labels), split in zip(FILES, splits, strict=True):
             Path(folder, images).write_bytes(idx.encode(split.images[:, 0].numpy()))
             Path(folder, labels).write_bytes(idx.encode(split.labels.byte().numpy()))
-        words = [f"model={config.model.name}", "data=idx", f"data.root={folder}"]
-        words += [
-            f"runs={folder}/runs",
-            "figures=false",
-            "recipe.max_epochs=1",
-            "recipe.keep=last",
-        ]
-        words += [f"recipe.validation={1 / 51}", "test=false"]
+        words = [f"model={config.model.name}", "data=idx", f"data.root={folder}", "test=false"]
+        words += [f"runs={folder}/runs", "figures=false", f"recipe.validation={1 / 51}"]
+        words += ["recipe.max_epochs=1", "recipe.keep=last"]
         train(compose([*words, "trainer.accelerator=cpu"]), callbacks=[clock])
     return count / (clock.ended - clock.started)
 
@@ -269,11 +266,6 @@ def together(config: Config, copies: int, steps: int) -> float:
     return _seconds(step, steps)
 
 
-def alone(config: Config, steps: int) -> float:
-    """Return the seconds of a step of one network in a bare loop."""
-    return config.recipe.batch_size / bare(config, steps)
-
-
 def sdlm(patterns: int, *, compiled: bool) -> float:
     """Return the seconds of a pass of 60,000 single patterns, on one thread."""
     config = compose(["model=lenet5_1998"])
@@ -289,8 +281,8 @@ def sdlm(patterns: int, *, compiled: bool) -> float:
         update: Any = CompiledSDLM(net, net.head.loss, optimizer, plain) if compiled else plain
         steps = [Step(*each) for each in Batches(random_split(100), 1)]
         update(steps[0])
-        counter = iter(range(patterns))
-        seconds = _seconds(lambda: update(steps[next(counter) % 100]), patterns)
+        patterns_again = itertools.cycle(steps)
+        seconds = _seconds(lambda: update(next(patterns_again)), patterns)
     finally:
         torch.backends.mkldnn.set_flags(*flags)
         torch.set_num_threads(threads)
@@ -311,11 +303,6 @@ def wide(hidden: int, steps: int, batch: int = 32) -> float:
         optimizer.step()
 
     return batch / _seconds(step, steps)
-
-
-def middle(rates: Sequence[float]) -> float:
-    """Return the median."""
-    return statistics.median(rates)
 
 
 def ratio(over: Sequence[float], under: Sequence[float]) -> float:

@@ -1,6 +1,7 @@
 """One data module for all architectures: raw pixels in, batches out."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,9 @@ class MNISTDataModule(pl.LightningDataModule):
             self.train = Split(self.train.images[kept], self.train.labels[kept])
         self.loaded = True
 
+    @cached_property
     def split_digest(self) -> str:
-        """Return a SHA-256 that two runs share when they train and validate on the same images."""
+        """A SHA-256 that two runs share when they train and validate on the same images."""
         return digest(self.train, *([self.validation] if self.validation else []))
 
     def train_dataloader(self) -> Chunks:

@@ -1,14 +1,15 @@
 """The page docs/speed.md and its figure, from the record of a benchmark."""
 
-import statistics
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from mnist_arch import files
-from mnist_arch.analysis.speed import Speed, middle, ratio
+from mnist_arch.analysis.speed import Speed, ratio
 from mnist_arch.reports.figures.style import DPI, color, marker, plain, write_png
+from mnist_arch.reports.speedrun import SPEEDRUN
 from mnist_arch.reports.table import Column, Table
 from mnist_arch.reports.templates import render
 from mnist_arch.runs.records import read_as
@@ -36,21 +37,13 @@ def text(speed: Speed) -> str:
         scoring=scoring(speed),
         starts=Table(
             (Column("command"), Column("seconds", "{:.1f}"), Column("range", "{:.1f} to {:.1f}")),
-            [(name, middle(each), (min(each), max(each))) for name, each in speed.starts.items()],
+            [(name, median(each), (min(each), max(each))) for name, each in speed.starts.items()],
         ),
         seeds=seeds(speed),
-        speedrun=Table(
-            (
-                *(Column("program"), Column("runs"), Column("epochs", "{:g}")),
-                *(Column("test accuracy", "{:.2f} %"), Column("least", "{:.2f} %")),
-                Column("seconds from the first step", "{:.1f}"),
-                Column("from the start of the process", "{:.1f}"),
-            ),
-            [tuple(each.values()) for each in speed.speedrun],
-        ),
-        sdlm={name: middle(each) for name, each in speed.sdlm.items()},
+        speedrun=Table(SPEEDRUN, [tuple(each.values()) for each in speed.speedrun]),
+        sdlm={name: median(each) for name, each in speed.sdlm.items()},
         least_bare=min((ratio(row["ours"], row["bare"]) for row in speed.training), default=None),
-        peak=statistics.median(speed.peak),
+        peak=median(speed.peak),
     )
 
 
@@ -65,18 +58,18 @@ def training(speed: Speed) -> Table:
     rows = []
     for row in speed.training:
         keras = [each for each in row["keras"] if each]
-        gflops = middle(row["ours"]) * row["flops"] / 1e9
+        gflops = median(row["ours"]) * row["flops"] / 1e9
         rows.append(
             (
                 f"`{row['network']}`",
                 row["batch"],
-                middle(row["bare"]),
-                middle(row["ours"]),
+                median(row["bare"]),
+                median(row["ours"]),
                 ratio(row["ours"], row["bare"]),
-                middle(keras) if keras else None,
+                median(keras) if keras else None,
                 ratio(row["ours"], keras) if keras else None,
                 gflops,
-                100 * gflops / middle(speed.peak),
+                100 * gflops / median(speed.peak),
             )
         )
     return Table(columns, rows)
@@ -91,8 +84,8 @@ def scoring(speed: Speed) -> Table:
     rows = [
         (
             f"`{row['network']}`",
-            middle(row["scoring"]),
-            middle(row["training"]),
+            median(row["scoring"]),
+            median(row["training"]),
             ratio(row["scoring"], row["training"]),
         )
         for row in speed.scoring
@@ -110,8 +103,8 @@ def seeds(speed: Speed) -> Table:
         (
             f"`{row['network']}`",
             row["copies"],
-            1e3 * middle(row["together"]),
-            1e3 * middle(row["alone"]),
+            1e3 * median(row["together"]),
+            1e3 * median(row["alone"]),
             ratio(row["together"], row["alone"]),
         )
         for row in speed.seeds
@@ -126,11 +119,11 @@ def figure(speed: Speed) -> Figure:
     for number, row in enumerate(speed.training):
         style: dict[str, Any] = {"color": color(number), "label": row["network"]}
         epochs = (0.1, 1, 10, 100)
-        seconds = [MNIST * each / middle(row["ours"]) for each in epochs]
+        seconds = [MNIST * each / median(row["ours"]) for each in epochs]
         images.loglog([MNIST * each for each in epochs], seconds, marker=marker(number), **style)
         share.bar(
             row["network"],
-            100 * middle(row["ours"]) * row["flops"] / 1e9 / middle(speed.peak),
+            100 * median(row["ours"]) * row["flops"] / 1e9 / median(speed.peak),
             color=color(number),
         )
     plain(images, "Time grows with images times epochs", "images x epochs", "seconds")
@@ -146,7 +139,7 @@ def figure(speed: Speed) -> Figure:
         seeds.legend(frameon=False)
     plain(seeds, "Seeds trained together", "seeds", "times as long as one")
     hidden = [row["hidden"] for row in speed.widths]
-    rates = [MNIST / middle(row["rates"]) for row in speed.widths]
+    rates = [MNIST / median(row["rates"]) for row in speed.widths]
     width.loglog(hidden, rates, marker="o", color=color(0))
     plain(width, "An mlp of another width", "hidden units", "seconds an epoch")
     plain(share, "Share of the processor's peak", "", "% of a large matrix product's GFLOP/s")

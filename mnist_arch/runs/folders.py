@@ -1,7 +1,7 @@
 """Where a run leaves its evidence: a folder that says what it is, and that no other run has."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -19,11 +19,23 @@ from mnist_arch.runs.identity import identity
 
 def finished(parent: Path, config: Config) -> Path | None:
     """Find the folder of a finished run of equal settings, whatever words led to them."""
-    wanted = identity(config.settings)
+    (folder,) = all_finished(parent, [config])
+    return folder
+
+
+def all_finished(parent: Path, configs: Sequence[Config]) -> list[Path | None]:
+    """Do the same for several runs, reading each folder's settings once."""
+    wanted = [identity(config.settings) for config in configs]
+    folders: list[Path | None] = [None] * len(configs)
     for record in sorted(parent.glob("*/record.json")):
-        if _identity_of(record.parent) == wanted:
-            return record.parent
-    return None
+        if None not in folders:
+            break
+        own = _identity_of(record.parent)
+        folders = [
+            folder or (record.parent if own == each else None)
+            for folder, each in zip(folders, wanted, strict=True)
+        ]
+    return folders
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from pytorch_lightning.callbacks import Timer
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.runs import assemble, records
 from mnist_arch.runs.config import Config
-from mnist_arch.runs.folders import finished, run_folder
+from mnist_arch.runs.folders import all_finished, run_folder
 from mnist_arch.runs.identity import run_name
+from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.train import Begun, Run, Stopwatch, arithmetic, log, prepare, read
 from mnist_arch.training.callbacks import Progress
 from mnist_arch.training.together import FilesOfCopies
@@ -39,10 +40,12 @@ def train_together(
     assemble.check_together(config)
     watch, seeds = Stopwatch(), config.seeds or [config.seed]
     configs = [replace(config, seed=seed) for seed in seeds]
-    runs: dict[int, Run] = {}
-    for each in configs:
-        if folder := finished(Path(config.runs), each):
-            runs[each.seed] = Run(folder, records.read(folder))
+    before = all_finished(Path(config.runs), configs)
+    runs = {
+        each.seed: Run(folder, records.read(folder))
+        for each, folder in zip(configs, before, strict=True)
+        if folder
+    }
     configs = [each for each in configs if each.seed not in runs]
     if configs:
         with watch.measure("start_up"):
@@ -50,12 +53,14 @@ def train_together(
             data = assemble.data_module(config, assemble.chunk(config, assemble.network(config)))
         with watch.measure("data"):
             read(data, config)
+        source = Provenance.of(command, data.sha256)
         with ExitStack() as folders, arithmetic(config):
             begun = []
             for each in configs:
                 name = run_name(each)
                 folder = folders.enter_context(run_folder(Path(config.runs), name, each))
-                begun.append(Begun(each, folder, data, _alone(command, each.seed), watch))
+                own = replace(source, command=_alone(command, each.seed))
+                begun.append(Begun(each, folder, data, own, watch.seconds))
             for group in _of_equal_epochs(begun):
                 for run in _train(group, data, callbacks):
                     runs[run.record.seed] = run

@@ -89,7 +89,7 @@ def train(config: Config, *, command: str = "", callbacks: Sequence[pl.Callback]
         read(data, config)
     name = run_name(config)
     with run_folder(Path(config.runs), name, config) as folder, arithmetic(config):
-        begun = Begun(config, folder, data, command, watch)
+        begun = Begun(config, folder, data, Provenance.of(command, data.sha256), watch.seconds)
         progress = Progress(config.model.name, config.recipe.max_epochs)
         own = [progress, Timer(), Metadata(begun.metadata), *callbacks]
         trainer = assemble.trainer(config, folder, own, validate=bool(data.validation))
@@ -106,6 +106,13 @@ def train(config: Config, *, command: str = "", callbacks: Sequence[pl.Callback]
 class Begun:
     """A run in its folder, from before its training to its record.
 
+    Args:
+        config: Its settings.
+        folder: Its own.
+        data: Read.
+        provenance: For its record.
+        seconds: What start-up and data took.
+
     Attributes:
         before: The checkpoint of the same run, where it was interrupted; None where it is new.
         source: The file of that checkpoint.
@@ -120,22 +127,22 @@ class Begun:
         config: Config,
         folder: Path,
         data: MNISTDataModule,
-        command: str,
-        watch: Stopwatch,
+        provenance: Provenance,
+        seconds: dict[str, float],
     ) -> None:
-        self.config, self.folder, self.data, self.watch = config, folder, data, watch
+        self.config, self.folder, self.data = config, folder, data
+        self.provenance, self.seconds = provenance, seconds
         self.started = datetime.now(UTC)
         self.last, self.kept = (
             folder / f"checkpoints/{name}.ckpt" for name in ("last", config.recipe.keep)
         )
         self.source, self.before = _newest(self.last)
-        self.provenance = Provenance.of(command, data.sha256)
         self.metadata: dict[str, Any] = {
             "architecture": config.model.name,
             "recipe": config.recipe.name,
             "data": config.data.name,
             "seed": config.seed,
-            "split_digest": data.split_digest(),
+            "split_digest": data.split_digest,
             "interrupted": _interruptions(self.before, self.source, data),
             "provenance": asdict(self.provenance),
             "config": config.settings,
@@ -144,7 +151,7 @@ class Begun:
     def finish(self, loss: Loss, device: torch.device) -> Record:
         """Score the weights that the run keeps, and write its record and predictions."""
         config, data, folder = self.config, self.data, self.folder
-        final, watch = checkpoint.read(self.last), self.watch
+        final, watch = checkpoint.read(self.last), Stopwatch()
         with watch.measure("evaluation"):
             net = checkpoint.load(self.kept).to(device)
             splits = {"train": data.train, "validation": data.validation}
@@ -162,7 +169,7 @@ class Begun:
             variant=variant(config),
             label=label(config),
             parameters=sum(p.numel() for p in net.parameters() if p.requires_grad),
-            split_digest=data.split_digest(),
+            split_digest=data.split_digest,
             images={name: len(each.labels) for name, each in scored.items()},
             scores={name: measure(each) for name, each in scored.items()},
             confusion=scored["test"].confusion if config.test else None,
@@ -171,7 +178,7 @@ class Begun:
             kept_epoch=checkpoint.read(self.kept)["epoch"] + 1,
             checkpoint=str(self.kept.relative_to(folder)),
             history=final["history"],
-            seconds=watch.seconds | _seconds_of_training(final),
+            seconds=self.seconds | watch.seconds | _seconds_of_training(final),
             device=provenance.device(device),
             precision=config.trainer["precision"],
             started=self.started.isoformat(timespec="seconds"),
@@ -189,17 +196,17 @@ class Begun:
         try:
             yield
         except DivergedError as error:
-            values = {
-                "version": 1,
-                "status": "diverged",
-                "architecture": self.config.model.name,
-                "seed": error.seed,
-                "epoch": error.epoch,
-                "learning_rate": error.rate,
-                "provenance": asdict(self.provenance),
-                "config": self.config.settings,
-            }
             if error.seed == self.config.seed:
+                values = {
+                    "version": 1,
+                    "status": "diverged",
+                    "architecture": self.config.model.name,
+                    "seed": error.seed,
+                    "epoch": error.epoch,
+                    "learning_rate": error.rate,
+                    "provenance": asdict(self.provenance),
+                    "config": self.config.settings,
+                }
                 write_values(self.folder / "diverged.json", values)
             raise
 
@@ -276,7 +283,7 @@ def _interruptions(
     if before is None:
         return []
     metadata = before["mnist_arch"]
-    if metadata["split_digest"] != data.split_digest():
+    if metadata["split_digest"] != data.split_digest:
         raise UserError(f"{path}: cannot be resumed, because the data have changed; remove it")
     epochs = before["epoch"] + 1
     sys.stderr.write(f"{path}: resuming after epoch {epochs}\n")

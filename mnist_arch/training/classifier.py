@@ -69,8 +69,9 @@ class Classifier(pl.LightningModule):
     of a small network.
 
     Training metrics are running ones, as Keras prints them: each batch is counted with the weights
-    that it was trained from. (Keras's loss includes the l2 penalty, this one never does.) Nothing
-    is copied from the device before an epoch is over.
+    that it was trained from. (Keras's loss includes the l2 penalty, this one never does.) Before
+    an epoch is over nothing is copied from the device but, once a chunk, whether the loss is
+    finite.
 
     Args:
         net: The network.
@@ -196,10 +197,11 @@ class Classifier(pl.LightningModule):
         return ([optimizer], [self.schedule(optimizer)]) if self.schedule else optimizer
 
     def _finished_epochs(self) -> list[tuple[Sequence[Any], dict[str, list[float]]]]:
-        """Return loggers, and the history that they are told of."""
+        """Return loggers, and the history that they log."""
         return [(self.loggers, self.history)]
 
     def _make_update(self) -> Update:
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         alone = isinstance(self.trainer.strategy, SingleDeviceStrategy)
         optimizer, chunks = self.trainer.optimizers[0], self.trainer.train_dataloader
         plain = PlainUpdate(
@@ -207,8 +209,8 @@ class Classifier(pl.LightningModule):
             self.loss,
             optimizer,
             clipping=self.clipping,
-            scaler=getattr(self.trainer.precision_plugin, "scaler", None),
-            backward=Tensor.backward if alone else self.manual_backward,
+            scaler=scaler,
+            backward=Tensor.backward if alone and not scaler else self.manual_backward,
         )
         if (
             isinstance(optimizer, SDLM)

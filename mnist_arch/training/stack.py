@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
+from typing_extensions import override
 
 from mnist_arch.models.network import Network
 
@@ -46,6 +47,12 @@ class Stack(nn.Module):
             nn.Parameter(torch.stack([state[name] for state in states]), requires_grad=False)
             for name in self.buffer_names
         )
+
+    @override
+    def _apply(self, function: Any, recurse: bool = True) -> "Stack":
+        self.base[0]._apply(function, recurse)  # type: ignore[no-untyped-call]
+        super()._apply(function, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def forward(self, images: Tensor, masks: dict[str, Tensor] | None = None) -> Tensor:
         """(K, N, 1, 28, 28) raw pixels, or (N, 1, 28, 28) for all copies -> (K, N, 10) scores.

@@ -39,8 +39,8 @@ class PlainUpdate:
         loss: Of its scores and the labels.
         optimizer: Of its parameters.
         clipping: Of the gradient, None for none.
-        scaler: Scales the loss of half precision (16-mixed), None where nothing is scaled.
-        backward: Of the loss; Lightning's where processes share their gradients.
+        scaler: Unscales the gradient of half precision (16-mixed), None where nothing is scaled.
+        backward: Of the loss; Lightning's where the loss is scaled, or processes share gradients.
     """
 
     def __init__(

@@ -131,7 +131,7 @@ def test_the_data_module_takes_a_stratified_part_of_the_training_digits() -> Non
     images = {image.numpy().tobytes() for image in whole.train.images}
     assert {image.numpy().tobytes() for image in part.train.images} <= images
     assert part.test.images.equal(whole.test.images)
-    assert part.split_digest() != whole.split_digest()
+    assert part.split_digest != whole.split_digest
 
 
 def test_streams_of_different_purposes_differ() -> None:
@@ -167,14 +167,14 @@ def test_the_data_module_holds_out_the_recipes_share(tmp_path: Path) -> None:
     assert without.validation is None
     assert without.val_dataloader() == []
     assert len(without.train.labels) == 100
-    assert data.split_digest() != without.split_digest()
+    assert data.split_digest != without.split_digest
 
     again = MNISTDataModule(name="idx", root=tmp_path, batch_size=32, validation=0.2, seed=5)
     again.setup()
-    assert data.split_digest() == again.split_digest()  # the run's seed does not move the split
+    assert data.split_digest == again.split_digest  # the run's seed does not move the split
     other = MNISTDataModule(name="idx", root=tmp_path, batch_size=8, validation=0.2, split_seed=1)
     other.setup()
-    assert data.split_digest() != other.split_digest()
+    assert data.split_digest != other.split_digest
 
 
 def test_chunks_hold_every_batch_in_order() -> None:

@@ -222,6 +222,6 @@ def test_a_mistake_is_one_line_before_anything_is_made(
 def test_without_validation_images_there_is_nothing_to_judge_by(
     words: list[str], tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match="nothing is held out to judge by"):
+    with pytest.raises(UserError, match="no images are for validation"):
         run("rates", f"--runs={tmp_path}", *words, "recipe.validation=0", RATE)
     assert not [*tmp_path.iterdir()]

@@ -29,6 +29,7 @@ MADE = Speed(
     seeds=[{"network": "dense", "copies": 8, "together": [0.004], "alone": [0.001]}],
     sdlm={"compiled": [22.0], "plain": [96.0]},
     widths=[{"hidden": 10, "rates": [1000.0]}],
+    speedrun=[],
     provenance=provenance(),
 )
 
@@ -57,6 +58,7 @@ def test_parts_that_were_not_measured_are_left_out() -> None:
             seeds=[],
             sdlm={},
             widths=[],
+            speedrun=[],
             provenance=provenance(),
         )
     )

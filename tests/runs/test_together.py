@@ -1,6 +1,7 @@
 """Several seeds trained at once: each run is what it would have been alone."""
 
 import csv
+import itertools
 from pathlib import Path
 
 import pytest
@@ -133,6 +134,28 @@ def test_every_network_can_be_stacked(name: str) -> None:
     images = torch.randint(0, 256, (3, 1, 28, 28), dtype=torch.uint8)
     for scores, network in zip(Stack(networks)(images), networks, strict=True):
         torch.testing.assert_close(scores, network(images), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_stack_changes_its_numbers_as_a_network_does(name: str) -> None:
+    """What moves it to another device moves its buffers that are not trained, too."""
+    from mnist_arch.training.stack import Stack
+
+    networks = [mnist_arch.build(name).eval() for _ in range(2)]
+    images = torch.randint(0, 256, (3, 1, 28, 28), dtype=torch.uint8)
+    scores = Stack(networks).double()(images)
+    assert scores.dtype == torch.float64
+    for own, network in zip(scores, networks, strict=True):
+        torch.testing.assert_close(own, network.double()(images))
+
+
+def test_each_copys_scoring_is_timed_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that is read twice for each thing that is timed, and ticks once a reading."""
+    from mnist_arch.runs import train
+
+    monkeypatch.setattr(train.time, "perf_counter", itertools.count().__next__)
+    runs = mnist_arch.train_together("dense", seeds=SEEDS, overrides=[*QUICK, "test=false"])
+    assert [run.record.seconds["evaluation"] for run in runs] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(

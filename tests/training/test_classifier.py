@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins import MixedPrecision
 
 import mnist_arch
 from mnist_arch.data.batches import Batches, Chunks, Shuffle
@@ -29,10 +30,14 @@ def digits(count: int) -> Split:
 
 
 def trainer(
-    epochs: int, callbacks: list[pl.Callback] | None = None, precision: Any = "32-true"
+    epochs: int,
+    callbacks: list[pl.Callback] | None = None,
+    precision: Any = None,
+    plugins: Any = None,
 ) -> pl.Trainer:
     return pl.Trainer(
         precision=precision,
+        plugins=plugins,
         accelerator="cpu",
         max_epochs=epochs,
         logger=False,
@@ -138,6 +143,21 @@ def test_how_many_batches_lightning_is_handed_changes_nothing(precision: str) ->
     assert fits[0].history["train/errors"] == fits[1].history["train/errors"]
     for one, other in zip(*(each.net.parameters() for each in fits), strict=True):
         assert one.equal(other)
+
+
+def test_a_scaled_loss_gives_the_steps_of_an_unscaled_one() -> None:
+    """Half precision scales the loss by 65,536, lest small gradients vanish, and unscales them."""
+    split, fits = digits(80), []
+    for plugins in ([], [MixedPrecision("16-mixed", "cpu")]):
+        torch.manual_seed(0)
+        ours = Classifier(mnist_arch.build("mlp"), partial(torch.optim.SGD, lr=0.1))
+        fitting = trainer(1, plugins=plugins)
+        fitting.fit(ours, Chunks(Batches(split, 8, Shuffle(0)), 3))
+        fits.append(torch.cat([each.detach().flatten() for each in ours.net.parameters()]))
+    torch.manual_seed(0)
+    start = torch.cat([p.detach().flatten() for p in mnist_arch.build("mlp").parameters()])
+    moved, scaled = (each - start for each in fits)
+    assert (scaled - moved).norm() < 0.02 * moved.norm()
 
 
 def test_another_loss_than_the_heads_is_minimised_and_counted() -> None:
