@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mnist_arch.runs.config import Config
 
 NETWORKS = ("dense", "mlp", "lenet5", "tanh_cnn", "dropout_cnn")
+TOGETHER = ("dense", "mlp")  # on a CPU their seeds train together in one process
 COPIES = (1, 2, 4, 8, 16, 32, 64)
 RECORD, PAGE = Path("results/speed/benchmark.json"), Path("docs/speed.md")
 STARTS = {
@@ -155,7 +156,7 @@ def seeds(args: Any) -> list[dict[str, Any]]:
     from mnist_arch.runs.config import compose
 
     rows = []
-    for name, copies in itertools.product(("dense", "mlp"), COPIES):
+    for name, copies in itertools.product(TOGETHER, COPIES):
         config = compose([f"model={name}", "trainer.accelerator=cpu"])
         row: dict[str, Any] = {"network": name, "copies": copies, "together": [], "alone": []}
         for _ in range(args.rounds):
@@ -164,6 +165,27 @@ def seeds(args: Any) -> list[dict[str, Any]]:
         rows.append(row)
         times = speed.ratio(row["together"], row["alone"])
         say(f"{name}: {copies} copies take {times:.1f} times as long as one")
+    return rows
+
+
+def processes(args: Any) -> list[dict[str, Any]]:
+    from mnist_arch.analysis import speed
+
+    rows = []
+    for name, config in configs(args).items():
+        if name in TOGETHER:
+            continue
+        rate, threads = speed.bare(config, 20), speed.processor()["threads"]
+        steps = max(20, round(args.seconds * rate / config.recipe.batch_size))
+        speed.side_by_side(config, 20)  # starts the processes
+        row: dict[str, Any] = {"network": name, "alone": [], "alone_thread": [], "together": []}
+        for _ in range(args.rounds):
+            row["alone"].append(speed.ours(config, steps, threads))
+            row["alone_thread"].append(speed.ours(config, steps, 1))
+            row["together"].append(speed.side_by_side(config, steps))
+        speed.ours(config, 20, threads)  # leaves torch its threads
+        rows.append(row)
+        say(f"{name}: together / alone {speed.ratio(row['together'], row['alone']):.2f}")
     return rows
 
 
@@ -209,6 +231,7 @@ MEASURES: dict[str, Callable[[Any], Any]] = {
     "scoring": scoring,
     "starts": starts,
     "seeds": seeds,
+    "processes": processes,
     "sdlm": sdlm,
     "widths": widths,
     "speedrun": speedrun,

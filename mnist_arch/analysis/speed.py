@@ -57,6 +57,9 @@ class Speed:
         starts: Seconds of each command.
         seeds: For each network and number of copies, seconds of a step of all, ``together``, and
             of a step of one by itself, ``alone``.
+        processes: For each network the rates of one run at a time with all threads, ``alone``,
+            of one at a time with one thread, ``alone_thread``, and of as many as there are cores,
+            one thread each, ``together``.
         sdlm: Seconds of a pass of 60,000 single patterns: ``compiled`` and ``plain``.
         widths: For each number of hidden units of an mlp the rates.
         speedrun: For each program what `experiments.speedrun` reports.
@@ -71,6 +74,7 @@ class Speed:
     scoring: list[dict[str, Any]]
     starts: dict[str, Rates]
     seeds: list[dict[str, Any]]
+    processes: list[dict[str, Any]]
     sdlm: dict[str, Rates]
     widths: list[dict[str, Any]]
     speedrun: list[dict[str, Any]]
@@ -196,7 +200,7 @@ class FirstStep(pl.Callback):
             sys.stdout.write(f"first step at {time.time()}\n")
 
 
-def ours(config: Config, steps: int) -> float:
+def ours(config: Config, steps: int, threads: int | None = None) -> float:
     """Return the images/s of an epoch as every run trains: logging, validation, checkpoint."""
     clock, count = Clock(), steps * config.recipe.batch_size
     with tempfile.TemporaryDirectory() as folder:
@@ -207,8 +211,24 @@ def ours(config: Config, steps: int) -> float:
         words = [f"model={config.model.name}", "data=idx", f"data.root={folder}", "test=false"]
         words += [f"runs={folder}/runs", "figures=false", f"recipe.validation={1 / 51}"]
         words += ["recipe.max_epochs=1", "recipe.keep=last"]
+        words += [f"trainer.threads={threads}"] if threads else []
         train(compose([*words, "trainer.accelerator=cpu"]), callbacks=[clock])
     return count / (clock.ended - clock.started)
+
+
+def side_by_side(config: Config, steps: int) -> float:
+    """Return the images/s of as many runs as there are cores, one thread each, all together.
+
+    Raises:
+        UserError: joblib is not installed.
+    """
+    try:
+        import joblib
+    except ImportError as error:
+        raise UserError("processes: pip install 'mnist_arch[joblib]'") from error
+    cores = os.cpu_count() or 1
+    job = joblib.delayed(ours)
+    return float(sum(joblib.Parallel(cores)(job(config, steps, 1) for _ in range(cores))))
 
 
 def keras(python: str, program: Path, config: Config, steps: int) -> float | None:

@@ -40,6 +40,7 @@ def text(speed: Speed) -> str:
             [(name, median(each), (min(each), max(each))) for name, each in speed.starts.items()],
         ),
         seeds=seeds(speed),
+        processes=processes(speed),
         speedrun=Table(SPEEDRUN, [tuple(each.values()) for each in speed.speedrun]),
         sdlm={name: median(each) for name, each in speed.sdlm.items()},
         least_bare=min((ratio(row["ours"], row["bare"]) for row in speed.training), default=None),
@@ -108,6 +109,24 @@ def seeds(speed: Speed) -> Table:
             ratio(row["together"], row["alone"]),
         )
         for row in speed.seeds
+    ]
+    return Table(columns, rows)
+
+
+def processes(speed: Speed) -> Table:
+    """A row for each network: one run at a time beside as many as there are cores, images/s."""
+    columns = [
+        *(Column("network"), Column("one run, all threads", "{:,.0f}")),
+        *(Column("one run, one thread", "{:,.0f}"), Column("a run on each core", "{:,.0f}")),
+        *(Column("of all threads", "{:.2f}"), Column("of one thread", "{:.2f}")),
+    ]
+    rows = [
+        (
+            f"`{row['network']}`",
+            *(median(row[each]) for each in ("alone", "alone_thread", "together")),
+            *(ratio(row["together"], row[each]) for each in ("alone", "alone_thread")),
+        )
+        for row in speed.processes
     ]
     return Table(columns, rows)
 

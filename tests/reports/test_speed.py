@@ -27,6 +27,14 @@ MADE = Speed(
     scoring=[{"network": "dense", "scoring": [4000.0], "training": [1000.0]}],
     starts={"--help": [0.5, 0.7]},
     seeds=[{"network": "dense", "copies": 8, "together": [0.004], "alone": [0.001]}],
+    processes=[
+        {
+            "network": "lenet5",
+            "alone": [1000.0, 2000.0],
+            "alone_thread": [800.0, 1600.0],
+            "together": [1600.0, 3000.0],
+        }
+    ],
     sdlm={"compiled": [22.0], "plain": [96.0]},
     widths=[{"hidden": 10, "rates": [1000.0]}],
     speedrun=[],
@@ -46,6 +54,11 @@ def test_copies_are_counted_in_times_of_one() -> None:
     assert report.seeds(MADE).rows == [("`dense`", 8, 4.0, 1.0, pytest.approx(4.0))]
 
 
+def test_runs_side_by_side_are_compared_with_one_after_the_other() -> None:
+    (row,) = report.processes(MADE).rows
+    assert row == ("`lenet5`", 1500, 1200, 2300, pytest.approx(1.55), pytest.approx(1.9375))
+
+
 def test_parts_that_were_not_measured_are_left_out() -> None:
     page = report.text(
         Speed(
@@ -56,6 +69,7 @@ def test_parts_that_were_not_measured_are_left_out() -> None:
             scoring=[],
             starts={},
             seeds=[],
+            processes=[],
             sdlm={},
             widths=[],
             speedrun=[],
