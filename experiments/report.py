@@ -4,9 +4,10 @@
     python -m experiments.report runs         (your own runs)
     python -m experiments.report --write README.md docs/results.md
     python -m experiments.report --sources docs/sources.md
+    python -m experiments.report --figure docs/seeds.png
 
 --write puts the tables between the markers of pages instead of printing them, --sources writes the
-page that says where the claims are published.
+page that says where the claims are published, --figure draws every run beside its claim.
 """
 
 from pathlib import Path
@@ -17,7 +18,12 @@ from mnist_arch.errors import UserError
 from mnist_arch.files import target
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from mnist_arch.reports.table import Table
+
+
+PARTS = "lenet5_1998"  # whose choices have a table of their own
 
 
 def tables(folder: Path) -> "dict[str, Table]":
@@ -37,17 +43,43 @@ def tables(folder: Path) -> "dict[str, Table]":
         raise UserError(f"{folder}: no records there; make one with experiments.run")
     ensembles = [read_as(Ensemble, path) for path in sorted(folder.glob("ensembles/*.json"))]
     exported = [each for path in sorted(folder.glob("exports/*.json")) for each in card.read(path)]
+    searches = groups(read_all(folder / "search"))
     own, modern = judgements.claims(runs), judgements.modern(runs)
     return {
         "networks": results.networks(own, modern),
         "claims": results.claims(own, "sources.md"),
+        "curves": results.claims(judgements.curves(runs), "sources.md"),
+        "matrices": results.matrices(judgements.matrices(runs), "sources.md"),
         "tried": results.claims(judgements.tried(runs), "sources.md"),
         "modern": results.modern(modern),
-        "choices": results.results(groups(read_all(folder / "search"))),
+        "choices": results.results([each for each in searches if each.architecture != PARTS]),
+        "parts": results.parts(searches),
         "ensembles": results.ensembles(ensembles),
         "results": results.results(runs),
         "exports": card.table(exported),
     }
+
+
+def figure(folder: Path) -> "Figure":
+    """Draw each run beside the main accuracy that its source claims.
+
+    Raises:
+        UserError: There are no records, or one is not readable.
+    """
+    from mnist_arch.analysis import judgements
+    from mnist_arch.analysis.groups import groups
+    from mnist_arch.analysis.published import published
+    from mnist_arch.reports.figures.seeds import beside_claims
+    from mnist_arch.runs.records import read_all
+
+    rows = [
+        row
+        for row in judgements.claims(groups(read_all(folder)))
+        if row.claim == published().headline(row.group.architecture)
+    ]
+    if not rows:
+        raise UserError(f"{folder}: no records that answer a claim")
+    return beside_claims(rows, "Every run beside its source's accuracy")
 
 
 def main() -> None:
@@ -57,11 +89,16 @@ def main() -> None:
         "--write", type=Path, nargs="+", metavar="PAGE", default=[], help="pages with markers"
     )
     parser.add_argument("--sources", type=target, metavar="PAGE", help="written, and nothing else")
+    parser.add_argument("--figure", type=target, metavar="PNG", help="written, and nothing else")
     args = parser.parse_args()
     from mnist_arch.reports import results, sources
+    from mnist_arch.reports.figures.style import write_png
 
     if args.sources:
         sources.write(args.sources)
+        return
+    if args.figure:
+        write_png(figure(args.folder), args.figure)
         return
     markdown = {name: table.markdown() for name, table in tables(args.folder).items()}
     for page in args.write:

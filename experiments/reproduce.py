@@ -31,17 +31,20 @@ from mnist_arch.runs.records import read_all
 
 RUNS, RESULTS = Path("runs"), Path("results")
 SET_HERE = ("model", "recipe", "seed", "runs", "test")  # not for the user to set
+PAGES_WITH_TABLES = ("docs/results.md", "docs/seeds.md", "docs/lenet5_1998.md")
 # What makes the pages and figures of this project from its records and its data, in this order.
 PAGES = (
     ("experiments.curves",),
     ("experiments.curves", "--model", "tanh_cnn", "--out", "docs/tanh_cnn.png"),
     ("experiments.distortions",),
     ("experiments.explore",),
-    ("experiments.report", "--write", "README.md", "docs/results.md"),
+    ("experiments.report", "--write", "README.md", *PAGES_WITH_TABLES),
+    ("experiments.report", "--figure", "docs/seeds.png"),
     ("experiments.report", "--sources", "docs/sources.md"),
     ("experiments.robustness", "--from-records", "--sheet"),
     ("experiments.reading",),
     ("experiments.benchmark", "--from-records"),
+    ("experiments.audit", "--from-records"),
 )
 
 

@@ -2,7 +2,8 @@
 
 Each net is written a second time as a Keras user writes it, and starts from our weights. What
 Keras computes on PyTorch must then be what we compute, but for its clipping, which has a test of
-its own. (On TensorFlow, Keras trains sigmoids by another loss: see models/heads.py.)
+its own. (On TensorFlow Keras trains sigmoids by another loss, which is the own one of `dense` and
+`mlp`: see models/heads.py.)
 """
 
 import math
@@ -18,8 +19,9 @@ from torch import Tensor, nn
 import mnist_arch
 from mnist_arch.data.batches import Batches, Chunks
 from mnist_arch.data.splits import Split
-from mnist_arch.models.heads import Head, KerasSigmoid, Softmax
+from mnist_arch.models.heads import KerasSigmoid, Softmax, keras_on_pytorch
 from mnist_arch.models.layers import BatchNorm
+from mnist_arch.models.network import Network
 from mnist_arch.runs import assemble
 from mnist_arch.runs.config import compose
 from mnist_arch.training.classifier import Classifier
@@ -128,6 +130,7 @@ NETS: dict[str, Callable[[], list[Layer]]] = {
 }
 # Keras calls np.array on tensors, whose __array__ has not yet the copy keyword of NumPy 2.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy")
+Loss = Callable[[Tensor, Tensor], Tensor]
 every_net = pytest.mark.parametrize("name", NETS)
 
 
@@ -144,7 +147,8 @@ def keras_net(name: str) -> keras.Sequential:
 
 def both(name: str) -> tuple[Classifier, keras.Sequential]:
     """Our net, under its own recipe, and Keras's with the same weights."""
-    config = compose([f"model={name}"])
+    recipe = f"{name}_on_pytorch" if name in ("dense", "mlp") else name
+    config = compose([f"model={name}", f"recipe={recipe}"])
     ours, model = assemble.classifier(config, assemble.network(config).double()), keras_net(name)
     vectors = [parameter for parameter in ours.net.parameters() if parameter.ndim == 1]
     for vector in [*vectors, *moving_statistics(ours.net)]:
@@ -185,6 +189,14 @@ def in_keras_layout(values: Iterable[Tensor], model: keras.Sequential) -> Iterat
             yield value.unflatten(1, (maps, height, width)).permute(2, 3, 1, 0).flatten(0, 2)
         else:
             yield value.t()
+
+
+def reported(net: Network, images: Tensor) -> Tensor:
+    """What the source's program reports of images: of ten sigmoids these."""
+    head = net.head
+    return (
+        head.sigmoids(net(images)) if isinstance(head, KerasSigmoid) else net.probabilities(images)
+    )
 
 
 def shuffled(count: int) -> Split:
@@ -239,9 +251,9 @@ def test_probabilities_and_loss_are_those_of_keras(name: str) -> None:
     net, split = ours.net.eval(), shuffled(32)
     levels, truth = for_keras(split, name)
     probabilities = torch.from_numpy(model.predict_on_batch(levels))
-    torch.testing.assert_close(net.probabilities(split.images), probabilities, rtol=1e-9, atol=0)
+    torch.testing.assert_close(reported(net, split.images), probabilities, rtol=1e-9, atol=0)
     figures = model.test_on_batch(levels, truth, return_dict=True)
-    loss = net.head.loss(net(split.images), split.labels).item()
+    loss = ours.loss(net(split.images), split.labels).item()
     penalty = sum(ours.l2 * p.square().sum().item() for p in net.parameters() if p.ndim > 1)
     assert loss == pytest.approx(float(figures["without_penalty"]), rel=1e-9)
     assert loss + penalty == pytest.approx(float(figures["loss"]), rel=1e-9)
@@ -253,7 +265,7 @@ def test_probabilities_in_training_and_moving_statistics_are_those_of_keras(name
     ours, model = both(name)
     split = shuffled(32)
     theirs = model(for_keras(split, name)[0], training=True)
-    probabilities = ours.net.train().probabilities(split.images)
+    probabilities = reported(ours.net.train(), split.images)
     torch.testing.assert_close(probabilities, theirs, rtol=1e-9, atol=0)
     assert_moved_alike(ours, model)
 
@@ -314,12 +326,12 @@ def test_augmented_cnn_slows_down_as_keras_scheduler_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "activation"),
-    [(Softmax(), keras.activations.softmax), (KerasSigmoid(), keras.activations.sigmoid)],
+    ("loss", "activation"),
+    [(Softmax().loss, keras.activations.softmax), (keras_on_pytorch, keras.activations.sigmoid)],
     ids=["softmax", "sigmoid"],
 )
 def test_keras_loss_of_an_image_is_ours_cut_at_1e_7_and_16_12(
-    head: Head, activation: Callable[[Tensor], Tensor]
+    loss: Loss, activation: Callable[[Tensor], Tensor]
 ) -> None:
     """Keras clips p_y / sum_j p_j to [1e-7, 1 - 1e-7]; beyond, its gradient is zero.
 
@@ -329,7 +341,7 @@ def test_keras_loss_of_an_image_is_ours_cut_at_1e_7_and_16_12(
     scores = 12 * torch.randn(1000, 10, dtype=torch.float64)
     scores[:500] += 40 * nn.functional.one_hot(truth[:500]) - 40
     scores.requires_grad_()
-    losses = torch.stack([head.loss(scores[n, None], truth[n, None]) for n in range(1000)])
+    losses = torch.stack([loss(scores[n, None], truth[n, None]) for n in range(1000)])
     least, greatest = -math.log(1 - 1e-7), -math.log(1e-7)
     assert greatest == pytest.approx(16.12, abs=0.005)
     assert losses.min() < least / 2

@@ -17,6 +17,7 @@ from mnist_arch.analysis.statistics import (
     CONFIDENCE,
     Array,
     Difference,
+    crossed,
     holm,
     interval,
     mcnemar,
@@ -32,6 +33,7 @@ from mnist_arch.runs.predictions import Predictions
 from mnist_arch.runs.records import Record
 
 FEWEST_SEEDS = 3  # in common: with fewer the bootstrap does not hold its level
+FEWEST_TOGETHER = 4  # of both: with fewer their spread is not known
 
 
 class Method(StrEnum):
@@ -39,13 +41,15 @@ class Method(StrEnum):
 
     MCNEMAR = "McNemar"
     BOOTSTRAP = "bootstrap"
+    CROSSED = "crossed"
     T = "t test"
     NONE = "none"
 
     @property
     def covers(self) -> str | None:
         """What might have been drawn otherwise: other seeds, other images of the kind, or both."""
-        return {"McNemar": "images", "bootstrap": "both", "t test": "seeds"}.get(self)
+        over = {"McNemar": "images", "bootstrap": "both", "crossed": "both", "t test": "seeds"}
+        return over.get(self)
 
 
 class Verdict(StrEnum):
@@ -76,9 +80,10 @@ class Run:
         return 100 * (1 - high), 100 * (1 - low)
 
     @property
-    def wrong(self) -> Array:
-        """(N,) whether each test image is misclassified."""
-        assert self.predictions is not None
+    def wrong(self) -> Array | None:
+        """(N,) whether each test image is misclassified; None where nothing tells."""
+        if self.predictions is None:
+            return self.record.misclassified_images
         return (self.predictions.predicted != self.predictions.labels).numpy()
 
     @property
@@ -133,6 +138,12 @@ class Net:
     def with_predictions(self) -> dict[int, Run]:
         """Its runs that left predictions, by seed."""
         return {run.record.seed: run for run in self.runs if run.predictions}
+
+    @property
+    def wrong(self) -> dict[int, Array]:
+        """Which test images each run misclassifies, by its seed, where that is known."""
+        known = {run.record.seed: run.wrong for run in self.runs}
+        return {seed: wrong for seed, wrong in known.items() if wrong is not None}
 
     @property
     def incomplete(self) -> bool:
@@ -296,19 +307,22 @@ def _pair(first: Net, second: Net) -> Pair:
     """Compare two networks by the test that covers most."""
     both = first.with_predictions and second.with_predictions
     alone = [_only(first, second), _only(second, first)] if both else []
-    seeds = sorted(first.with_predictions.keys() & second.with_predictions.keys())
+    wrong, wrong_too = first.wrong, second.wrong
+    seeds = sorted(wrong.keys() & wrong_too.keys())
+    # Shares of errors: the difference of accuracies is the second's minus the first's.
     if len(seeds) >= FEWEST_SEEDS:
-        # Shares of errors: the difference of accuracies is the second's minus the first's.
-        one, other = (
-            np.stack([net.with_predictions[seed].wrong for seed in seeds])
-            for net in (first, second)
-        )
+        one, other = (np.stack([each[seed] for seed in seeds]) for each in (wrong, wrong_too))
         difference = _points(paired_bootstrap(other, one))
         return Pair(first, second, Method.BOOTSTRAP, difference, seeds, alone)
+    all_known = len(wrong) == len(first.runs) and len(wrong_too) == len(second.runs)
+    if all_known and len(wrong) + len(wrong_too) >= FEWEST_TOGETHER:
+        one, other = (np.stack([*each.values()]) for each in (wrong, wrong_too))
+        return Pair(first, second, Method.CROSSED, _points(crossed(other, one)), [], alone)
     if len(first.runs) == len(second.runs) == 1:
-        if not both:
+        if not all_known:
             return Pair(first, second, Method.NONE, None, [], alone)
-        only_first, only_second = map(len, alone)
+        one, other = (*wrong.values(), *wrong_too.values())
+        only_first, only_second = int((one & ~other).sum()), int((other & ~one).sum())
         difference = _points(mcnemar(only_second, only_first, first.runs[0].record.images["test"]))
         return Pair(first, second, Method.MCNEMAR, difference, [], alone)
     change = over_seeds(first.accuracies, second.accuracies)
@@ -323,14 +337,15 @@ def _points(shares: Difference) -> Difference:
 def _only(one: Net, other: Net) -> Array:
     """Places of the images that all runs of one misclassify, and none of the other."""
     wrong, wrong_too = (
-        np.stack([run.wrong for run in net.with_predictions.values()]) for net in (one, other)
+        np.stack([net.wrong[seed] for seed in net.with_predictions]) for net in (one, other)
     )
     return np.flatnonzero(wrong.all(0) & ~wrong_too.any(0))
 
 
 def _reliability(runs: Sequence[Run]) -> list[Bin]:
     confidence = np.concatenate([run.confidence for run in runs])
-    return reliability(confidence, ~np.concatenate([run.wrong for run in runs]))
+    wrong = [run.wrong for run in runs if run.wrong is not None]
+    return reliability(confidence, ~np.concatenate(wrong))
 
 
 def _printable(name: str) -> str:

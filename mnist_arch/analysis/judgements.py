@@ -4,15 +4,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import mean
 
+import numpy as np
+
 from mnist_arch.analysis.groups import Group
 from mnist_arch.analysis.published import Claim, published
-from mnist_arch.analysis.statistics import Difference, over_seeds, verdict
+from mnist_arch.analysis.statistics import CONFIDENCE, Array, Difference, over_seeds
+from mnist_arch.analysis.verdicts import Verdict, Word, judge
 from mnist_arch.models import ARCHITECTURES
-from mnist_arch.runs.metrics import METRICS
 
 # The numbers of a source that its network is judged by, in the order of the rows.
-KINDS = (("test", "accuracy"), ("validation", "accuracy"), ("train", "accuracy"), ("test", "loss"))
+KINDS = [
+    (split, what) for what in ("accuracy", "loss") for split in ("test", "validation", "train")
+]
 ALL_TRAINING_IMAGES = 60_000
+FEWEST_MATRICES = 20  # of which one in twenty can be farther off than all others
 
 
 @dataclass(frozen=True)
@@ -30,15 +35,43 @@ class Judgement:
     values: list[float]
 
     @property
-    def verdict(self) -> str:
-        """A word of `statistics.verdict`."""
-        better_up = METRICS[self.claim.metric].higher_is_better
-        return verdict(self.values, self.claim.value, greater_is_better=better_up)
+    def is_own(self) -> bool:
+        """Whether the runs train as the source did, as far as that is known."""
+        return self.claim.label == _label(self.group)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the runs say of it, see `judge`."""
+        claim, first = self.claim, self.group.first
+        shared = claim.split == "test" or (
+            claim.split == "train" and claim.images == ALL_TRAINING_IMAGES
+        )
+        return judge(self.values, claim, None if shared else first.images[claim.split or ""])
 
 
 def claims(groups: Iterable[Group]) -> list[Judgement]:
-    """Judge each source's numbers by the runs that train as it did."""
-    return [row for group in groups if group.is_own for row in judged(group)]
+    """Judge each source's main numbers by the runs that train as it did."""
+    return [row for group in groups if _label(group) is not None for row in judged(group)]
+
+
+def curves(groups: Iterable[Group]) -> list[Judgement]:
+    """Judge the rest of what sources print by epoch, by the same runs."""
+    rows = []
+    for group in groups:
+        label, main = _label(group), headline(group)
+        for claim in published().claims_of(group.architecture):
+            if claim.label == label and claim.epoch and claim not in main:
+                rows.append(Judgement(group, claim, reached(group, claim)))
+    return [row for row in rows if row.values]
+
+
+def _label(group: Group) -> str | None:
+    """Return which of a source's trials some runs repeat: that with this label, or none."""
+    if group.is_own:
+        return ""
+    first = group.first
+    repeats = first.data == "mnist" and group.recipe == group.architecture
+    return first.label if repeats and first.label else None
 
 
 def tried(groups: Iterable[Group]) -> list[Judgement]:
@@ -49,34 +82,37 @@ def tried(groups: Iterable[Group]) -> list[Judgement]:
 def is_other_way(group: Group) -> bool:
     """Whether runs try to reach what a source claims, but not by its own recipe.
 
-    A recipe is such a way if it is named after the network, as mlp_on_tensorflow is. Runs with
+    A recipe is such a way if it is named after the network, as mlp_on_pytorch is. Runs with
     another augmentation ask another question.
     """
     own = [name for name in ARCHITECTURES if f"{group.recipe}_".startswith(f"{name}_")]
     others = any(key.startswith("recipe.augmentation") for key in group.variant)
     named_after = max(own, key=len, default="") == group.architecture
-    return named_after and group.first.data == "mnist" and not (group.is_own or others)
+    repeats = any(
+        trial.label and trial.label == group.first.label
+        for _, trial in published().trials_of(group.architecture)
+    )
+    others = others or repeats or group.is_own
+    return named_after and group.first.data == "mnist" and not others
 
 
-def headline(network: str) -> list[Claim]:
-    """Choose the numbers of a source's main trial by which its network is judged.
+def headline(group: Group) -> list[Claim]:
+    """Choose the main numbers of the trial that some runs repeat: of each of `KINDS` the last.
 
-    Of each of KINDS, that after the last epoch; a training accuracy only where the source trained
-    on all of MNIST's training images, as our runs do.
+    Runs with a label answer the trial of that label. All others answer the source's main trial,
+    if they learned from as many images as its network did.
     """
-    last = {}
-    for claim in published().claims_of(network):
-        partial = claim.split == "train" and claim.images != ALL_TRAINING_IMAGES
-        if claim.condition is None and not partial:
+    label, last = _label(group) or "", {}
+    for claim in published().claims_of(group.architecture):
+        as_many = claim.trained in (None, group.first.images["train"])
+        if claim.label == label and (label or (claim.condition is None and as_many)):
             last[claim.split, claim.metric] = claim
     return [last[kind] for kind in KINDS if kind in last]
 
 
 def judged(group: Group) -> list[Judgement]:
     """Put each headline number beside what the runs reached, where they measured it."""
-    rows = [
-        Judgement(group, claim, reached(group, claim)) for claim in headline(group.architecture)
-    ]
+    rows = [Judgement(group, claim, reached(group, claim)) for claim in headline(group)]
     return [row for row in rows if row.values]
 
 
@@ -93,6 +129,64 @@ def reached(group: Group, claim: Claim) -> list[float]:
     epoch = claim.epoch or group.first.kept_epoch
     curves = [record.history.get(f"{split}/{metric}", []) for record in group.records]
     return [curve[epoch - 1] for curve in curves if len(curve) >= epoch]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A source's confusion matrix of the test images among those of some runs.
+
+    A matrix is as far from others as chi-square has it: over the cells off the diagonal, the
+    squared difference from their mean, divided by that mean and a half.
+
+    Attributes:
+        group: The runs, each with its matrix.
+        source: The key of the source.
+        distance: Of the source's matrix from all of ours.
+        distances: Of each of ours from the others.
+    """
+
+    group: Group
+    source: str
+    distance: float
+    distances: list[float]
+
+    @property
+    def rank(self) -> int:
+        """Which the source's is, 1 for the farthest from the others."""
+        return 1 + sum(each > self.distance for each in self.distances)
+
+    @property
+    def word(self) -> Word:
+        """It could be one of ours but where it is among the farthest one in twenty."""
+        if len(self.distances) < FEWEST_MATRICES:
+            return Word.OPEN
+        rare = self.rank <= (1 - CONFIDENCE) * (len(self.distances) + 1)
+        return Word.CONTRADICTED if rare else Word.PLAUSIBLE
+
+
+def matrices(groups: Iterable[Group]) -> list[Matrix]:
+    """Judge each source's confusion matrix by the runs that train as it did."""
+    rows = []
+    for group in groups:
+        ours = np.array([each.confusion for each in group.records if each.confusion], dtype=float)
+        for source, trial in published().trials_of(group.architecture):
+            matrix = trial.confusion
+            if (
+                trial.label == _label(group)
+                and matrix
+                and matrix.split == "test"
+                and len(ours) > 1
+            ):
+                total, others = ours.sum(0), len(ours) - 1
+                distances = [_distance(each, (total - each) / others) for each in ours]
+                distance = _distance(np.array(matrix.rows, dtype=float), total / len(ours))
+                rows.append(Matrix(group, source.key, distance, distances))
+    return rows
+
+
+def _distance(matrix: Array, expected: Array) -> float:
+    off = ~np.eye(len(matrix), dtype=bool)
+    return float(((matrix - expected) ** 2 / (expected + 0.5))[off].sum())
 
 
 @dataclass(frozen=True)

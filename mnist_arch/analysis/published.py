@@ -20,6 +20,12 @@ from mnist_arch.runs.records import SPLITS
 
 FILE = Path(__file__).parents[1] / "claims.yaml"
 METRICS = ("accuracy", "errors", "loss", "parameters")
+# Whose the recipe is by which we train what a trial tells of, in words for tables.
+RECIPES = {
+    "source": "the source's",
+    "completed": "the source's, completed",
+    "ours": "ours",
+}
 KINDS = {str: "text in quotes", int: "a whole number", float: "a number", Mapping: "a mapping"}
 # 92.41 %, 0.95 % error, 0.9241, 64 errors, 453,908
 PRINTED = re.compile(r"(?P<figure>\d[\d,]*(\.\d+)?) ?(?P<percent>%)?(?P<error> errors?)?")
@@ -97,6 +103,9 @@ class Claim(Number):
         images: How many the number was computed on; None where the source does not say.
         data: What is known of the digits and how they were split.
         condition: How the trial differs from the source's main one; None for the main one.
+        trained: On how many images the network had learned; None where the source does not say.
+        label: That of our runs that answer it; "" for runs by the network's own recipe as it is.
+        recipe: Whose our recipe is, a key of `RECIPES`.
     """
 
     source: str
@@ -104,6 +113,9 @@ class Claim(Number):
     images: int | None
     data: str
     condition: str | None
+    trained: int | None = None
+    label: str = ""
+    recipe: str = "source"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +157,9 @@ class Trial:
         condition: How it differs from the source's main trial; None for the main one.
         data: What is known of the digits and how they were split.
         images: How many the numbers of each split were computed on, where that is known.
+        label: That of our runs that answer it, given by an experiment file; "" for runs by the
+            network's own recipe as it is.
+        recipe: Whose our recipe is, a key of `RECIPES`.
         note: What else a reader should know.
         numbers: What the source prints.
         confusion: Its confusion matrix, if it prints one.
@@ -156,6 +171,8 @@ class Trial:
     condition: str | None = None
     data: str = ""
     images: Mapping[str, int] = field(default_factory=dict)
+    label: str = ""
+    recipe: str = "source"
     note: str = ""
     numbers: tuple[Number, ...] = ()
     confusion: Confusion | None = None
@@ -173,6 +190,8 @@ class Trial:
             raise UserError(
                 f"no network {self.network!r}; {suggestion(self.network, ARCHITECTURES)}"
             )
+        if self.recipe not in RECIPES:
+            raise UserError(f"no recipe {self.recipe!r}; {suggestion(self.recipe, RECIPES)}")
         for split, images in self.images.items():
             if split not in SPLITS:
                 raise UserError(f"images: no split {split!r}; {suggestion(split, SPLITS)}")
@@ -256,6 +275,9 @@ class Source:
                     images=trial.images.get(number.split or ""),
                     data=trial.data,
                     condition=trial.condition,
+                    trained=trial.images.get("train"),
+                    label=trial.label,
+                    recipe=trial.recipe,
                 )
 
 

@@ -23,8 +23,8 @@ MEANINGS: dict[type[Head], Meaning] = {
         "the softmax of the scores; the ten sum to 1",
     ),
     KerasSigmoid: Meaning(
-        "the logits of ten sigmoids",
-        "the ten sigmoids of the scores; they need not sum to 1",
+        "the logits of ten sigmoids, trained as those of a softmax",
+        "the softmax of the scores; the ten sum to 1",
     ),
     RadialBasis: Meaning(
         "minus the squared distance from the digit's code",

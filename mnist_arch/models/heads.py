@@ -23,10 +23,7 @@ class Head(Protocol):
         """(N, 10) scores and (N,) int64 labels -> the mean loss, a scalar."""
 
     def probabilities(self, scores: Tensor) -> Tensor:
-        """(N, 10) scores -> (N, 10) probabilities, as the source reports them.
-
-        They need not sum to 1.
-        """
+        """(N, 10) scores -> (N, 10) probabilities; what is missing to 1 is rejection."""
 
     def log_probabilities(self, scores: Tensor) -> Tensor:
         """(N, 10) scores -> (N, 10) logarithms of the same, scaled to sum to 1."""
@@ -50,28 +47,26 @@ class Softmax:
 
 
 @dataclass(frozen=True)
-class KerasSigmoid:
+class KerasSigmoid(Softmax):
     """Scores are logits of ten sigmoids trained with Keras's sparse categorical cross-entropy.
 
-    On PyTorch and JAX, Keras takes the sigmoids p as unnormalised probabilities of the ten
-    classes, so the loss is -log(p_y / sum_j p_j). The probabilities that it reports are the
-    sigmoids themselves: ten independent numbers.
-
-    On TensorFlow (as of Keras 3.15 and TensorFlow 2.21) training and evaluation use the logits
-    behind the sigmoids instead, so that the loss is that of ``Softmax``.
+    On TensorFlow (as of Keras 3.15 and TensorFlow 2.21), on which soorya-2021 ran, training and
+    evaluation use the logits behind the sigmoids: the loss is that of a softmax, and so are the
+    probabilities that the scores mean by it. What the source's program reports of an image are its
+    ten `sigmoids`. On PyTorch and JAX Keras has another loss, `keras_on_pytorch`.
     """
 
-    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean of -log(p_y / sum_j p_j), in nats."""
-        return F.cross_entropy(F.logsigmoid(scores), labels)
-
-    def probabilities(self, scores: Tensor) -> Tensor:
-        """Return the ten sigmoids."""
+    def sigmoids(self, scores: Tensor) -> Tensor:
+        """Return ten independent numbers between 0 and 1, which need not sum to 1."""
         return scores.sigmoid()
 
-    def log_probabilities(self, scores: Tensor) -> Tensor:
-        """Return log(p_i / sum_j p_j)."""
-        return F.logsigmoid(scores).log_softmax(1)
+
+def keras_on_pytorch(scores: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean of -log(p_y / sum_j p_j) in nats, p being the sigmoids of (N, 10) scores.
+
+    On PyTorch and JAX Keras takes them as unnormalised probabilities of the ten classes.
+    """
+    return F.cross_entropy(F.logsigmoid(scores), labels)
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,8 @@ def fan_in_uniform(net: nn.Module, power: float = 1.0) -> None:
     """Weights and biases U(-2.4/F^power, 2.4/F^power), F the unit's fan-in.
 
     LeCun et al. 1998, appendix A, prints 2.4/F, so that the weighted sums have standard deviations
-    of the same range in each unit. That holds for inputs that vary together, whose sums grow like
-    F; for independent ones they grow like sqrt(F), which asks for a power of 0.5.
+    of the same range in each unit. It chose to assume inputs that vary together, whose sums grow
+    like F; for independent ones they grow like sqrt(F), which asks for a power of 0.5.
     """
     for module in net.modules():
         if isinstance(module, PartialConv2d):

@@ -8,12 +8,14 @@ from typing import Any
 from mnist_arch import files
 from mnist_arch.analysis.ensembles import Ensemble
 from mnist_arch.analysis.groups import Group
-from mnist_arch.analysis.judgements import Change, Judgement
-from mnist_arch.analysis.published import published
+from mnist_arch.analysis.judgements import Change, Judgement, Matrix
+from mnist_arch.analysis.published import RECIPES, published
 from mnist_arch.analysis.statistics import interval
+from mnist_arch.analysis.verdicts import Word
 from mnist_arch.errors import UserError
 from mnist_arch.reports.sources import SPLITS
 from mnist_arch.reports.table import Column, Table
+from mnist_arch.runs.identity import described
 from mnist_arch.runs.metrics import METRICS, Metric
 
 BEGIN, END = "<!-- {}: written by `make pages` -->", "<!-- end of {} -->"
@@ -37,7 +39,7 @@ def networks(judgements: Iterable[Judgement], changes: Iterable[Change]) -> Tabl
                 *(name, (row.claim.source, "docs/sources.md"), row.group.first.parameters),
                 (metric.format(row.claim.value), split),
                 (spread_format(metric)(spread(row.values)), len(row.values)),
-                row.verdict.partition(";")[0],
+                *(RECIPES[row.claim.recipe], row.verdict.word),
                 spread(after.scores("test", "accuracy")) if after else None,
             )
         )
@@ -51,7 +53,7 @@ def networks(judgements: Iterable[Judgement], changes: Iterable[Change]) -> Tabl
             lambda value: f"{value[0]} ({value[1]} run{'s' * (value[1] > 1)})",
             ("ours", "runs"),
         ),
-        Column("verdict"),
+        *(Column("recipe"), Column("verdict")),
         Column("modern recipe", spread_format(METRICS["accuracy"]), ("modern", "modern_sd")),
     ]
     return Table(columns, rows)
@@ -61,20 +63,22 @@ def claims(judgements: Iterable[Judgement], sources: str) -> Table:
     """A row for each published number that runs answer; ``sources`` leads to docs/sources.md."""
     rows = []
     for row in judgements:
-        claim, metric = row.claim, METRICS[row.claim.metric]
+        claim, metric, verdict = row.claim, METRICS[row.claim.metric], row.verdict
         name = f"{SPLITS.get(claim.split, claim.split)} {metric.title}"
         name += f", epoch {claim.epoch}" if claim.epoch and claim.split != "test" else ""
+        name += f" ({claim.condition})" if claim.condition else ""
         unit = f" {metric.unit}" if metric.unit else ""
         middle, deviation = spread(row.values)
-        several, span = len(row.values) > 1, interval(row.values)
         rows.append(
             (
-                *(row.group.architecture, row.group.title, name, (claim.source, sources)),
-                *(f"{claim.value:.{claim.decimals}f}{unit}", len(row.values), (metric, middle)),
-                (metric, deviation) if several else None,
-                (metric, *span) if span else None,
-                (metric, min(row.values), max(row.values)) if several else None,
-                row.verdict,
+                *(row.group.architecture, recipe(row), name, (claim.source, sources)),
+                *(f"{claim.value:.{claim.decimals}f}{unit}", verdict.runs, (metric, middle)),
+                (metric, deviation) if deviation is not None else None,
+                *(
+                    (metric, *each) if each else None
+                    for each in (verdict.interval, verdict.prediction)
+                ),
+                *((metric, verdict.margin), said(row), verdict.missing or None),
             )
         )
     columns = [
@@ -82,10 +86,58 @@ def claims(judgements: Iterable[Judgement], sources: str) -> Table:
         *map(Column, ("recipe", "claim")),
         Column("source", "[{0}]({1}#{0})", ("source", "page")),
         *map(Column, ("claimed", "runs")),
-        *(Column(title, _numbers) for title in ("mean", "sd", "95 % interval", "range")),
-        Column("verdict"),
+        *(
+            Column(title, _numbers)
+            for title in ("mean", "sd", "95 % interval", "one more run", "margin")
+        ),
+        *map(Column, ("verdict", "runs that would tell")),
     ]
     return Table(columns, rows)
+
+
+def recipe(row: Judgement) -> str:
+    """Say by whose recipe the runs trained, and what else is special."""
+    whose = RECIPES[row.claim.recipe] if row.is_own else "own"
+    return (
+        f"{whose}{row.group.title.removeprefix('own')}"
+        if row.group.recipe == row.group.architecture
+        else row.group.title
+    )
+
+
+def said(row: Judgement) -> str:
+    """Put a verdict into words: with the difference, where a typical run surely has one."""
+    verdict, metric = row.verdict, METRICS[row.claim.metric]
+    size = f"{abs(verdict.difference):.{metric.decimals}f}"
+    way = "higher" if verdict.difference > 0 else "lower"
+    if verdict.word is Word.CONTRADICTED:
+        return f"{verdict.word}: {size} {way}"
+    if verdict.word is Word.PLAUSIBLE and verdict.differs:
+        return f"{verdict.word}, typically {size} {way}"
+    return str(verdict.word)
+
+
+def matrices(rows: Iterable[Matrix], sources: str) -> Table:
+    """A row for each published confusion matrix that runs answer."""
+    columns = [
+        *(NETWORK, Column("source", "[{0}]({1}#{0})", ("source", "page")), Column("runs")),
+        *(
+            Column("its distance from ours", "{:.0f}"),
+            Column("of ours from each other", "{:.0f} to {:.0f}"),
+        ),
+        *(Column("its place, from the farthest", "{} of {}"), Column("verdict")),
+    ]
+    return Table(
+        columns,
+        [
+            (
+                *(row.group.architecture, (row.source, sources), len(row.distances), row.distance),
+                (min(row.distances), max(row.distances)),
+                *((row.rank, len(row.distances) + 1), str(row.word)),
+            )
+            for row in rows
+        ],
+    )
 
 
 def modern(changes: Iterable[Change]) -> Table:
@@ -153,6 +205,37 @@ def results(groups: Sequence[Group]) -> Table:
         Column("95 % interval of accuracy", INTERVAL, ("accuracy_low", "accuracy_high")),
         Column("epochs"),
         Column("time", "{:.0f} s, {}", ("seconds", "device")),
+    ]
+    return Table(columns, rows)
+
+
+def parts(groups: Iterable[Group], name: str = "lenet5_1998") -> Table:
+    """A row for each way in which a network was trained for a choice: errors by pass, in percent.
+
+    Validation errors after 3, 10 and 20 passes, and the training errors counted in the 19th, of
+    which the paper of 1998 prints 0.35 %.
+    """
+    rows = []
+    for group in groups:
+        if group.architecture != name or group.recipe != name or group.tested:
+            continue
+        variant = {key: v for key, v in group.variant.items() if key != "recipe.validation"}
+        row: list[Any] = [", ".join(described(variant)) or "as it is", len(group.records)]
+        for split, epoch in (
+            ("validation", 3),
+            ("validation", 10),
+            ("validation", 20),
+            ("train", 19),
+        ):
+            curves = [each.history.get(f"{split}/accuracy", []) for each in group.records]
+            errors = [100 - curve[epoch - 1] for curve in curves if len(curve) >= epoch]
+            row.append(spread(errors) if len(errors) == len(curves) else None)
+        rows.append(row)
+    percent = spread_format(METRICS["accuracy"])
+    columns = [
+        *(Column("what is changed"), Column("runs")),
+        *(Column(f"after {passes} passes", percent) for passes in (3, 10, 20)),
+        Column("training, pass 19", percent),
     ]
     return Table(columns, rows)
 

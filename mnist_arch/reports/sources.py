@@ -4,7 +4,7 @@ from itertools import groupby
 from pathlib import Path
 
 from mnist_arch import files
-from mnist_arch.analysis.published import Number, Published, Trial, published
+from mnist_arch.analysis.published import RECIPES, Number, Published, Trial, published
 from mnist_arch.reports.templates import render
 
 SPLITS = {"train": "training", None: ""}  # where the word differs
@@ -24,6 +24,7 @@ def page(claims: Published | None = None) -> str:
         "sources.md.j2",
         sources=sources,
         rows=rows,
+        recipes=RECIPES,
         numbers=sum(len(trial.numbers) for trial in trials),
         statements=sum(len(trial.statements) for trial in trials),
         confusions=sum(trial.confusion is not None for trial in trials),

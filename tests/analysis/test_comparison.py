@@ -10,6 +10,7 @@ import pytest
 from mnist_arch.analysis.comparison import Comparison, Method, Verdict, compare
 from mnist_arch.analysis.statistics import mcnemar
 from mnist_arch.errors import UserError
+from mnist_arch.runs.records import mask
 from tests.factories import record, untested
 
 LABELS = np.arange(200) % 10
@@ -72,8 +73,8 @@ def test_the_better_network_is_the_same_whichever_is_first(tmp_path: Path) -> No
     ("first", "second", "method", "paired"),
     [
         (3, 4, Method.BOOTSTRAP, [0, 1, 2]),
-        (2, 4, Method.T, []),  # the bootstrap needs three seeds in common
-        (1, 3, Method.T, []),
+        (2, 4, Method.CROSSED, []),  # the bootstrap needs three seeds in common
+        (1, 3, Method.CROSSED, []),
         (1, 1, Method.MCNEMAR, []),
     ],
 )
@@ -123,6 +124,40 @@ def test_records_alone_give_what_they_can(tmp_path: Path) -> None:
     assert comparison.nets[0].errors_by_label == [2.5, 2.5, *[2] * 8]
 
 
+def test_two_seeds_a_side_that_agree_leave_it_to_the_images(tmp_path: Path) -> None:
+    """30 and 34 errors of 200 against 2 and 3: Welch's test of two seeds a side has one degree of
+    freedom and p 0.04, which the correction for three pairs would undo."""
+    one = seeds(tmp_path / "a", [range(30), range(34)])
+    other = seeds(tmp_path / "b", [[1, 2], [1, 2, 3]], recipe="modern")
+    third = seeds(tmp_path / "c", [[1, 3], [1, 2, 4]], recipe="other")
+    comparison = compare([*one, *other, *third])
+    assert [pair.method for pair in comparison.pairs] == [Method.CROSSED] * 3
+    assert [pair.better and pair.better.letter for pair in comparison.pairs] == ["B", "C", None]
+
+
+def test_masks_in_records_are_as_good_as_predictions(tmp_path: Path) -> None:
+    wrong = [[*range(20)], [*range(25)], [1, 2], [3, 4]]
+    recipes = ["lenet5", "lenet5", "modern", "modern"]
+    by_predictions = [
+        run(tmp_path / f"p{n}", each, seed=n % 2, recipe=recipe)
+        for n, (each, recipe) in enumerate(zip(wrong, recipes, strict=True))
+    ]
+    by_masks = [
+        run(
+            tmp_path / f"m{n}",
+            each,
+            seed=n % 2,
+            recipe=recipe,
+            predictions=False,
+            misclassified=mask([place in each for place in range(200)]),
+        )
+        for n, (each, recipe) in enumerate(zip(wrong, recipes, strict=True))
+    ]
+    (pair,), (same,) = compare(by_predictions).pairs, compare(by_masks).pairs
+    assert pair.method is same.method is Method.CROSSED
+    assert pair.difference == same.difference
+
+
 def test_an_interval_is_over_seeds_or_else_wilsons_over_images(tmp_path: Path) -> None:
     """Errors 10 and 12 of 200: mean 94.5 %, t(0.975, 1) = 12.706 times 0.5. Then 0 of 200."""
     several = seeds(tmp_path / "a", [range(10), range(12)])
@@ -142,14 +177,14 @@ def test_the_calibration_error_is_how_far_confidence_is_from_accuracy(tmp_path: 
     assert sum(each.images for each in net.bins) == 400
 
 
-def test_ten_sigmoids_are_as_sure_as_their_shares(tmp_path: Path) -> None:
-    """Sigmoids of 0.9 and nine times 0.05: 0.9 of 1.35 in all, two thirds."""
+def test_ten_sigmoids_are_as_sure_as_the_softmax_of_their_logits(tmp_path: Path) -> None:
+    """Sigmoids of 0.9 and nine times 0.05: odds of 9 and nine times 1/19, 0.95 of all."""
     paths = [run(tmp_path / name, [], architecture="mlp", recipe=name) for name in "ab"]
     scores = np.full((200, 10), np.log(0.05 / 0.95), dtype=np.float32)
     scores[np.arange(200), LABELS] = np.log(0.9 / 0.1)
     np.savez_compressed(paths[0] / "predictions.npz", scores=scores, labels=LABELS)
     run_a = compare(paths).nets[0].runs[0]
-    assert run_a.confidence == pytest.approx(np.full(200, 2 / 3))
+    assert run_a.confidence == pytest.approx(np.full(200, 0.95))
 
 
 def test_the_class_that_most_runs_predict_is_the_networks_own(tmp_path: Path) -> None:

@@ -58,8 +58,8 @@ def test_sigmoids_count_no_more_than_a_softmax(tmp_path: Path) -> None:
 
 
 def test_a_member_far_from_every_digit_has_no_say(tmp_path: Path) -> None:
-    """RBF penalties of 900: exp(-900) is 0 in any floating point."""
-    far = run(tmp_path / "far", "lenet5_1998", [[-900.0] * 10] * 3)
+    """Half of RBF penalties of 2,000: exp(-1,000) is 0 in any floating point."""
+    far = run(tmp_path / "far", "lenet5_1998", [[-2000.0] * 10] * 3)
     near = run(tmp_path / "near", "lenet5", [[0.0, 0, 0]] * 3)
     ensemble = average([far, near], "")
     assert ensemble.test_loss == pytest.approx(math.log(6), rel=1e-6)

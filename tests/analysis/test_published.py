@@ -198,6 +198,11 @@ NUMBER = r"some-2020\.trials\[0\]\.numbers\[0\]"
     ("old", "new", "message"),
     [
         ("network: mlp", "network: mpl", r"some-2020\.trials\[0\]: no network 'mpl'; .* mlp\?"),
+        (
+            "network: mlp",
+            "network: mlp\n      recipe: our",
+            r"trials\[0\]: no recipe 'our'; .* ours\?",
+        ),
         ("metric: accuracy", "metric: acuracy", f"{NUMBER}: no metric 'acuracy'; .* accuracy\\?"),
         ("metric: accuracy", "metrik: accuracy", f"{NUMBER}: no key 'metrik'; .* metric\\?"),
         ("metric: accuracy, ", "", f"{NUMBER}: metric is missing"),

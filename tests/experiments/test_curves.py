@@ -26,7 +26,7 @@ def test_curves_are_of_the_ways_to_a_claim_with_or_without_validation_images() -
         untested(history=LEARNED, variant={"recipe.validation": 0.1}),
         record(history=LEARNED, variant={"recipe.l2": 0.1}),
         record(history=LEARNED, recipe="modern"),
-        record(history=LEARNED, recipe="mlp_on_tensorflow"),
+        record(history=LEARNED, recipe="mlp_on_pytorch"),
         record(history=LEARNED, data="mnist_5k"),
         record(history=LEARNED, architecture="dense"),
     ]
@@ -34,7 +34,7 @@ def test_curves_are_of_the_ways_to_a_claim_with_or_without_validation_images() -
         "recipe=mlp, 60,000 training images (2 runs)": [[10.0, 1.0]] * 2,
         "recipe=mlp, 54,000 training images (1 run)": [[10.0, 1.0]],
         "recipe=mlp, 6,000 validation images (1 run)": [[20.0, 2.0]],
-        "recipe=mlp_on_tensorflow, 60,000 training images (1 run)": [[10.0, 1.0]],
+        "recipe=mlp_on_pytorch, 60,000 training images (1 run)": [[10.0, 1.0]],
     }
 
 

@@ -118,7 +118,7 @@ def test_differences_are_of_probabilities_and_of_scores_by_their_image() -> None
     def reader(where: int, off: float) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
         def read(images: Tensor) -> tuple[Tensor, Tensor]:
             scores = Fixed()(images)
-            probabilities = scores.sigmoid()
+            probabilities = scores.softmax(1)
             scores[images.flatten(1)[:, 0] == where, 5] += off
             return scores, probabilities
 

@@ -6,7 +6,14 @@ import pytest
 import torch
 
 import mnist_arch
-from mnist_arch.models.heads import Head, KerasSigmoid, RadialBasis, Softmax, rejecting
+from mnist_arch.models.heads import (
+    Head,
+    KerasSigmoid,
+    RadialBasis,
+    Softmax,
+    keras_on_pytorch,
+    rejecting,
+)
 
 SCORES = torch.randn(6, 10, dtype=torch.float64, generator=torch.Generator().manual_seed(1)) * 3
 DIGITS = torch.tensor([0, 9, 4, 4, 7, 2])
@@ -51,19 +58,25 @@ def test_softmax_loss_is_minus_the_log_of_the_softmax() -> None:
     assert Softmax().loss(SCORES, DIGITS).item() == pytest.approx(mean_over_patterns(one), 1e-12)
 
 
-def test_keras_sigmoid_loss_takes_sigmoids_as_unnormalised_probabilities() -> None:
+def test_keras_on_pytorch_takes_sigmoids_as_unnormalised_probabilities() -> None:
     def one(scores: list[float], digit: int) -> float:
         p = [1 / (1 + math.exp(-z)) for z in scores]
         return -math.log(p[digit] / sum(p))
 
-    loss = KerasSigmoid().loss(SCORES, DIGITS).item()
+    loss = keras_on_pytorch(SCORES, DIGITS).item()
     assert loss == pytest.approx(mean_over_patterns(one), 1e-12)
 
 
 def test_keras_sigmoid_reports_ten_independent_sigmoids() -> None:
-    probabilities = KerasSigmoid().probabilities(SCORES)
-    assert probabilities[2, 3].item() == pytest.approx(1 / (1 + math.exp(-SCORES[2, 3].item())))
-    assert not torch.allclose(probabilities.sum(1), torch.ones(6).double())
+    sigmoids = KerasSigmoid().sigmoids(SCORES)
+    assert sigmoids[2, 3].item() == pytest.approx(1 / (1 + math.exp(-SCORES[2, 3].item())))
+    assert not torch.allclose(sigmoids.sum(1), torch.ones(6).double())
+
+
+def test_keras_sigmoid_trains_by_the_softmax_of_its_logits() -> None:
+    """As Keras does on TensorFlow, whose loss looks behind the sigmoids."""
+    assert KerasSigmoid().loss(SCORES, DIGITS).equal(Softmax().loss(SCORES, DIGITS))
+    assert KerasSigmoid().probabilities(SCORES).equal(Softmax().probabilities(SCORES))
 
 
 @pytest.mark.parametrize("j", [0.1, 1.0, 40.0])
