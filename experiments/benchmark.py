@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3, help="of each measurement, about")
     parser.add_argument("--only", action="append", choices=PARTS, help="parts to measure")
     parser.add_argument("--keras", metavar="PYTHON", help="with Keras and TensorFlow")
-    parser.add_argument("--speedrun-seeds", type=int, default=10, metavar="N")
+    parser.add_argument("--speedrun-seeds", type=int, default=10, metavar="N", help="0: peers")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND")
     parser.add_argument("--out", type=Path, default=RECORD)
     parser.add_argument("--from-records", action="store_true", help="write the page only")
@@ -82,19 +82,29 @@ def measure(args: Any, command: str) -> None:
     from mnist_arch.runs import records
     from mnist_arch.runs.provenance import Provenance
 
-    load = os.getloadavg()[0]
+    load, processor = os.getloadavg()[0], speed.processor()
     parts: dict[str, Any] = {part: {} if part in ("starts", "sdlm") else [] for part in PARTS}
+    commands: dict[str, str] = {}
     if args.only and args.out.exists():  # the other parts stay as they are
-        before = records.read_values(args.out, {*PARTS}, 1)
-        parts = {part: before[part] for part in PARTS}
+        before = records.read_as(speed.Speed, args.out)
+        if before.processor != processor:
+            raise UserError(
+                f"--only: {args.out} is of another processor; measure all, or use --out"
+            )
+        parts, commands = {part: getattr(before, part) for part in PARTS}, before.commands
     for part in PARTS:
         if args.only and part not in args.only:
             continue
-        parts[part] = MEASURES[part](args)
+        measured = MEASURES[part](args)
+        if part == "speedrun":  # a program that was not run now keeps its row
+            named = {row["program"]: row for row in parts[part]}
+            measured = [*(named | {row["program"]: row for row in measured}).values()]
+        parts[part], commands[part] = measured, command
         record = speed.Speed(
-            processor=speed.processor(),
+            processor=processor,
             load=load,
             peak=[speed.peak() for _ in range(args.rounds)],
+            commands=commands,
             provenance=Provenance.of(command, {}),
             **parts,
         )

@@ -19,6 +19,7 @@ Purpose = Literal[
     "curvature",
     "corruption",
     "bootstrap",
+    "folds",
 ]
 
 

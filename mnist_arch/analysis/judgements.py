@@ -59,9 +59,11 @@ def curves(groups: Iterable[Group]) -> list[Judgement]:
     rows = []
     for group in groups:
         label, main = _label(group), headline(group)
-        for claim in published().claims_of(group.architecture):
-            if claim.label == label and claim.epoch and claim not in main:
-                rows.append(Judgement(group, claim, reached(group, claim)))
+        rows += [
+            Judgement(group, claim, reached(group, claim))
+            for claim in published().claims_of(group.architecture)
+            if claim.label == label and claim.epoch and claim not in main
+        ]
     return [row for row in rows if row.values]
 
 

@@ -63,7 +63,8 @@ class Speed:
         sdlm: Seconds of a pass of 60,000 single patterns: ``compiled`` and ``plain``.
         widths: For each number of hidden units of an mlp the rates.
         speedrun: For each program what `experiments.speedrun` reports.
-        provenance: What made it.
+        commands: For each part what measured it.
+        provenance: What made the last of them.
     """
 
     version: int = 1
@@ -78,6 +79,7 @@ class Speed:
     sdlm: dict[str, Rates]
     widths: list[dict[str, Any]]
     speedrun: list[dict[str, Any]]
+    commands: dict[str, str]
     provenance: Provenance
 
 

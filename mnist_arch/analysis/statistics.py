@@ -46,6 +46,21 @@ def wilson(errors: int, images: int) -> tuple[float, float]:
     return float(bounds.low), float(bounds.high)
 
 
+def newcombe(errors: int, images: int, errors_too: int, images_too: int) -> Difference:
+    """Compare the shares misclassified of two sets of images, first minus second.
+
+    The interval is Newcombe's hybrid of Wilson's (Statist. Med. 17, 1998, method 10), the p value
+    Fisher's exact one. Covers other images of the same kinds.
+    """
+    first, second = errors / images, errors_too / images_too
+    (low, high), (low_too, high_too) = wilson(errors, images), wilson(errors_too, images_too)
+    value = first - second
+    below = ((first - low) ** 2 + (high_too - second) ** 2) ** 0.5
+    above = ((high - first) ** 2 + (second - low_too) ** 2) ** 0.5
+    table = [[errors, images - errors], [errors_too, images_too - errors_too]]
+    return Difference(value, value - below, value + above, float(stats.fisher_exact(table).pvalue))
+
+
 def mcnemar(only_first: int, only_second: int, images: int) -> Difference:
     """Compare the shares of the same images that two networks misclassify, first minus second.
 

@@ -18,7 +18,7 @@ from mnist_arch.data.batches import (
     Shuffle,
     StackedChunks,
 )
-from mnist_arch.data.splits import Split, digest, stratified
+from mnist_arch.data.splits import Split, digest, fold_of, stratified
 from mnist_arch.errors import UserError
 
 
@@ -33,7 +33,9 @@ class MNISTDataModule(pl.LightningDataModule):
             set that comes with a validation split (``mnist_5k``) keeps its own.
         size: Images of one epoch, None for the whole training split. If smaller, a stratified
             subset of it; if larger, all of it as it is, and augmented copies for the rest.
-        split_seed: Draws the validation split, and the subset.
+        split_seed: Draws the validation split, the subset, and the folds.
+        fold: None for the splits as they are published. From 0 to 9: training, validation and test
+            images are divided into ten stratified folds, of which this one is the test split.
         seed: Draws the order and the augmentation of each epoch; several seeds are for copies of
             a network that train together, each in an order of its own.
         augmentation: Changes the training images, each time one is drawn.
@@ -54,6 +56,7 @@ class MNISTDataModule(pl.LightningDataModule):
         augmentation: Augmentation | None = None,
         chunk: int = 1,
         reshuffle: bool = True,
+        fold: int | None = None,
     ) -> None:
         super().__init__()
         self.data_name = name
@@ -62,7 +65,7 @@ class MNISTDataModule(pl.LightningDataModule):
         self.split_seed, self.augmentation, self.chunk = split_seed, augmentation, chunk
         self.stacked = not isinstance(seed, int)
         self.seeds = [seed] if isinstance(seed, int) else list(seed)
-        self.reshuffle = reshuffle
+        self.reshuffle, self.fold = reshuffle, fold
         self.loaded = False
 
     def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 one setup serves all stages
@@ -76,6 +79,8 @@ class MNISTDataModule(pl.LightningDataModule):
         dataset = sources.load(self.data_name, self.root)
         self.title, self.sha256 = dataset.title, dataset.sha256
         self.train, self.validation, self.test = dataset.train, dataset.validation, dataset.test
+        if self.fold is not None:
+            self._divide(self.fold)
         if self.validation is None and self.share:
             kept, held_out = stratified(self.train.labels, self.share, self.split_seed)
             self.train, self.validation = (
@@ -92,6 +97,17 @@ class MNISTDataModule(pl.LightningDataModule):
             kept, _ = stratified(self.train.labels, 1 - self.size / count, self.split_seed)
             self.train = Split(self.train.images[kept], self.train.labels[kept])
         self.loaded = True
+
+    def _divide(self, fold: int) -> None:
+        """Make one fold of all images the test split, and the others the training split."""
+        published = [each for each in (self.train, self.validation, self.test) if each]
+        images, labels = (torch.cat(parts) for parts in zip(*published, strict=True))
+        held_out = fold_of(labels, self.split_seed) == fold
+        self.train = Split(images[~held_out], labels[~held_out])
+        self.validation, self.test = None, Split(images[held_out], labels[held_out])
+        self.title = f"{self.title}, fold {fold}"
+        # Whoever compares a run's test images with others sees that these are not the published.
+        self.sha256 = self.sha256 | {"test fold": digest(self.test)}
 
     @cached_property
     def split_digest(self) -> str:

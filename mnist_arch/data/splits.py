@@ -8,6 +8,8 @@ from torch import Tensor
 
 from mnist_arch.randomness import generator
 
+FOLDS = 10
+
 
 class Split(NamedTuple):
     """Some images in order, and what they show."""
@@ -34,6 +36,21 @@ def stratified(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]
         where = (labels == label).nonzero().flatten()
         held_out[where[torch.randperm(len(where), generator=draws)[:number]]] = True
     return (~held_out).nonzero().flatten(), held_out.nonzero().flatten()
+
+
+def fold_of(labels: Tensor, seed: int) -> Tensor:
+    """(N,) labels -> (N,) int64, which of `FOLDS` stratified folds each image belongs to.
+
+    The folds' sizes, and what each has of a class, differ by one at the most.
+    """
+    draws = generator(seed, "folds")
+    folds, dealt = torch.zeros(len(labels), dtype=torch.int64), 0
+    for label in range(int(labels.max()) + 1):
+        where = (labels == label).nonzero().flatten()
+        order = where[torch.randperm(len(where), generator=draws)]
+        folds[order] = (dealt + torch.arange(len(where))) % FOLDS
+        dealt += len(where)
+    return folds
 
 
 def digest(*splits: Split) -> str:

@@ -1,13 +1,14 @@
 """The page docs/claims.md: what sources say in words, judged by our records."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from mnist_arch.analysis import claims, robustness
+from mnist_arch.analysis import claims, folds, robustness
 from mnist_arch.analysis.claims import Augmentation, Reorientation
+from mnist_arch.analysis.folds import Folds
 from mnist_arch.analysis.groups import Group, groups
 from mnist_arch.analysis.published import published
 from mnist_arch.analysis.statistics import interval
@@ -33,6 +34,7 @@ def page(folder: Path) -> str:
     fewest_0_1 = claims.extremes(tested, "dropout_cnn", (0, 1), most=False)
     most_9_6 = claims.extremes(tested, "regularized_cnn", (9, 6), most=True)
     judged = [overfitting, reorientation, most_9, fewest_0_1, most_9_6]
+    divided = folds.whole(records.read_all(folder / "folds"))
     return render(
         "claims.md.j2",
         verdicts=Counter(each.verdict if each else "Not measured yet" for each in judged),
@@ -42,6 +44,8 @@ def page(folder: Path) -> str:
         most_9=most_9,
         fewest_0_1=fewest_0_1,
         most_9_6=most_9_6,
+        folds=divided,
+        by_fold=_by_fold(divided),
         augmentation=augmentation,
         nets=_nets(reorientation) if reorientation else None,
         effects=_effects(augmentation) if augmentation else None,
@@ -96,6 +100,22 @@ def _effects(result: Augmentation) -> Table:
         Column("least to greatest", "{:+.2f} to {:+.2f}"),
         Column("networks that gain", "{} of {}"),
     ]
+    return Table(columns, rows)
+
+
+def _by_fold(networks: Sequence[Folds]) -> Table:
+    """A row for each digit of each network: percent misclassified of all 70,000 images."""
+    columns = [
+        *(Column("network", "`{}`"), Column("digit"), Column("images", "{:,}")),
+        *(Column("misclassified", "{:,}"), Column("percent", "{:.2f} %")),
+        Column("95 % interval", "{:.2f} to {:.2f}"),
+    ]
+    rows = []
+    for each in networks:
+        for digit in range(10):
+            share, low, high = (100 * value for value in each.share(digit))
+            counts = (each.images[digit], each.errors[digit])
+            rows.append((each.name, str(digit), *counts, share, (low, high)))
     return Table(columns, rows)
 
 

@@ -43,17 +43,22 @@ class Data:
         root: The folder of the files; None for the cache that all runs share.
         size: Images of one epoch, None for the whole training split; see
             mnist_arch/data/datamodule.py.
-        split_seed: Draws the validation split.
+        split_seed: Draws the validation split, and the folds.
+        fold: One of ten into which training and test images together are divided, from 0: it is
+            tested, and all others are for training. None for the splits as they are published.
     """
 
     name: str
     root: str | None
     size: int | None
     split_seed: int
+    fold: int | None = None
 
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 1:
             raise UserError(f"data.size={self.size}: must be 1 or more")
+        if self.fold is not None and not 0 <= self.fold <= 9:
+            raise UserError(f"data.fold={self.fold}: must be 0 to 9")
 
 
 @dataclass

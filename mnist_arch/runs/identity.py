@@ -34,7 +34,11 @@ def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
     >>> identity({"seed": 1, "runs": "here"}) == identity({"seed": 1, "runs": "there"})
     True
     """
-    return {key: value for key, value in settings.items() if not _below(key, NEUTRAL)}
+    return {
+        key: value
+        for key, value in settings.items()
+        if value is not None and not _below(key, NEUTRAL)  # None is as good as not there
+    }
 
 
 def variant(config: Config) -> Variant:

@@ -22,7 +22,8 @@ class Provenance:
         commit: Of this project's checkout, None outside one.
         dirty: Whether that checkout had uncommitted changes.
         versions: Of Python and the libraries.
-        data_sha256: Of each file that the data was read from, uncompressed.
+        data_sha256: Of each file that the data was read from, uncompressed; of a run that tests a
+            fold, also of that (``test fold``).
     """
 
     command: str

@@ -11,6 +11,7 @@ from torch.func import functional_call, vmap
 from typing_extensions import override
 
 from mnist_arch.models.network import Network
+from mnist_arch.training.layout import forget
 
 
 class Stack(nn.Module):
@@ -187,6 +188,8 @@ def _stackable(net: Network) -> Network:
             if not given[name].is_contiguous():
                 dropout.layout = torch.channels_last
             setattr(net.get_submodule(parent), last, dropout)
+        elif isinstance(module, nn.MaxPool2d):
+            forget(module)
         elif type(module) is nn.Linear:
             module.__class__ = StackableLinear
     return net

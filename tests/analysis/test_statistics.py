@@ -15,6 +15,7 @@ from mnist_arch.analysis.statistics import (
     holm,
     interval,
     mcnemar,
+    newcombe,
     over_seeds,
     paired_bootstrap,
     wilson,
@@ -43,6 +44,26 @@ def test_wilsons_interval_is_as_published(
 ) -> None:
     """Newcombe, Statist. Med. 17, 1998, table I, method 3."""
     assert wilson(errors, images) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "low", "high"),
+    [
+        ((56, 70), (48, 80), 0.0524, 0.3339),
+        ((9, 10), (3, 10), 0.1705, 0.8090),
+        ((10, 10), (0, 20), 0.6791, 1.0),
+    ],
+)
+def test_newcombes_interval_is_as_published(
+    first: tuple[int, int], second: tuple[int, int], low: float, high: float
+) -> None:
+    """Newcombe, Statist. Med. 17, 1998, p. 873 ff., table II, method 10."""
+    difference = newcombe(*first, *second)
+    assert (difference.low, difference.high) == pytest.approx((low, high), abs=5e-5)
+    mirrored = newcombe(*second, *first)
+    assert (-mirrored.value, -mirrored.high, -mirrored.low, mirrored.p) == pytest.approx(
+        difference
+    )
 
 
 def test_mcnemars_mid_p_is_as_published() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mnist_arch.data.batches import Batches, Chunks, Shuffle
 from mnist_arch.data.datamodule import MNISTDataModule
-from mnist_arch.data.splits import Split, stratified
+from mnist_arch.data.splits import FOLDS, Split, fold_of, stratified
 from mnist_arch.randomness import derived_seed, generator
 
 
@@ -175,6 +175,39 @@ def test_the_data_module_holds_out_the_recipes_share(tmp_path: Path) -> None:
     other = MNISTDataModule(name="idx", root=tmp_path, batch_size=8, validation=0.2, split_seed=1)
     other.setup()
     assert data.split_digest != other.split_digest
+
+
+def test_each_image_is_tested_by_one_fold_and_trained_on_by_the_other_nine(tmp_path: Path) -> None:
+    """100 and 23 images: folds of 12 or 13, in each of which a class has a tenth of its own."""
+    from tests.data.test_sources import contents, write
+
+    write(tmp_path, contents(train=100, test=23))
+    tested, digests = [], set()
+    for fold in range(FOLDS):
+        data = MNISTDataModule(name="idx", root=tmp_path, batch_size=8, validation=0.1, fold=fold)
+        data.setup()
+        assert data.validation is not None
+        parts = [data.train, data.validation, data.test]
+        assert len(torch.cat([part.images for part in parts]).flatten(1).unique(dim=0)) == 123
+        assert len(data.test.labels) in (12, 13)
+        assert data.test.labels.bincount(minlength=10).max() <= 2
+        assert data.title.endswith(f", fold {fold}")
+        tested.append(data.test.images)
+        digests.add(data.sha256["test fold"])
+    assert len(torch.cat(tested).flatten(1).unique(dim=0)) == 123
+    assert len(digests) == FOLDS
+
+
+def test_folds_have_of_each_class_a_tenth() -> None:
+    """Of 97 and 103 images each fold has 9 or 10, and 10 or 11; another seed deals otherwise."""
+    labels = torch.arange(200) % 2
+    labels[:3] = 1
+    folds = fold_of(labels, 0)
+    for label in (0, 1):
+        counts = folds[labels == label].bincount(minlength=FOLDS)
+        assert counts.max() - counts.min() == 1
+    assert folds.bincount().tolist() == [20] * FOLDS
+    assert not folds.equal(fold_of(labels, 1))
 
 
 def test_chunks_hold_every_batch_in_order() -> None:

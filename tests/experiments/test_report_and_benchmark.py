@@ -1,6 +1,7 @@
 """The two commands that print tables."""
 
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from mnist_arch.analysis.ensembles import Ensemble
 from mnist_arch.analysis.speed import Speed
 from mnist_arch.reports.results import BEGIN, END
-from mnist_arch.runs.records import read_as
+from mnist_arch.runs.records import read_as, read_values, write_values
 from tests.factories import record
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -22,7 +23,7 @@ def test_report_prints_a_table_of_any_runs(command: Command, tmp_path: Path) -> 
     assert done.returncode == 0, done.stderr
     rows = [line.strip("| ").split(" | ") for line in done.stdout.splitlines()]
     source = "[soorya-2021](sources.md#soorya-2021)"
-    claim = ["`mlp`", "own", "test accuracy", source, "97.59 %", "1", "97.59"]
+    claim = ["`mlp`", "the source's", "test accuracy", source, "97.59 %", "1", "97.59"]
     assert claim in [row[:7] for row in rows]
     assert ["`mlp`", "79,510", "own", "1", "10,000 test", "97.59 %"] in [row[:6] for row in rows]
 
@@ -69,6 +70,34 @@ def test_benchmark_measures_both_sides(
     assert len(row["bare"]) == len(row["ours"]) == len(speed.peak) == 2
     assert min(row["bare"] + row["ours"] + speed.peak) > 0
     assert speed.provenance.command.startswith(f"python -m experiments.benchmark {name}")
+
+
+PEER = """
+print('{"started": 0, "epochs": 1, "seconds": 9, "accuracy": %s}')
+"""
+
+
+def test_a_part_measured_again_leaves_the_others_and_other_programs_as_they_are(
+    command: Command, tmp_path: Path
+) -> None:
+    for name, accuracy in (("one", 97), ("two", 98), ("one", 99)):
+        (tmp_path / f"{name}.py").write_text(PEER % accuracy)
+        peer = f"{name}={sys.executable} {name}.py"
+        words = ["--speedrun-seeds", "0", "--peer", peer, "--rounds", "1", "--out", "speed.json"]
+        done = command("experiments.benchmark", "--only", "speedrun", *words)
+        assert done.returncode == 0, done.stderr
+    speed = read_as(Speed, tmp_path / "speed.json")
+    rows = [(row["program"], row["runs"], row["accuracy"]) for row in speed.speedrun]
+    assert rows == [("one", 3, 99), ("two", 3, 98)]
+    assert [*speed.commands] == ["speedrun"]
+    assert speed.commands["speedrun"].endswith("--peer one=COMMAND --rounds 1 --out speed.json")
+
+    values = read_values(tmp_path / "speed.json", set(), 1)
+    values["processor"]["model"] = "abacus"
+    write_values(tmp_path / "speed.json", values)
+    done = command("experiments.benchmark", "--only", "widths", "--out", "speed.json")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: --only: speed.json is of another processor")
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ MADE = Speed(
     sdlm={"compiled": [22.0], "plain": [96.0]},
     widths=[{"hidden": 10, "rates": [1000.0]}],
     speedrun=[],
+    commands={"training": "python -m experiments.benchmark"},
     provenance=provenance(),
 )
 
@@ -73,6 +74,7 @@ def test_parts_that_were_not_measured_are_left_out() -> None:
             sdlm={},
             widths=[],
             speedrun=[],
+            commands={},
             provenance=provenance(),
         )
     )
