@@ -1,17 +1,22 @@
 """The project: its public surface, and which package may import which."""
 
 import ast
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 import mnist_arch
 from mnist_arch import files
 from mnist_arch.errors import UserError, suggestion
+from mnist_arch.runs.checkpoint import weights_sha256
+from tests.factories import finished_run
 
 PACKAGE = Path(mnist_arch.__file__).parent
 # Each may import itself and those before it.
@@ -129,7 +134,12 @@ def test_without_a_near_word_all_are_named() -> None:
     [
         (None, "no such checkpoint"),
         (b"", "not a readable checkpoint"),
-        (b"not a checkpoint at all", "not a readable checkpoint, or one of more than data$"),
+        (b"not a checkpoint at all", r"not a readable checkpoint \(File is not a zip file\)$"),
+        ({"mnist_arch": "mlp", "state_dict": {}}, "but not one that mnist_arch wrote"),
+        ({"mnist_arch": {"architecture": ["mlp"]}, "state_dict": {}}, "but not one that"),
+        ({"mnist_arch": {"architecture": "mlp"}, "state_dict": [1]}, "but not one that"),
+        ({"mnist_arch": {"architecture": "mlp"}, "state_dict": {"net.a": "b"}}, "but not one"),
+        ({"mnist_arch": {"architecture": "mlp"}, "state_dict": {1: torch.ones(1)}}, "but not one"),
         ({"state_dict": {}}, "but not one that mnist_arch wrote"),
         ([1, 2], "but not one that mnist_arch wrote"),
         ({"mnist_arch": {"architecture": "mlp"}, "state_dict": {}}, "its weights do not fit"),
@@ -146,6 +156,48 @@ def test_a_file_that_is_no_checkpoint_is_named(
         torch.save(content, path)
     with pytest.raises(UserError, match=message):
         mnist_arch.load(path)
+
+
+def saved(path: Path, change: Callable[[dict[str, Tensor]], None]) -> Path:
+    """A checkpoint of an mlp whose weights were changed."""
+    weights = mnist_arch.build("mlp").state_dict()
+    change(weights)
+    state = {f"net.{name}": value for name, value in weights.items()}
+    torch.save({"mnist_arch": {"architecture": "mlp"}, "state_dict": state}, path)
+    return path
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
+    path = saved(tmp_path / "a.ckpt", lambda weights: weights["output.bias"][3].fill_(value))
+    with pytest.raises(UserError, match=r"a\.ckpt: its weights are not all finite numbers"):
+        mnist_arch.load(path)
+
+
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
+def test_a_single_flipped_bit_is_noticed(tmp_path: Path, place: float) -> None:
+    path = saved(tmp_path / "a.ckpt", lambda _: None)
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"a\.ckpt: damaged"):
+        mnist_arch.load(path)
+
+
+def test_weights_other_than_the_records_are_refused(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "run", weights_sha256="0" * 64)
+    with pytest.raises(UserError, match="its weights are not those of the run's record"):
+        mnist_arch.load(run)
+    one, other = (mnist_arch.build("mlp").state_dict() for _ in range(2))
+    assert weights_sha256(one) != weights_sha256(other)
+    assert weights_sha256(one) == weights_sha256({f"net.{name}": w for name, w in one.items()})
+
+
+def test_what_is_no_file_is_refused_instead_of_read_without_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(UserError, match=f"{path}: not a file"):
+            mnist_arch.load(path)
 
 
 class Attack:

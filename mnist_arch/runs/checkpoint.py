@@ -1,12 +1,15 @@
 """From a checkpoint file back to a network."""
 
+import hashlib
 import json
 import pickle
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from mnist_arch.errors import UserError
 from mnist_arch.models import blank
@@ -43,20 +46,32 @@ def network(checkpoint: dict[str, Any], path: Path) -> Network:
         net.load_state_dict(weights)
     except RuntimeError as error:
         raise UserError(f"{path}: its weights do not fit ({_line(error)})") from error
+    if not all(value.isfinite().all() for value in net.state_dict().values()):
+        raise UserError(f"{path}: its weights are not all finite numbers; train it again")
     return net.to(memory_format=torch.channels_last).eval()  # as it was trained, and quicker
 
 
 def read(path: Path) -> dict[str, Any]:
     """Read a checkpoint file, or the checkpoint that a run's folder says it keeps.
 
-    Only plain data is unpickled: a file from a stranger cannot run code.
+    Only plain data is unpickled: a file from a stranger cannot run code. What a checksum says is
+    not as it was written, is refused: those of the parts of the file, and that of the weights in
+    the run's record.
 
     Raises:
-        UserError: There is no such file, or it is not a checkpoint of this library.
+        UserError: There is no such file, it is damaged, or it is not a checkpoint of this library.
     """
+    expected = None
     if path.is_dir():
-        path = path / _kept(path)
+        kept, expected = _kept(path)
+        path = path / kept
+    if path.exists() and not path.is_file():  # a pipe or a device would be read without end
+        raise UserError(f"{path}: not a file")
     try:
+        with zipfile.ZipFile(path) as parts:
+            damaged = parts.testzip()
+        if damaged:
+            raise UserError(f"{path}: damaged ({damaged} is not as it was written)")
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such checkpoint") from error
@@ -71,16 +86,43 @@ def read(path: Path) -> dict[str, Any]:
         zipfile.BadZipFile,
     ) as error:
         raise UserError(f"{path}: not a readable checkpoint ({_line(error)})") from error
-    metadata = checkpoint.get("mnist_arch") if isinstance(checkpoint, dict) else None
-    whole = isinstance(metadata, dict) and "architecture" in metadata
-    if not whole or "state_dict" not in checkpoint:
+    if not _is_ours(checkpoint):
         raise UserError(f"{path}: a checkpoint, but not one that mnist_arch wrote")
+    if expected and weights_sha256(checkpoint["state_dict"]) != expected:
+        raise UserError(f"{path}: its weights are not those of the run's record")
     return checkpoint
 
 
-def _kept(folder: Path) -> str:
+def _is_ours(checkpoint: Any) -> bool:
+    """Whether plain data has what a checkpoint of this library has."""
+    if not isinstance(checkpoint, dict):
+        return False
+    metadata, state = checkpoint.get("mnist_arch"), checkpoint.get("state_dict")
+    named = isinstance(metadata, dict) and isinstance(metadata.get("architecture"), str)
+    weights = isinstance(state, dict) and all(isinstance(name, str) for name in state)
+    return named and weights and all(isinstance(value, Tensor) for value in state.values())
+
+
+def weights_sha256(state: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of the names, shapes and values of a network's weights.
+
+    Args:
+        state: That of a network, or of a checkpoint, in which the names of weights begin with
+            "net." and others do not count.
+    """
+    own = {name: value for name, value in state.items() if name.startswith(PREFIX)} or state
+    sha256 = hashlib.sha256()
+    for name, value in own.items():
+        sha256.update(f"{name.removeprefix(PREFIX)} {value.dtype} {tuple(value.shape)}\n".encode())
+        sha256.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return sha256.hexdigest()
+
+
+def _kept(folder: Path) -> tuple[str, str | None]:
+    """Return the path of the checkpoint that a run keeps, and the checksum of its weights."""
     try:
-        return str(json.loads((folder / "record.json").read_text())["checkpoint"])
+        record = json.loads((folder / "record.json").read_text())
+        return str(record["checkpoint"]), record.get("weights_sha256")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{folder}: has no finished run's record.json; name the checkpoint file itself"

@@ -52,6 +52,7 @@ class Record:
         epochs: Trained.
         kept_epoch: The epoch whose weights were kept, from 1.
         checkpoint: The kept weights, relative to the run's folder.
+        weights_sha256: Of them, see `checkpoint.weights_sha256`; None in older records.
         history: What each epoch logged while the network learned (dropout on, weights moving).
         seconds: ``start_up`` (importing and building; about 0 in later jobs of a sweep), ``data``
             (reading, verifying and, the first time, fetching), ``training`` (all epochs with
@@ -84,6 +85,7 @@ class Record:
     epochs: int
     kept_epoch: int
     checkpoint: str
+    weights_sha256: str | None = None
     history: dict[str, list[float]]
     seconds: dict[str, float]
     device: str

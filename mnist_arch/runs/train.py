@@ -177,6 +177,7 @@ class Begun:
             epochs=final["epoch"] + 1,
             kept_epoch=checkpoint.read(self.kept)["epoch"] + 1,
             checkpoint=str(self.kept.relative_to(folder)),
+            weights_sha256=checkpoint.weights_sha256(net.state_dict()),
             history=final["history"],
             seconds=self.seconds | watch.seconds | _seconds_of_training(final),
             device=provenance.device(device),
