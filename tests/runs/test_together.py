@@ -50,9 +50,12 @@ def assert_equal(one: Record, other: Record, tolerance: float = 1e-5) -> None:
         ("lenet5", ["recipe.max_epochs=2", "data.size=300"]),
         ("tanh_cnn", ["recipe.max_epochs=1", "data.size=100", "recipe.optimizer.lr=1e-4"]),
         ("augmented_cnn", ["recipe.max_epochs=1", "data.size=70"]),
-        ("regularized_cnn", ["recipe.max_epochs=1", "data.size=70"]),
-        # Adam would make steps of full length of the rounding errors that are the gradients of
-        # the biases before a batch normalisation.
+        # Adam would make steps of full length of gradients that are rounding errors: of units of
+        # regularized_cnn that are hardly ever on, and of the biases before a batch normalisation.
+        (
+            "regularized_cnn",
+            ["recipe.max_epochs=1", "data.size=70", "recipe/optimizer=sgd"],
+        ),
         (
             "batchnorm_cnn",
             [
