@@ -3,8 +3,10 @@
 import argparse
 import os
 import shlex
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,10 +19,12 @@ ASKED_FOR_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"
 def run_command(main: Callable[[], Any]) -> None:
     """Call a command line's main function, and leave as its outcome demands.
 
-    What the user caused ends with ``error: ...`` and code 2, an interruption with 130, and a bug
-    with its traceback and 1. HYDRA_FULL_ERROR=1 shows the traceback of all three.
+    What the user caused ends with ``error: ...`` and code 2, Ctrl-C with 130, SIGTERM with 143,
+    and a bug with its traceback and 1. HYDRA_FULL_ERROR=1 shows the traceback of all.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its errors on instead of printing them
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)  # Lightning calls it after its own
     try:
         main()
     except BrokenPipeError:  # who reads our output, as `head` does, has read enough
@@ -34,10 +38,34 @@ def run_command(main: Callable[[], Any]) -> None:
         sys.exit(2)
     except (KeyboardInterrupt, SystemExit) as end:
         # Lightning turns Ctrl-C into SystemExit(1).
-        if not isinstance(end.__context__ or end, KeyboardInterrupt):
+        signals = (each for each in _chain(end) if isinstance(each, KeyboardInterrupt))
+        cause = next(signals, None)
+        if cause is None or end.__class__ is _Ended:
             raise
-        sys.stderr.write("interrupted\n")
-        sys.exit(130)
+        for number in (signal.SIGINT, signal.SIGTERM):  # we are leaving, however often they ask
+            signal.signal(number, signal.SIG_IGN)
+        word, code = ("terminated", 143) if isinstance(cause, Terminated) else ("interrupted", 130)
+        say(word)
+        raise _Ended(code) from end
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came, which ends a command as Ctrl-C does."""
+
+
+class _Ended(SystemExit):
+    """All is said: a command within a command has ended both."""
+
+
+def _terminate(*_: Any) -> NoReturn:
+    raise Terminated
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception, and what it was raised in the handling of, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def say(line: str) -> None:

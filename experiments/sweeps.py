@@ -98,6 +98,11 @@ def attempt(
         say(f"job {number + 1}{f' of {jobs}' if jobs else ''}: {title}")
         try:
             runs, before = job()
+        except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
+            outcome["status"] = "interrupted"
+            records.write_values(folder / f"{number}.json", outcome)
+            end(folder)
+            raise
         except Exception as error:  # noqa: BLE001 whatever it is, the next job is not to blame
             outcome["status"] = "failed"
             outcome["error"] = explanation(error) or f"{type(error).__name__}: {error}"

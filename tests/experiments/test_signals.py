@@ -1,0 +1,89 @@
+"""What Ctrl-C and SIGTERM leave: a word, an exit code, and nothing lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+LONG = ["model=dense", "data=mnist_5k", "recipe.max_epochs=2000", "figures=false"]
+
+
+@contextmanager
+def running(folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """A command in a folder, which is killed if the test leaves it running."""
+    with (folder / "out.txt").open("w") as out, (folder / "err.txt").open("w") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "experiments.run", *words],
+            cwd=folder,
+            env=os.environ | {"MNIST_ARCH_DATA": str(folder / "cache")},
+            stdout=out,
+            stderr=err,
+            text=True,
+            # A shell's background job ignores Ctrl-C, and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    """Wait for something that the process does."""
+    while not condition():
+        assert process.poll() is None, "it ended too early"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("signals", "code", "word"),
+    [
+        ([signal.SIGTERM], 143, "terminated"),
+        ([signal.SIGINT], 130, "interrupted"),
+        ([signal.SIGINT, signal.SIGINT], 130, "interrupted"),
+    ],
+)
+def test_a_signal_ends_a_training_with_a_word_and_what_is_saved(
+    tmp_path: Path, signals: list[signal.Signals], code: int, word: str
+) -> None:
+    errors = tmp_path / "err.txt"
+    with running(tmp_path, *LONG) as process:
+        until(lambda: "epoch    2/2000" in errors.read_text(), process)
+        for each in signals:
+            process.send_signal(each)
+            time.sleep(0.1)
+        assert process.wait(60) == code
+    lines = errors.read_text().splitlines()
+    assert "Traceback" not in errors.read_text()
+    assert lines[-1] == word
+    assert lines[-2].endswith(" epochs are saved: the same command resumes from there")
+    (run,) = (tmp_path / "runs").iterdir()
+    assert {path.name for path in (run / "checkpoints").iterdir()} <= {
+        "last.ckpt",
+        "previous.ckpt",
+    }
+    assert not (run / "record.json").exists()
+
+
+def test_a_sweep_that_is_ended_shows_what_is_finished(tmp_path: Path) -> None:
+    errors = tmp_path / "err.txt"
+    words = ["-m", *LONG[:2], "recipe.max_epochs=1,2000,3000", "figures=false"]
+    with running(tmp_path, *words) as process:
+        until(lambda: "epoch    2/2000" in errors.read_text(), process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
+    out = (tmp_path / "out.txt").read_text()
+    assert "accuracy" in out  # the table of the one run
+    assert "table.csv" in out
+    text = errors.read_text()
+    assert "1 of 2 jobs are not finished:" in text
+    assert "interrupted" in text
+    assert "Traceback" not in text
+    assert text.splitlines()[-1] == "terminated"
