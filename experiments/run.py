@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 
 from experiments.command import run_command
 from experiments.startup import import_lightning
-from experiments.sweeps import attempt, once, train
+from experiments.sweeps import attempt, once, to_its_end, train
 from mnist_arch.runs.config import Config, typed
 
 
@@ -57,4 +57,4 @@ def _run(config: Config, command: str) -> None:
 
 
 if __name__ == "__main__":
-    run_command(main)
+    run_command(lambda: to_its_end(main))

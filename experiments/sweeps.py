@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -32,16 +32,24 @@ if TYPE_CHECKING:
     from mnist_arch.runs.train import Run
 
 VERSION = 2  # of the files in a sweep's folder
+KILLED = {"TerminatedWorkerError", "BrokenProcessPool"}  # what joblib raises of it
 OUTCOME = {"version", "words", "status", "runs", "error", "log"}
 
 
 class Sweep(Callback):
-    """Hydra calls it before the first job of a sweep, and after the last."""
+    """Hydra calls it before the first job of a sweep, and after the last.
+
+    Attributes:
+        begun: The folder of the sweep that has begun and not ended; None where there is none.
+    """
+
+    begun: ClassVar[Path | None] = None
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Note how many jobs there will be."""
         folder, words = Path(config.hydra.sweep.dir), list(config.hydra.overrides.task)
         _conclude(lambda: begin(folder, _count(words)))
+        Sweep.begun = folder
         atexit.register(_forget_without_jobs, folder)
 
     def on_multirun_end(self, config: DictConfig, **_: Any) -> None:
@@ -49,7 +57,28 @@ class Sweep(Callback):
         folder = Path(config.hydra.sweep.dir)
         with suppress(OSError):
             (folder / "submitit/%j").rmdir()  # submitit makes it, and uses it for nothing
+        Sweep.begun = None
         _conclude(lambda: end(folder) or sys.exit(1))
+
+
+def to_its_end(main: Callable[[], Any]) -> None:
+    """Call what may run a sweep; if something ends it early, say what became of its jobs.
+
+    Raises:
+        UserError: A process of the launcher was killed.
+    """
+    try:
+        main()
+    except Exception as error:
+        if type(error).__name__ not in KILLED:
+            raise
+        raise UserError(
+            "a process of the launcher was killed, perhaps because memory ran out; "
+            "the same command runs what is left"
+        ) from error
+    finally:
+        if Sweep.begun and _outcomes(Sweep.begun):
+            end(Sweep.begun)
 
 
 def _conclude(action: Callable[[], Any]) -> None:
@@ -98,11 +127,6 @@ def attempt(
         say(f"job {number + 1}{f' of {jobs}' if jobs else ''}: {title}")
         try:
             runs, before = job()
-        except (KeyboardInterrupt, SystemExit):  # Lightning makes the second of the first
-            outcome["status"] = "interrupted"
-            records.write_values(folder / f"{number}.json", outcome)
-            end(folder)
-            raise
         except Exception as error:  # noqa: BLE001 whatever it is, the next job is not to blame
             outcome["status"] = "failed"
             outcome["error"] = explanation(error) or f"{type(error).__name__}: {error}"
@@ -157,20 +181,23 @@ def end(folder: Path) -> bool:
     The table is kept in the folder, as table.md and table.csv.
     """
     outcomes = _outcomes(folder)
+    jobs = records.read_values(folder / "sweep.json", {"jobs"}, VERSION)["jobs"] or len(outcomes)
     runs = {run: Path(run) for outcome in outcomes for run in outcome["runs"] or ()}
     missing = [outcome for outcome in outcomes if not outcome["runs"]]
     try:
         if runs:
             _show([*runs.values()], folder)
     finally:
-        if missing:
-            lines = [f"\n{len(missing)} of {len(outcomes)} jobs are not finished:"]
+        count = len(missing) + max(0, jobs - len(outcomes))
+        if count:
+            lines = [f"\n{count} of {max(jobs, len(outcomes))} jobs are not finished:"]
             for outcome in missing:
                 lines += [f"  {outcome['words']}", f"    {outcome['error'] or outcome['status']}"]
                 lines += [f"    {outcome['log']}"] if outcome["log"] else []
+            lines += [f"  {count - len(missing)} more"] if count > len(missing) else []
             lines.append("The same command tries these again, and no others.")
             say("\n".join(lines))
-    return not missing
+    return not count
 
 
 def _show(runs: list[Path], folder: Path) -> None:

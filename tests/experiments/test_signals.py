@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -83,7 +83,32 @@ def test_a_sweep_that_is_ended_shows_what_is_finished(tmp_path: Path) -> None:
     assert "accuracy" in out  # the table of the one run
     assert "table.csv" in out
     text = errors.read_text()
-    assert "1 of 2 jobs are not finished:" in text
-    assert "interrupted" in text
+    assert "2 of 3 jobs are not finished:" in text
+    assert "  2 more\n" in text
     assert "Traceback" not in text
     assert text.splitlines()[-1] == "terminated"
+
+
+def workers(process: subprocess.Popen[str]) -> list[int]:
+    """The processes of joblib's pool."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (path / "cmdline").read_text().split("\0")
+            parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == process.pid and any("LokyProcess" in word for word in words):
+                found.append(int(path.name))
+    return found
+
+
+def test_a_killed_worker_is_named_and_what_is_finished_shown(tmp_path: Path) -> None:
+    words = ["-m", *LONG[:2], "launcher=joblib", "hydra.launcher.n_jobs=2", "figures=false"]
+    with running(tmp_path, *words, "recipe.max_epochs=1,3000,3001,3002") as process:
+        until(lambda: len([*(tmp_path / "runs").glob("*/checkpoints/last.ckpt")]) == 3, process)
+        os.kill(workers(process)[0], signal.SIGKILL)
+        assert process.wait(60) == 2
+    text = (tmp_path / "err.txt").read_text()
+    assert "3 of 4 jobs are not finished:" in text
+    assert text.splitlines()[-1].startswith("error: a process of the launcher was killed")
+    assert "Traceback" not in text
+    assert "accuracy" in (tmp_path / "out.txt").read_text()
