@@ -96,9 +96,9 @@ def measure(args: Any, command: str) -> None:
         if args.only and part not in args.only:
             continue
         measured = MEASURES[part](args)
-        if part == "speedrun":  # a program that was not run now keeps its row
-            named = {row["program"]: row for row in parts[part]}
-            measured = [*(named | {row["program"]: row for row in measured}).values()]
+        if isinstance(measured, list):  # what was not measured now keeps its row
+            rows = {_named(row): row for row in [*parts[part], *measured]}
+            measured = [*rows.values()]
         parts[part], commands[part] = measured, command
         record = speed.Speed(
             processor=processor,
@@ -109,6 +109,11 @@ def measure(args: Any, command: str) -> None:
             **parts,
         )
         records.write_values(args.out, asdict(record))
+
+
+def _named(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what a row is about."""
+    return tuple(row.get(key) for key in ("program", "network", "copies", "hidden"))
 
 
 def training(args: Any) -> list[dict[str, Any]]:
@@ -199,6 +204,15 @@ def processes(args: Any) -> list[dict[str, Any]]:
     return rows
 
 
+def profile(args: Any) -> list[dict[str, Any]]:
+    from mnist_arch.analysis import speed
+
+    return [
+        {"network": name, "shares": speed.profile(config)}
+        for name, config in configs(args).items()
+    ]
+
+
 def sdlm(args: Any) -> dict[str, list[float]]:
     from mnist_arch.analysis import speed
 
@@ -242,6 +256,7 @@ MEASURES: dict[str, Callable[[Any], Any]] = {
     "starts": starts,
     "seeds": seeds,
     "processes": processes,
+    "profile": profile,
     "sdlm": sdlm,
     "widths": widths,
     "speedrun": speedrun,

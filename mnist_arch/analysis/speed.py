@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,16 @@ from mnist_arch.training.stack import Stack
 from mnist_arch.training.update import PlainUpdate
 
 PATTERNS = 60_000  # of a pass
+# The kinds of work in a step, by words in the names of torch's operations; the first that fits.
+WORK = {
+    "convolutions": ("convolution",),
+    "matrix products": ("aten::mm", "aten::addmm", "aten::bmm"),
+    "optimiser": ("_fused_", "_foreach_", "Optimizer."),
+    "pooling": ("pool",),
+    "dropout's draws": ("bernoulli",),
+    "copies": ("copy_",),
+}
+OTHER = "the rest"
 Rates = list[float]  # one for each round
 
 
@@ -60,6 +70,8 @@ class Speed:
         processes: For each network the rates of one run at a time with all threads, ``alone``,
             of one at a time with one thread, ``alone_thread``, and of as many as there are cores,
             one thread each, ``together``.
+        profile: For each network the ``shares`` of the kinds of work (`WORK`) in the time that
+            torch spends on a step, of one round.
         sdlm: Seconds of a pass of 60,000 single patterns: ``compiled`` and ``plain``.
         widths: For each number of hidden units of an mlp the rates.
         speedrun: For each program what `experiments.speedrun` reports.
@@ -76,6 +88,7 @@ class Speed:
     starts: dict[str, Rates]
     seeds: list[dict[str, Any]]
     processes: list[dict[str, Any]]
+    profile: list[dict[str, Any]]
     sdlm: dict[str, Rates]
     widths: list[dict[str, Any]]
     speedrun: list[dict[str, Any]]
@@ -309,6 +322,35 @@ def sdlm(patterns: int, *, compiled: bool) -> float:
         torch.backends.mkldnn.set_flags(*flags)
         torch.set_num_threads(threads)
     return PATTERNS * seconds
+
+
+def profile(config: Config, steps: int = 20) -> dict[str, float]:
+    """Return the share of each kind of work in what torch does in our steps."""
+    net = assemble.network(config).train()
+    optimizer: Any = assemble.classifier(config, net).configure_optimizers()
+    optimizer = optimizer[0][0] if isinstance(optimizer, tuple) else optimizer
+    update = PlainUpdate(net, net.head.loss, optimizer)
+    batches = [*Batches(random_split(10 * config.recipe.batch_size), config.recipe.batch_size)]
+    for batch in batches:
+        update(Step(*batch))
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        for number in range(steps):
+            update(Step(*batches[number % len(batches)]))
+    return shares({each.key: each.self_cpu_time_total for each in profiler.key_averages()})
+
+
+def shares(times: Mapping[str, float]) -> dict[str, float]:
+    """Turn the times of operations, by their names, into the shares of the kinds of work.
+
+    >>> shares({"aten::convolution_backward": 3, "aten::add_": 1})["convolutions"]
+    0.75
+    """
+    by_kind = dict.fromkeys([*WORK, OTHER], 0.0)
+    for name, time_ in times.items():
+        kinds = (kind for kind, words in WORK.items() if any(word in name for word in words))
+        by_kind[next(kinds, OTHER)] += time_
+    total = sum(by_kind.values())
+    return {kind: each / total for kind, each in by_kind.items()}
 
 
 def wide(hidden: int, steps: int, batch: int = 32) -> float:

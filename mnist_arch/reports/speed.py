@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from mnist_arch import files
-from mnist_arch.analysis.speed import Speed, ratio
+from mnist_arch.analysis.speed import OTHER, WORK, Speed, ratio
 from mnist_arch.reports.figures.style import DPI, color, marker, plain, write_png
 from mnist_arch.reports.speedrun import SPEEDRUN
 from mnist_arch.reports.table import Column, Table
@@ -41,6 +41,7 @@ def text(speed: Speed) -> str:
         ),
         seeds=seeds(speed),
         processes=processes(speed),
+        profile=profile(speed),
         speedrun=Table(SPEEDRUN, [tuple(each.values()) for each in speed.speedrun]),
         sdlm={name: median(each) for name, each in speed.sdlm.items()},
         least_bare=min((ratio(row["ours"], row["bare"]) for row in speed.training), default=None),
@@ -127,6 +128,16 @@ def processes(speed: Speed) -> Table:
             *(ratio(row["together"], row[each]) for each in ("alone", "alone_thread")),
         )
         for row in speed.processes
+    ]
+    return Table(columns, rows)
+
+
+def profile(speed: Speed) -> Table:
+    """A row for each network: how torch's time in a step is shared out, in percent."""
+    columns = [Column("network"), *(Column(kind, "{:.0f} %") for kind in (*WORK, OTHER))]
+    rows = [
+        (f"`{row['network']}`", *(100 * row["shares"][kind] for kind in (*WORK, OTHER)))
+        for row in speed.profile
     ]
     return Table(columns, rows)
 

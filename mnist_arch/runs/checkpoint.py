@@ -98,9 +98,10 @@ def _is_ours(checkpoint: Any) -> bool:
     if not isinstance(checkpoint, dict):
         return False
     metadata, state = checkpoint.get("mnist_arch"), checkpoint.get("state_dict")
-    named = isinstance(metadata, dict) and isinstance(metadata.get("architecture"), str)
-    weights = isinstance(state, dict) and all(isinstance(name, str) for name in state)
-    return named and weights and all(isinstance(value, Tensor) for value in state.values())
+    if not isinstance(metadata, dict) or not isinstance(state, dict):
+        return False
+    tensors = all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
+    return tensors and isinstance(metadata.get("architecture"), str)
 
 
 def weights_sha256(state: Mapping[str, Tensor]) -> str:

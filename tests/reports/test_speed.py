@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mnist_arch.analysis.speed import Speed
+from mnist_arch.analysis.speed import Speed, shares
 from mnist_arch.reports import speed as report
 from mnist_arch.runs.records import read_as
 from tests.factories import provenance
@@ -35,6 +35,7 @@ MADE = Speed(
             "together": [1600.0, 3000.0],
         }
     ],
+    profile=[{"network": "dense", "shares": shares({"aten::mm": 1, "aten::add_": 3})}],
     sdlm={"compiled": [22.0], "plain": [96.0]},
     widths=[{"hidden": 10, "rates": [1000.0]}],
     speedrun=[],
@@ -60,6 +61,11 @@ def test_runs_side_by_side_are_compared_with_one_after_the_other() -> None:
     assert row == ("`lenet5`", 1500, 1200, 2300, pytest.approx(1.55), pytest.approx(1.9375))
 
 
+def test_the_kinds_of_work_add_up() -> None:
+    (row,) = report.profile(MADE).rows
+    assert row == ("`dense`", 0, 25, 0, 0, 0, 0, 75)
+
+
 def test_parts_that_were_not_measured_are_left_out() -> None:
     page = report.text(
         Speed(
@@ -71,6 +77,7 @@ def test_parts_that_were_not_measured_are_left_out() -> None:
             starts={},
             seeds=[],
             processes=[],
+            profile=[],
             sdlm={},
             widths=[],
             speedrun=[],
