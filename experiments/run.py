@@ -13,11 +13,12 @@ scores and labels, in file order), checkpoints/, figures/, the loggers' files an
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from experiments.command import run_command
 from experiments.startup import import_lightning
@@ -29,7 +30,8 @@ from mnist_arch.runs.config import Config, typed
 def main(settings: DictConfig) -> None:
     """Run what the command line says."""
     chosen = HydraConfig.get()
-    words = list(chosen.overrides.task)
+    # As they were typed: an interpolation among them is not yet resolved.
+    words: Any = OmegaConf.to_container(chosen.overrides.task, resolve=False)
     command = shlex.join(["python", "-m", "experiments.run", *words])
     if chosen.mode is RunMode.MULTIRUN:
         folder, number = Path(chosen.sweep.dir), chosen.job.num

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from experiments.command import run_command, say
 from experiments.startup import import_lightning
@@ -47,7 +47,8 @@ class Sweep(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Note how many jobs there will be."""
-        folder, words = Path(config.hydra.sweep.dir), list(config.hydra.overrides.task)
+        folder = Path(config.hydra.sweep.dir)
+        words: Any = OmegaConf.to_container(config.hydra.overrides.task, resolve=False)
         _conclude(lambda: begin(folder, _count(words)))
         Sweep.begun = folder
         atexit.register(_forget_without_jobs, folder)

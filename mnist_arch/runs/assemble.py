@@ -101,7 +101,7 @@ def data_module(config: Config, chunk: int = 1) -> MNISTDataModule:
         split_seed=data.split_seed,
         fold=data.fold,
         seed=config.seeds or config.seed,
-        augmentation=_build(recipe.augmentation, "recipe.augmentation"),
+        augmentation=_build(config, recipe.augmentation, "recipe.augmentation"),
         chunk=chunk,
         reshuffle=recipe.reshuffle,
     )
@@ -109,7 +109,7 @@ def data_module(config: Config, chunk: int = 1) -> MNISTDataModule:
 
 def network(config: Config) -> Network:
     """Build the network with the starting weights of the run's seed."""
-    initialize = _partial(config.recipe.initialization, "recipe.initialization")
+    initialize = _partial(config, config.recipe.initialization, "recipe.initialization")
     with torch.random.fork_rng():
         torch.manual_seed(derived_seed(config.seed, "initialization"))
         net = build(config.model.name)
@@ -159,9 +159,9 @@ def check_together(config: Config) -> None:
 
 def _parts(config: Config, net: Network) -> dict[str, Any]:
     recipe = config.recipe
-    optimizer = _partial(recipe.optimizer, "recipe.optimizer")
-    schedule = _partial(recipe.schedule, "recipe.schedule")
-    loss = _partial(recipe.loss, "recipe.loss")
+    optimizer = _partial(config, recipe.optimizer, "recipe.optimizer")
+    schedule = _partial(config, recipe.schedule, "recipe.schedule")
+    loss = _partial(config, recipe.loss, "recipe.loss")
     if optimizer is None:
         raise UserError("recipe.optimizer: missing; choose one, as in recipe/optimizer=adamw")
     rehearsal = _call(optimizer, "recipe.optimizer", parameter_groups(net, recipe.l2))
@@ -271,7 +271,7 @@ def loggers(config: Config, folder: Path) -> list[Logger]:
         }
         for name, settings in config.logger.items()
     }
-    return [_build(settings, f"logger.{name}") for name, settings in filled.items()]
+    return [_build(config, settings, f"logger.{name}") for name, settings in filled.items()]
 
 
 def _clipping(config: Config) -> Clipping | None:
@@ -295,20 +295,23 @@ def _callbacks(config: Config, *, validate: bool) -> list[pl.Callback]:
                 f"callbacks.{name}.monitor={monitor}: nothing is held out; "
                 "set recipe.validation, say to 0.1"
             )
-    return [_build(each, f"callbacks.{name}") for name, each in config.callbacks.items()]
+    return [_build(config, each, f"callbacks.{name}") for name, each in config.callbacks.items()]
 
 
-def _build(settings: dict[str, Any] | None, where: str) -> Any:
+def _build(config: Config, settings: dict[str, Any] | None, where: str) -> Any:
     """Instantiate settings; None for None."""
-    make = _partial(settings, where)
+    make = _partial(config, settings, where)
     return _call(make, where) if make else None
 
 
-def _partial(settings: dict[str, Any] | None, where: str) -> Callable[..., Any] | None:
+def _partial(
+    config: Config, settings: dict[str, Any] | None, where: str
+) -> Callable[..., Any] | None:
     """Bind settings to their ``_target_``, whose arguments they must be.
 
     Raises:
-        UserError: There is no such target, or it has no such argument.
+        UserError: There is no such target, it has no such argument, or it is a way to something
+            that is not trusted.
     """
     if settings is None:
         return None
@@ -316,9 +319,12 @@ def _partial(settings: dict[str, Any] | None, where: str) -> Callable[..., Any] 
         raise UserError(f"{where}: needs a _target_, the full name of what is to be built")
     target = str(settings["_target_"])
     try:
-        known = inspect.signature(resolve_name(target)).parameters
+        found = resolve_name(target)
+        known = inspect.signature(found).parameters
     except (ImportError, ValueError, AttributeError, TypeError) as error:
         raise UserError(f"{where}._target_: no {target!r}{_near(target)}") from error
+    if not config.trusts(home := str(found.__module__)):
+        raise UserError(f"{where}._target_: {target!r} is of {home}, which may not be named here")
     if not any(each.kind is inspect.Parameter.VAR_KEYWORD for each in known.values()):
         for key in settings.keys() - {"_target_"}:
             if key not in known:
@@ -343,5 +349,5 @@ def _call(make: Callable[..., Any], where: str, *arguments: Any) -> Any:
     """Call a constructor whose numbers a user may have mistyped."""
     try:
         return make(*arguments)
-    except (TypeError, ValueError, ZeroDivisionError) as error:
+    except (TypeError, ValueError, ZeroDivisionError, RuntimeError) as error:
         raise UserError(f"{where}: {error}") from error

@@ -19,9 +19,15 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.models import ARCHITECTURES
-from mnist_arch.training.recipe import Recipe
+from mnist_arch.training.recipe import Recipe, check_count
 
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
+# What settings may name to be built: importing anything else could do anything.
+TRUSTED = (
+    *("torch.optim", "torch.nn", "pytorch_lightning.callbacks", "pytorch_lightning.loggers"),
+    "mnist_arch",
+)
+MOST_THREADS = 1024  # torch crashes at some larger number
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 # Hydra's launchers, and the extra of this package that brings each.
 EXTRAS = {"joblib": "joblib", "submitit_slurm": "submitit", "submitit_local": "submitit"}
@@ -55,8 +61,8 @@ class Data:
     fold: int | None = None
 
     def __post_init__(self) -> None:
-        if self.size is not None and self.size < 1:
-            raise UserError(f"data.size={self.size}: must be 1 or more")
+        if self.size is not None:
+            check_count(f"data.size={self.size}", self.size, 1)
         if self.fold is not None and not 0 <= self.fold <= 9:
             raise UserError(f"data.fold={self.fold}: must be 0 to 9")
 
@@ -79,6 +85,7 @@ class Config:
             torch).
         logger: By name, ``_target_`` of a Lightning logger and its arguments.
         callbacks: By name, ``_target_`` of a Lightning callback and its arguments.
+        trust: Packages that a ``_target_`` may name beside `TRUSTED`.
         experiment: The name of the chosen file in conf/experiment, "" for none; filled in when
             settings are composed.
         searchpath: Hydra's, of a user's own files of settings; filled in likewise.
@@ -97,21 +104,35 @@ class Config:
     logger: dict[str, Any] = field(default_factory=dict)
     callbacks: dict[str, Any] = field(default_factory=dict)
     seeds: Any = None
+    trust: list[str] = field(default_factory=list)
     experiment: str = ""
     searchpath: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for key, seed in (("seed", self.seed), ("data.split_seed", self.data.split_seed)):
-            if seed < 0:
-                raise UserError(f"{key}={seed}: must be 0 or more")
+            check_count(f"{key}={seed}", seed, 0)
         self.seeds = _seeds(self.seeds)
         for key, valid in (("accelerator", ACCELERATORS), ("precision", PRECISIONS)):
             if (value := self.trainer[key]) not in valid:
                 raise UserError(f"trainer.{key}={value}: {suggestion(str(value), valid)}")
         for key in ("threads", "devices"):
             value = self.trainer[key]
-            if isinstance(value, int) and value < 1:
-                raise UserError(f"trainer.{key}={value}: must be 1 or more")
+            if isinstance(value, int):
+                check_count(f"trainer.{key}={value}", value, 1)
+                if value > MOST_THREADS:
+                    raise UserError(f"trainer.{key}={value}: must be at most {MOST_THREADS:,}")
+        for key, value in self.settings.items():
+            if key.endswith("_target_") and not self.trusts(str(value)):
+                package = str(value).partition(".")[0]
+                raise UserError(
+                    f"{key}={value}: only {', '.join(TRUSTED)} may be named here; "
+                    f"if this is yours, add trust=[{package}]"
+                )
+
+    def trusts(self, name: str) -> bool:
+        """Whether the full name of something is below a package that may be imported."""
+        packages = (*TRUSTED, *self.trust)
+        return any(f"{name}.".startswith(f"{package}.") for package in packages)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -131,8 +152,7 @@ def _seeds(value: Any) -> list[int] | None:
     if not seeds or not isinstance(value, str | list):
         raise UserError(f"seeds={value}: must be a range such as 0..31, or a list such as [0,3,5]")
     for seed in seeds:
-        if seed < 0:
-            raise UserError(f"seeds={value}: {seed} must be 0 or more")
+        check_count(f"seeds={value}: {seed}", seed, 0)
         if seeds.count(seed) > 1:
             raise UserError(f"seeds={value}: {seed} is there twice")
     return seeds
@@ -157,7 +177,13 @@ def compose(words: Sequence[str]) -> Config:
     """
     try:
         return typed(_composed([*words]))
-    except (HydraException, OmegaConfBaseException, AttributeError, AssertionError) as error:
+    except (
+        HydraException,
+        OmegaConfBaseException,
+        AttributeError,
+        AssertionError,
+        ValueError,
+    ) as error:
         message = explanation(error)
         if message is None:
             raise
@@ -221,6 +247,8 @@ def explanation(error: BaseException) -> str | None:
             return f"no setting '{error.full_key}'; {_near(str(error.key), error.parent_node)}"
         first_line = str(error).strip().partition("\n")[0]
         return f"{error.full_key}: {first_line}" if error.full_key else first_line
+    if isinstance(error, ValueError) and "Config group override must be" in str(error):
+        return "a word without a name before its '='; see --help"
     if _sets_part_of_null(error):
         return (
             "a word sets a part of a setting that is null; choose the whole first, "

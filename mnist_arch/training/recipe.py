@@ -6,7 +6,20 @@ from typing import Any
 
 from mnist_arch.errors import UserError, suggestion
 
+GREATEST = 2**63 - 1  # that torch can count to
 KEEP = ("last", "best")
+
+
+def check_count(setting: str, value: int, least: int) -> None:
+    """Refuse a number that is too small, or larger than torch can count to.
+
+    Raises:
+        UserError: It is.
+    """
+    if value < least:
+        raise UserError(f"{setting}: must be {least} or more")
+    if value > GREATEST:
+        raise UserError(f"{setting}: must be less than 2^63")
 
 
 @dataclass
@@ -48,8 +61,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for key in ("max_epochs", "batch_size"):
-            if getattr(self, key) < 1:
-                raise UserError(f"recipe.{key}={getattr(self, key)}: must be 1 or more")
+            check_count(f"recipe.{key}={getattr(self, key)}", getattr(self, key), 1)
         for part in ("optimizer", "initialization", "schedule", "loss", "augmentation"):
             for key, value in (getattr(self, part) or {}).items():
                 if isinstance(value, float) and not math.isfinite(value):

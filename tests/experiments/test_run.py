@@ -311,6 +311,13 @@ MISTAKES = {
     "recipe.augmentation={_target_:x}": "a word sets a part of a setting that is null",
     "+recipe.augmentation._target_=x": "a word sets a part of a setting that is null",
     "trainer.threads=0": "trainer.threads=0: must be 1 or more",
+    "trainer.threads=100000": "trainer.threads=100000: must be at most 1,024",
+    f"seed={2**63}": f"seed={2**63}: must be less than 2^63",
+    f"recipe.batch_size={2**63}": f"recipe.batch_size={2**63}: must be less than 2^63",
+    "=5": "a word without a name before its '='",
+    "recipe.batch_size=${recipe.nope}": "recipe.batch_size: Interpolation key 'recipe.nope' not",
+    "label=${oc.env:NOPE_NOT_SET}": "label: KeyError raised while resolving interpolation",
+    "recipe.schedule._target_=builtins.exec": "recipe.schedule._target_=builtins.exec: only torch",
 }
 LATE_MISTAKES = {  # noticed once torch is imported
     "recipe.optimizer._target_=torch.optim.Adm": "recipe.optimizer._target_: no 'torch.optim.Adm'",
@@ -327,6 +334,7 @@ LATE_MISTAKES = {  # noticed once torch is imported
 
 
 TYPED = ["seed=0,1", "seed", "model=lenet6", "recipe.optimizer.lr=-1", "runs=/dev/null"]
+TYPED += ["=5", "recipe.batch_size=${recipe.nope}"]
 
 
 def own_data(folder: Path, word: str) -> list[str]:

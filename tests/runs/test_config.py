@@ -2,6 +2,7 @@
 are named."""
 
 import inspect
+import sys
 from pathlib import Path
 
 import pytest
@@ -196,8 +197,7 @@ def test_no_number_has_two_homes() -> None:
 TARGET = "recipe.optimizer._target_"
 MISTYPED = [
     (f"{TARGET}=torch.optim.Adm", f"{TARGET}: no 'torch.optim.Adm' in torch.optim; did you mean"),
-    (f"{TARGET}=torhc.optim.Adam", f"{TARGET}: no 'torhc.optim.Adam'"),
-    (f"{TARGET}=Adam", f"{TARGET}: no 'Adam'"),
+    (f"{TARGET}=torch.nn.functional.importlib.reload", f"{TARGET}: 'torch.nn.functional.importl"),
     ("+recipe.optimizer.lrr=1", "no setting 'recipe.optimizer.lrr'; did you mean lr?"),
     (f"~{TARGET}", "recipe.optimizer: needs a _target_"),
     ("recipe.optimizer.lr=-1", "recipe.optimizer: Invalid learning rate: -1"),
@@ -211,6 +211,40 @@ def test_a_part_that_cannot_be_built_is_named(word: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         assemble.classifier(config, assemble.network(config))
     assert str(error.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        f"{TARGET}=torhc.optim.Adam",
+        f"{TARGET}=Adam",
+        f"{TARGET}=builtins.exec",
+        f"{TARGET}=torch.hub.load",
+        f"{TARGET}=torch.optimism.Adam",
+        "recipe.schedule._target_=os.abort",
+        "+callbacks.mine._target_=antigravity.fly",
+        "+logger.mine._target_=this.s",
+    ],
+)
+def test_nothing_is_imported_but_what_is_trusted(word: str) -> None:
+    """Python prints a poem when it imports `this`, and opens a browser for `antigravity`."""
+    with pytest.raises(UserError) as error:
+        compose([word])
+    assert "_target_=" in str(error.value)
+    assert ": only torch.optim, torch.nn, pytorch_lightning.callbacks, " in str(error.value)
+    assert not {"this", "antigravity"} & sys.modules.keys()
+
+
+def test_a_package_of_ones_own_is_trusted_by_a_word() -> None:
+    config = compose([f"{TARGET}=statistics.mean", "trust=[statistics]"])
+    with pytest.raises(UserError, match=r"no setting 'recipe\.optimizer"):  # it is no optimiser
+        assemble.classifier(config, assemble.network(config))
+
+
+def test_an_impossible_loss_is_one_line() -> None:
+    config = compose(["recipe/loss=label_smoothing", "recipe.loss.label_smoothing=2"])
+    with pytest.raises(UserError, match=r"^recipe\.loss: label_smoothing must be between 0"):
+        assemble.classifier(config, assemble.network(config))
 
 
 def test_an_impossible_augmentation_is_one_line() -> None:
@@ -269,7 +303,10 @@ def test_any_argument_of_lightnings_trainer_can_be_given(tmp_path: Path) -> None
         ("trainer.devices=two", "trainer.devices=two: must be a number"),
         ("+trainer.num_nodes=2", "trainer.num_nodes=2: "),
         ("+trainer.limit_train_batches=-1", "trainer: "),
-        ("+logger.other._target_=no.such.Logger", "logger.other._target_: no 'no.such.Logger'"),
+        (
+            "+logger.other._target_=pytorch_lightning.loggers.CSVLoger",
+            "logger.other._target_: no 'pytorch_lightning.loggers.CSVLoger'",
+        ),
         (
             "callbacks=early_stopping",
             "callbacks.early_stopping.monitor=validation/errors: nothing",
