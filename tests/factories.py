@@ -46,10 +46,22 @@ def scores(errors: int, images: int, loss: float = 0.05) -> dict[str, float]:
 
 def confusion(errors: Sequence[int], images: int) -> list[list[int]]:
     """Of so many images, as many of each class; errors by class are taken for the next class."""
-    share = images // 10
-    cells = np.diag([share - wrong for wrong in errors])
+    cells = np.diag([size - wrong for size, wrong in zip(sizes(images), errors, strict=True)])
     cells[range(10), [*range(1, 10), 0]] = errors
     return cells.tolist()
+
+
+def sizes(images: int) -> list[int]:
+    """How many images each class has."""
+    return [images // 10 + (digit < images % 10) for digit in range(10)]
+
+
+def by_class(errors: int, images: int) -> list[int]:
+    """So many errors, in the first classes that have as many images."""
+    counts = []
+    for size in sizes(images):
+        counts.append(min(size, errors - sum(counts)))
+    return counts
 
 
 def record(errors: int | Sequence[int] = 241, of: int = 10_000, /, **changes: Any) -> Record:
@@ -57,7 +69,7 @@ def record(errors: int | Sequence[int] = 241, of: int = 10_000, /, **changes: An
 
     A change of ``provenance`` may be a dictionary of some of its fields.
     """
-    by_class = [errors, *[0] * 9] if isinstance(errors, int) else list(errors)
+    wrong = by_class(errors, of) if isinstance(errors, int) else list(errors)
     values: dict[str, Any] = {
         "status": "finished",
         "architecture": "mlp",
@@ -69,8 +81,8 @@ def record(errors: int | Sequence[int] = 241, of: int = 10_000, /, **changes: An
         "parameters": 79_510,
         "split_digest": "",
         "images": {"train": 60_000, "test": of},
-        "scores": {"train": scores(600, 60_000), "test": scores(sum(by_class), of)},
-        "confusion": confusion(by_class, of),
+        "scores": {"train": scores(600, 60_000), "test": scores(sum(wrong), of)},
+        "confusion": confusion(wrong, of),
         "epochs": 5,
         "kept_epoch": 5,
         "checkpoint": "checkpoints/last.ckpt",

@@ -4,7 +4,8 @@ import base64
 import json
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from mnist_arch import files
 from mnist_arch.errors import UserError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Kind = TypeVar("Kind", bound="DataclassInstance")
 
 VERSION = 2
+LARGEST = 100_000_000  # bytes; a record has some thousand
 SPLITS = ("train", "validation", "test")
 
 
@@ -166,6 +168,8 @@ def read(path: Path) -> Record:
     """
     path = path / "record.json" if path.is_dir() else path
     record = read_as(Record, path)
+    if wrong := _contradiction(record):
+        raise UserError(f"{path}: contradicts itself: {wrong}")
     try:
         flags = record.misclassified_images
     except (ValueError, TypeError, KeyError) as error:
@@ -176,6 +180,21 @@ def read(path: Path) -> Record:
             f"its score {errors}"
         )
     return record
+
+
+def _contradiction(record: Record) -> str | None:
+    """Say what in a record cannot be; None if all can."""
+    if min(record.images.values(), default=0) < 1 or record.scores.keys() != record.images.keys():
+        return "its scores are not of splits with images"
+    if record.seed < 0 or not 1 <= record.kept_epoch <= record.epochs:
+        return f"seed {record.seed}, epoch {record.kept_epoch} of {record.epochs}"
+    if any(len(curve) > record.epochs for curve in record.history.values()):
+        return f"its history is longer than its {record.epochs} epochs"
+    if record.confusion is not None:
+        counts = [len(row) for row in record.confusion]
+        if counts != [10] * 10 or sum(map(sum, record.confusion)) != record.images.get("test"):
+            return "its confusion matrix does not count its test images"
+    return None
 
 
 def read_as(kind: type[Kind], path: Path) -> Kind:
@@ -195,12 +214,39 @@ def read_as(kind: type[Kind], path: Path) -> Kind:
     }
     values = read_values(path, needed, version)
     present = {each.name: values[each.name] for each in known if each.name in values}
+    hints = get_type_hints(kind, {"Any": Any, "Provenance": dict})
+    for name, value in present.items():
+        if name != "provenance" and not _fits(value, hints[name]):
+            raise UserError(f"{path}: not a readable record ({name}: {type(value).__name__}?)")
     if "provenance" in present:
         try:
             present["provenance"] = Provenance(**present["provenance"])
         except TypeError as error:
             raise UserError(f"{path}: not a readable record (provenance: {error})") from error
     return kind(**present)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether plain data is of a type, all the way down."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
+    if origin is UnionType:
+        return any(_fits(value, each) for each in inner)
+    if origin is list:
+        return isinstance(value, list) and all(_fits(each, inner[0]) for each in value)
+    if origin is tuple:
+        return isinstance(value, list)  # as JSON has them
+    if origin is dict:
+        return isinstance(value, dict) and all(_fits(each, inner[1]) for each in value.values())
+    if hint in (int, float):
+        numbers = int if hint is int else (int, float)
+        return isinstance(value, numbers) and not isinstance(value, bool)
+    return isinstance(value, hint)
 
 
 def read_values(path: Path, needed: set[str], version: int) -> dict[str, Any]:
@@ -210,8 +256,12 @@ def read_values(path: Path, needed: set[str], version: int) -> dict[str, Any]:
         UserError: It is not readable, of another version, or lacks a key that is needed.
     """
     try:
-        values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        if path.exists() and not path.is_file():  # a pipe or a device would be read without end
+            raise UserError(f"{path}: not a readable record (not a file)")
+        if path.stat().st_size > LARGEST:
+            raise UserError(f"{path}: not a readable record (larger than any)")
+        values = json.loads(path.read_text(), parse_constant=_refuse)
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a readable record ({error})") from error
     if not isinstance(values, dict) or values.get("version") != version or needed - values.keys():
         raise UserError(f"{path}: not a record of version {version}; run it again")

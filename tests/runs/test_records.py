@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,55 @@ def test_a_record_without_its_provenance_is_named(tmp_path: Path, value: object)
     (tmp_path / "record.json").write_text(json.dumps(values | {"provenance": value}))
     with pytest.raises(UserError, match="not a readable record"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": "x"}, r"\(seed: str\?\)"),
+        ({"seed": True}, r"\(seed: bool\?\)"),
+        ({"architecture": {"mlp": 1}}, r"\(architecture: dict\?\)"),
+        ({"history": {"train/loss": [0.1, "x"]}}, r"\(history: dict\?\)"),
+        ({"scores": {"train": 1, "test": 2}}, r"\(scores: dict\?\)"),
+        ({"confusion": [[1, 2], 3]}, r"\(confusion: list\?\)"),
+        ({"seed": -1}, "contradicts itself: seed -1"),
+        ({"kept_epoch": 9}, "contradicts itself: seed 0, epoch 9 of 5"),
+        ({"history": {"train/loss": [0.1] * 6}}, "its history is longer than its 5 epochs"),
+        ({"confusion": [[0] * 10] * 9}, "its confusion matrix does not count its test images"),
+        ({"confusion": [[1] * 10] * 10}, "its confusion matrix does not count its test images"),
+        ({"images": {"train": 60_000, "test": 0}}, "its scores are not of splits with images"),
+        ({"images": {"train": 60_000}}, "its scores are not of splits with images"),
+    ],
+)
+def test_a_record_that_cannot_be_is_named(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    record().write(tmp_path)
+    values = json.loads((tmp_path / "record.json").read_text())
+    (tmp_path / "record.json").write_text(json.dumps(values | changes))
+    with pytest.raises(UserError, match=message):
+        read(tmp_path)
+
+
+def test_what_is_endless_deep_or_no_number_is_no_record(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    for text in (
+        "[" * 100_000,
+        '{"version": 2, "seed": NaN}',
+        '{"version": 2, "seed": -Infinity}',
+    ):
+        path.write_text(text)
+        with pytest.raises(UserError, match="not a readable record"):
+            read(path)
+    path.unlink()
+    os.mkfifo(path)
+    for each in (path, Path("/dev/zero")):
+        with pytest.raises(UserError, match="not a file"):
+            read(each)
+    path.unlink()
+    path.symlink_to(path)
+    with pytest.raises(UserError, match="not a readable record"):
+        read(path)
 
 
 def test_all_records_below_a_folder_are_read(tmp_path: Path) -> None:
