@@ -46,7 +46,8 @@ def main() -> None:
     drawn = []
     for name in names:
         try:
-            source = sys.stdin.buffer.read() if name == "-" else name
+            # One byte more than a picture may have tells that there are too many.
+            source = sys.stdin.buffer.read(pictures.MOST_BYTES + 1) if name == "-" else name
             picture = pictures.read(source, "standard input" if name == "-" else name)
         except UserError as error:
             rows.append({"file": name, **dict.fromkeys(FIELDS), "error": str(error)})

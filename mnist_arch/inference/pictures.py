@@ -55,9 +55,11 @@ def _opened(source: Source, name: str) -> Image.Image:
         path = Path(source)
         if not path.is_file():
             raise UserError(f"{name}: no such file" if not path.exists() else f"{name}: no file")
-        if path.stat().st_size > MOST_BYTES:
+        if path.stat().st_size > MOST_BYTES:  # without reading it
             raise UserError(f"{name}: larger than {MOST_BYTES // 1_000_000} MB")
         source = path.read_bytes()
+    if len(source) > MOST_BYTES:
+        raise UserError(f"{name}: larger than {MOST_BYTES // 1_000_000} MB")
     if not source:
         raise UserError(f"{name}: empty")
     return Image.open(BytesIO(source), formats=FORMATS)

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mnist_arch.errors import UserError
 from mnist_arch.inference import pictures
 from mnist_arch.inference.preprocess import BLANK, Prepared, prepare, prepare_each
 from mnist_arch.models.heads import RadialBasis
@@ -96,7 +97,7 @@ class Predictor:
             return scores.amax(1) < self.least_score
         head = self.net.head
         if isinstance(head, RadialBasis):
-            return scores.amax(1) < -head.j
+            return head.factor * scores.amax(1) < -head.j
         return head.probabilities(scores).amax(1) < USUAL_PROBABILITY
 
 
@@ -150,7 +151,10 @@ def pixels(picture: Picture) -> NDArray[np.generic]:
         UserError: It is no readable picture.
     """
     if isinstance(picture, Tensor):
-        picture = picture.detach().cpu().numpy()
+        if picture.is_meta or picture.is_complex():
+            raise UserError(f"no pixel values in a tensor of {picture.dtype} on {picture.device}")
+        dense = picture.detach().cpu().to_dense()
+        picture = (dense.float() if dense.is_floating_point() else dense).numpy()
     if not isinstance(picture, np.ndarray):
         return pictures.read(picture)
     return picture[0] if picture.ndim == 3 and len(picture) == 1 else picture

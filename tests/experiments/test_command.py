@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 
 def test_a_reader_that_has_enough_ends_a_command_in_silence() -> None:
@@ -18,3 +19,23 @@ def test_a_reader_that_has_enough_ends_a_command_in_silence() -> None:
         command.stdout.close()
         assert command.stderr.read() == ""
     assert command.returncode == 141
+
+
+def test_a_full_disk_is_told_where_a_result_would_be_lost() -> None:
+    program = "from experiments.command import run_command\nrun_command(lambda: print('99 %'))"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: [Errno 28] No space left on device")
+
+
+def test_a_name_that_is_no_text_is_written_all_the_same() -> None:
+    """As the file system has it: a byte that is not UTF-8, escaped."""
+    program = (
+        "import os\nfrom experiments.command import run_command\n"
+        "run_command(lambda: print(os.fsdecode(b'caf\\xe9.png')))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert done.stdout == b"caf\\udce9.png\n"

@@ -10,9 +10,10 @@ from PIL import Image
 from torch import Tensor
 
 import mnist_arch
+from mnist_arch.errors import UserError
 from mnist_arch.inference.predictor import LEAST_SCORES, Predictor, least_score
 from mnist_arch.inference.preprocess import BLANK, SEVERAL
-from mnist_arch.models.heads import RadialBasis, Softmax
+from mnist_arch.models.heads import Softmax
 from mnist_arch.models.network import Network
 from mnist_arch.reports.figures.pictures import sheet
 from tests.factories import FIVE, SEVEN, drawn
@@ -31,10 +32,6 @@ class Fixed(Network):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.scored.expand(len(images), 10)
-
-
-class FixedRadial(Fixed):
-    head = RadialBasis(j=1)
 
 
 def test_called_it_is_its_network() -> None:
@@ -81,9 +78,27 @@ def test_an_answer_with_a_low_top_score_is_doubtful() -> None:
 
 
 def test_the_network_of_1998_doubts_by_its_own_class() -> None:
-    """Eq. 9: "none of them" has the penalty j, here 1; scores are minus the penalties."""
-    scores = torch.tensor([[-0.9] + [-9.0] * 9, [-1.1] + [-9.0] * 9])
-    assert Predictor(FixedRadial([0.0] * 10)).doubts(scores).tolist() == [False, True]
+    """Eq. 9: "none of them" has the penalty j, here 30, beside half of those of the digits."""
+    scores = torch.tensor([[-59.9] + [-90.0] * 9, [-60.1] + [-90.0] * 9])
+    net = mnist_arch.build("lenet5_1998")
+    assert Predictor(net).doubts(scores).tolist() == [False, True]
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16", "float64", "sparse", "int64", "bool"])
+def test_a_tensor_of_any_kind_is_a_picture(kind: str) -> None:
+    page = torch.from_numpy(drawn(FIVE) > 127)
+    kinds = {"sparse": page.float().mul(255).to_sparse(), "bool": page}
+    picture = kinds[kind] if kind in kinds else page.to(getattr(torch, kind)) * 255
+    answer = Predictor(mnist_arch.build("mlp")).predict(picture)
+    assert answer.digit is not None
+
+
+@pytest.mark.parametrize(
+    "tensor", [torch.zeros(28, 28, device="meta"), torch.zeros(28, 28, dtype=torch.complex64)]
+)
+def test_a_tensor_without_pixel_values_is_refused(tensor: torch.Tensor) -> None:
+    with pytest.raises(UserError, match="no pixel values in a tensor of torch"):
+        Predictor(mnist_arch.build("mlp")).predict(tensor)
 
 
 def test_five_of_a_hundred_validation_digits_are_below_the_least_score() -> None:
