@@ -78,8 +78,8 @@ def test_an_answer_with_a_low_top_score_is_doubtful() -> None:
 
 
 def test_the_network_of_1998_doubts_by_its_own_class() -> None:
-    """Eq. 9: "none of them" has the penalty j, here 30, beside half of those of the digits."""
-    scores = torch.tensor([[-59.9] + [-90.0] * 9, [-60.1] + [-90.0] * 9])
+    """Eq. 9: "none of them" has the penalty j, here 20, beside half of those of the digits."""
+    scores = torch.tensor([[-39.9] + [-90.0] * 9, [-40.1] + [-90.0] * 9])
     net = mnist_arch.build("lenet5_1998")
     assert Predictor(net).doubts(scores).tolist() == [False, True]
 

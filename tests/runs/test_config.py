@@ -13,6 +13,7 @@ import mnist_arch
 from mnist_arch.data import sources
 from mnist_arch.data.augment import RandomAffine
 from mnist_arch.errors import UserError
+from mnist_arch.models.heads import RadialBasis
 from mnist_arch.runs import assemble
 from mnist_arch.runs.config import compose
 from mnist_arch.training.classifier import Classifier
@@ -78,13 +79,20 @@ def test_the_first_effective_rates_of_1998_are_those_that_the_paper_prints() -> 
     assert 0.016 / 1.5 < greatest < 0.016 * 1.5
 
 
-def test_1998_shows_one_random_order_again_and_again() -> None:
+def test_one_random_order_can_be_shown_again_and_again() -> None:
     """Appendix C: "presented in a constant random order"."""
-    data = assemble.data_module(compose(["model=lenet5_1998", "data=mnist_5k"]))
-    data.setup()
-    sampler = data.train_dataloader().sampler
-    assert sampler is not None
-    assert not sampler.reshuffle
+    for words, again in (([], True), (["recipe.reshuffle=false"], False)):
+        data = assemble.data_module(compose(["model=lenet5_1998", "data=mnist_5k", *words]))
+        data.setup()
+        sampler = data.train_dataloader().sampler
+        assert sampler is not None
+        assert sampler.reshuffle is again
+
+
+def test_the_loss_of_1998_is_that_of_its_head() -> None:
+    settings = compose(["model=lenet5_1998"]).recipe.loss
+    assert settings is not None
+    assert RadialBasis(settings["j"], settings["factor"]) == mnist_arch.build("lenet5_1998").head
 
 
 def test_the_distortions_of_1998_come_beside_its_60_000_digits() -> None:
