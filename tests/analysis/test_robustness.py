@@ -27,7 +27,8 @@ ROOT = Path("nowhere")  # mnist_5k needs no folder
 def run(folder: Path, architecture: str = "dense", **changes: Any) -> Path:
     """A finished run on mnist_5k, its weights as they are drawn."""
     counted = record(444, 500)
-    values = {"data": "mnist_5k", "images": counted.images, "scores": counted.scores}
+    values = {name: getattr(counted, name) for name in ("images", "scores", "confusion")}
+    values |= {"data": "mnist_5k"}
     values |= {"provenance": {"data_sha256": sources.load("mnist_5k", ROOT).sha256}}
     return finished_run(folder, architecture, **values | changes)
 
@@ -104,7 +105,7 @@ def test_what_cannot_be_tested_is_named_and_nothing_written(tmp_path: Path) -> N
     one = run(tmp_path / "one")
     same = run(tmp_path / "elsewhere/one")
     blank = untested()
-    unread = run(tmp_path / "unread", images=blank.images, scores=blank.scores)
+    unread = run(tmp_path / "unread", images=blank.images, scores=blank.scores, confusion=None)
     other = run(tmp_path / "other", provenance={"data_sha256": {"t10k": "b"}})
     lost = run(tmp_path / "lost")
     (lost / "checkpoints/last.ckpt").write_bytes(b"")

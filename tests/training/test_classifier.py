@@ -15,6 +15,7 @@ from mnist_arch.data.batches import Batches, Chunks, Shuffle
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.data.splits import Split
 from mnist_arch.models import ARCHITECTURES
+from mnist_arch.models.heads import keras_on_pytorch
 from mnist_arch.randomness import generator
 from mnist_arch.runs.scoring import score
 from mnist_arch.training.callbacks import Checkpoints, Metadata
@@ -161,19 +162,19 @@ def test_a_scaled_loss_gives_the_steps_of_an_unscaled_one() -> None:
 
 
 def test_another_loss_than_the_heads_is_minimised_and_counted() -> None:
-    split, cross_entropy = digits(20), torch.nn.functional.cross_entropy
+    split, other = digits(20), keras_on_pytorch
     torch.manual_seed(0)
     optimizer = partial(torch.optim.SGD, lr=0.1)
-    ours = Classifier(mnist_arch.build("mlp"), optimizer, loss=cross_entropy)
+    ours = Classifier(mnist_arch.build("mlp"), optimizer, loss=other)
     trainer(1).fit(ours, Chunks(Batches(split, 20)))
     torch.manual_seed(0)
     net = mnist_arch.build("mlp")
-    loss = cross_entropy(net(split.images), split.labels)
+    loss = other(net(split.images), split.labels)
     loss.backward()
     assert ours.history["train/loss"] == pytest.approx([loss.item()], rel=1e-6)
     for parameter, found in zip(net.parameters(), ours.net.parameters(), strict=True):
         torch.testing.assert_close(found, parameter - 0.1 * parameter.grad)
-    scored = score(net, split, cross_entropy)
+    scored = score(net, split, other)
     assert scored.loss == pytest.approx(loss.item(), rel=1e-6)
     assert scored.loss != pytest.approx(score(net, split).loss, rel=1e-3)
 
