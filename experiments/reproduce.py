@@ -44,7 +44,6 @@ PAGES = (
     ("experiments.robustness", "--from-records", "--sheet"),
     ("experiments.reading",),
     ("experiments.benchmark", "--from-records"),
-    ("experiments.audit", "--from-records"),
 )
 
 
