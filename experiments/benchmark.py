@@ -83,6 +83,7 @@ def measure(args: Any, command: str) -> None:
     from mnist_arch.runs.provenance import Provenance
 
     load, processor = os.getloadavg()[0], speed.processor()
+    provenance = Provenance.of(command, {})  # before the record itself changes what is committed
     parts: dict[str, Any] = {part: {} if part in ("starts", "sdlm") else [] for part in PARTS}
     commands: dict[str, str] = {}
     if args.only and args.out.exists():  # the other parts stay as they are
@@ -105,7 +106,7 @@ def measure(args: Any, command: str) -> None:
             load=load,
             peak=[speed.peak() for _ in range(args.rounds)],
             commands=commands,
-            provenance=Provenance.of(command, {}),
+            provenance=provenance,
             **parts,
         )
         records.write_values(args.out, asdict(record))
