@@ -31,7 +31,7 @@ def main() -> None:
     if args.from_records:
         record = read_as(Audit, RECORD)
     else:
-        record = audit(args.runs, " ".join(["python -m", parser.prog.split()[-1], "RUNS --write"]))
+        record = audit(args.runs, f"{parser.prog} RUNS --write")
         print(report.table(record).text())
         if args.write:
             record.write(RECORD)

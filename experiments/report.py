@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mnist_arch.reports.table import Table
 
 
-PARTS = "lenet5_1998"  # whose choices have a table of their own
+APART = "lenet5_1998"  # has a page of its own
 
 
 def tables(folder: Path) -> "dict[str, Table]":
@@ -48,12 +48,15 @@ def tables(folder: Path) -> "dict[str, Table]":
     return {
         "networks": results.networks(own, modern),
         "claims": results.claims(own, "sources.md"),
+        "claims_1998": results.claims(
+            [row for row in own if row.group.architecture == APART], "sources.md"
+        ),
         "curves": results.claims(judgements.curves(runs), "sources.md"),
         "matrices": results.matrices(judgements.matrices(runs), "sources.md"),
         "tried": results.claims(judgements.tried(runs), "sources.md"),
         "modern": results.modern(modern),
-        "choices": results.results([each for each in searches if each.architecture != PARTS]),
-        "parts": results.parts(searches),
+        "choices": results.results([each for each in searches if each.architecture != APART]),
+        "parts": results.parts(each for each in searches if each.architecture == APART),
         "ensembles": results.ensembles(ensembles),
         "results": results.results(runs),
         "exports": card.table(exported),
