@@ -85,7 +85,7 @@ def measure(args: Any, command: str) -> None:
     load, processor = os.getloadavg()[0], speed.processor()
     provenance = Provenance.of(command, {})  # before the record itself changes what is committed
     parts: dict[str, Any] = {part: {} if part in ("starts", "sdlm") else [] for part in PARTS}
-    commands: dict[str, str] = {}
+    commands: dict[str, list[str]] = {}
     if args.only and args.out.exists():  # the other parts stay as they are
         before = records.read_as(speed.Speed, args.out)
         if before.processor != processor:
@@ -97,14 +97,16 @@ def measure(args: Any, command: str) -> None:
         if args.only and part not in args.only:
             continue
         measured = MEASURES[part](args)
+        made = [command]
         if isinstance(measured, list):  # what was not measured now keeps its row
             rows = {_named(row): row for row in [*parts[part], *measured]}
+            if len(rows) > len(measured):
+                made = [*dict.fromkeys([*commands.get(part, []), command])]
             measured = [*rows.values()]
-        parts[part], commands[part] = measured, command
+        parts[part], commands[part] = measured, made
         record = speed.Speed(
             processor=processor,
             load=load,
-            peak=[speed.peak() for _ in range(args.rounds)],
             commands=commands,
             provenance=provenance,
             **parts,
@@ -119,15 +121,22 @@ def _named(row: dict[str, Any]) -> tuple[Any, ...]:
 
 def training(args: Any) -> list[dict[str, Any]]:
     from mnist_arch.analysis import speed
+    from mnist_arch.analysis.cost import training_flops
+    from mnist_arch.models import blank
 
     peer, rows = Path(__file__).parent / "peers/keras_fit.py", []
     for name, config in configs(args).items():
         speed.bare(config, 20)
         batch = config.recipe.batch_size
         steps = max(20, round(args.seconds * speed.bare(config, 20) / batch))
-        row: dict[str, Any] = {"network": name, "batch": batch, "flops": speed.flops(config)}
-        row |= {"bare": [], "ours": [], "keras": []}
+        row: dict[str, Any] = {
+            "network": name,
+            "batch": batch,
+            "flops": training_flops(blank(name)),
+        }
+        row |= {"peak": [], "bare": [], "ours": [], "keras": []}
         for _ in range(args.rounds):
+            row["peak"].append(speed.peak())
             row["bare"].append(speed.bare(config, steps))
             row["ours"].append(speed.ours(config, steps))
             if args.keras:

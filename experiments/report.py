@@ -4,17 +4,19 @@
     python -m experiments.report runs         (your own runs)
     python -m experiments.report --write README.md docs/results.md
     python -m experiments.report --sources docs/sources.md
-    python -m experiments.report --figure docs/seeds.png
+    python -m experiments.report --figure seeds docs/seeds.png
+    python -m experiments.report --figure cost docs/cost.png
 
 --write puts the tables between the markers of pages instead of printing them, --sources writes the
-page that says where the claims are published, --figure draws every run beside its claim.
+page that says where the claims are published. The figure "seeds" draws every run beside its claim,
+"cost" accuracy against the arithmetic of training.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from experiments.command import Parser, run_command
-from mnist_arch.errors import UserError
+from mnist_arch.errors import UserError, suggestion
 from mnist_arch.files import target
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 
 APART = "lenet5_1998"  # has a page of its own
+FIGURES = ("seeds", "cost")
 
 
 def tables(folder: Path) -> "dict[str, Table]":
@@ -32,7 +35,7 @@ def tables(folder: Path) -> "dict[str, Table]":
     Raises:
         UserError: There are no records, or one is not readable.
     """
-    from mnist_arch.analysis import judgements  # seconds of imports
+    from mnist_arch.analysis import cost, judgements  # seconds of imports
     from mnist_arch.analysis.ensembles import Ensemble
     from mnist_arch.analysis.groups import groups
     from mnist_arch.reports import card, results
@@ -45,6 +48,7 @@ def tables(folder: Path) -> "dict[str, Table]":
     exported = [each for path in sorted(folder.glob("exports/*.json")) for each in card.read(path)]
     searches = groups(read_all(folder / "search"))
     own, modern = judgements.claims(runs), judgements.modern(runs)
+    costs = cost.costs(runs, _paces(folder))
     return {
         "networks": results.networks(own, modern),
         "claims": results.claims(own, "sources.md"),
@@ -54,35 +58,56 @@ def tables(folder: Path) -> "dict[str, Table]":
         "curves": results.claims(judgements.curves(runs), "sources.md"),
         "matrices": results.matrices(judgements.matrices(runs), "sources.md"),
         "tried": results.claims(judgements.tried(runs), "sources.md"),
+        "variations": results.variations(judgements.variations(runs)),
         "modern": results.modern(modern),
         "choices": results.results([each for each in searches if each.architecture != APART]),
         "parts": results.parts(each for each in searches if each.architecture == APART),
+        "cost": results.costs(costs),
+        "calibration": results.calibration(each for each in runs if each.tested),
         "ensembles": results.ensembles(ensembles),
         "results": results.results(runs),
         "exports": card.table(exported),
     }
 
 
-def figure(folder: Path) -> "Figure":
-    """Draw each run beside the main accuracy that its source claims.
+def _paces(folder: Path) -> dict[str, float]:
+    """Read the images/s of training that the benchmark measured, where it was run."""
+    from statistics import median
+
+    from mnist_arch.analysis.speed import Speed
+    from mnist_arch.runs.records import read_as
+
+    path = folder / "speed/benchmark.json"
+    rows = read_as(Speed, path).training if path.exists() else []
+    return {row["network"]: median(row["ours"]) for row in rows}
+
+
+def figure(name: str, folder: Path) -> "Figure":
+    """Draw one of `FIGURES`.
 
     Raises:
         UserError: There are no records, or one is not readable.
     """
-    from mnist_arch.analysis import judgements
+    from mnist_arch.analysis import cost, judgements
     from mnist_arch.analysis.groups import groups
     from mnist_arch.analysis.published import published
+    from mnist_arch.reports.figures.cost import errors_against_training
     from mnist_arch.reports.figures.seeds import beside_claims
     from mnist_arch.runs.records import read_all
 
+    runs = groups(read_all(folder))
     rows = [
         row
-        for row in judgements.claims(groups(read_all(folder)))
+        for row in judgements.claims(runs)
         if row.claim == published().headline(row.group.architecture)
     ]
     if not rows:
         raise UserError(f"{folder}: no records that answer a claim")
-    return beside_claims(rows, "Every run beside its source's accuracy")
+    if name == "seeds":
+        return beside_claims(rows, "Every run beside its source's accuracy")
+    return errors_against_training(
+        cost.costs(runs, {}), "What accuracy costs (dots: own recipes, diamonds: the modern one)"
+    )
 
 
 def main() -> None:
@@ -92,7 +117,9 @@ def main() -> None:
         "--write", type=Path, nargs="+", metavar="PAGE", default=[], help="pages with markers"
     )
     parser.add_argument("--sources", type=target, metavar="PAGE", help="written, and nothing else")
-    parser.add_argument("--figure", type=target, metavar="PNG", help="written, and nothing else")
+    parser.add_argument(
+        "--figure", nargs=2, metavar=("NAME", "PNG"), help=f"{' or '.join(FIGURES)}; nothing else"
+    )
     args = parser.parse_args()
     from mnist_arch.reports import results, sources
     from mnist_arch.reports.figures.style import write_png
@@ -101,7 +128,10 @@ def main() -> None:
         sources.write(args.sources)
         return
     if args.figure:
-        write_png(figure(args.folder), args.figure)
+        name, path = args.figure
+        if name not in FIGURES:
+            raise UserError(f"--figure {name}: {suggestion(name, FIGURES)}")
+        write_png(figure(name, args.folder), target(path))
         return
     markdown = {name: table.markdown() for name, table in tables(args.folder).items()}
     for page in args.write:

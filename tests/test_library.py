@@ -140,6 +140,11 @@ def test_without_a_near_word_all_are_named() -> None:
         ({"mnist_arch": {"architecture": "mlp"}, "state_dict": [1]}, "but not one that"),
         ({"mnist_arch": {"architecture": "mlp"}, "state_dict": {"net.a": "b"}}, "but not one"),
         ({"mnist_arch": {"architecture": "mlp"}, "state_dict": {1: torch.ones(1)}}, "but not one"),
+        ({"mnist_arch": {"architecture": "mlp", "arguments": 1}, "state_dict": {}}, "but not one"),
+        (
+            {"mnist_arch": {"architecture": "mlp", "arguments": {"a": 1}}, "state_dict": {}},
+            "no setting 'model.a' of mlp; it has none",
+        ),
         ({"state_dict": {}}, "but not one that mnist_arch wrote"),
         ([1, 2], "but not one that mnist_arch wrote"),
         ({"mnist_arch": {"architecture": "mlp"}, "state_dict": {}}, "its weights do not fit"),

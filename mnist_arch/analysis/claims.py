@@ -18,8 +18,8 @@ from mnist_arch.analysis.corruptions import CORRUPTIONS
 from mnist_arch.analysis.groups import Group
 from mnist_arch.analysis.judgements import Change
 from mnist_arch.analysis.published import published
-from mnist_arch.analysis.robustness import Averaged, pairs
-from mnist_arch.analysis.statistics import interval
+from mnist_arch.analysis.robustness import Averaged, over_strengths, pairs
+from mnist_arch.analysis.statistics import Difference, interval, over_seeds
 from mnist_arch.runs.records import Record
 
 HALF = 50  # percent correct, below which a network counts as failing
@@ -208,6 +208,11 @@ class Augmentation:
         return min(net.runs for pair in self.pairs for net in pair)
 
     @property
+    def differences(self) -> list[Difference | None]:
+        """Of each network what it gains on all corruptions together, over seeds, in points."""
+        return [over_seeds(new.corrupted, old.corrupted) for old, new in self.pairs]
+
+    @property
     def gains(self) -> list[str]:
         """Where every network gains."""
         return [each.title for each in self.effects if each.gaining == len(self.pairs)]
@@ -238,10 +243,7 @@ def augmentation(tested: Iterable[Averaged]) -> Augmentation | None:
 def _over_strengths(net: Averaged, corruption: str) -> float:
     if corruption == UNCHANGED:
         return correct(net, UNCHANGED)
-    neutral = CORRUPTIONS[corruption].neutral
-    return mean(
-        percent for strength, percent in net.accuracies[corruption].items() if strength != neutral
-    )
+    return over_strengths(corruption, net.accuracies[corruption])
 
 
 @dataclass(frozen=True)

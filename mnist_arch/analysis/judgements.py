@@ -77,8 +77,9 @@ def _label(group: Group) -> str | None:
 
 
 def tried(groups: Iterable[Group]) -> list[Judgement]:
-    """Judge them by other ways to the same numbers."""
-    return [row for group in groups if is_other_way(group) for row in judged(group)]
+    """Judge them by other recipes for the same numbers; changes to a recipe are `variations`."""
+    others = [each for each in groups if each.recipe != each.architecture and is_other_way(each)]
+    return [row for group in others for row in judged(group)]
 
 
 def is_other_way(group: Group) -> bool:
@@ -88,7 +89,7 @@ def is_other_way(group: Group) -> bool:
     another augmentation ask another question.
     """
     own = [name for name in ARCHITECTURES if f"{group.recipe}_".startswith(f"{name}_")]
-    others = any(key.startswith("recipe.augmentation") for key in group.variant)
+    others = _augments(group)
     named_after = max(own, key=len, default="") == group.architecture
     repeats = any(
         trial.label and trial.label == group.first.label
@@ -211,6 +212,48 @@ class Change:
         """The same with its interval, see `over_seeds`."""
         first, second = (each.scores("test", "accuracy") for each in (self.before, self.after))
         return over_seeds(second, first)
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A network by its own recipe, and with something in it changed.
+
+    Attributes:
+        change: From one to the other.
+        judgement: What its source's headline number is to the changed runs; None where it is no
+            number that they could answer.
+    """
+
+    change: Change
+    judgement: Judgement | None
+
+
+def variations(groups: Iterable[Group]) -> list[Variation]:
+    """Put each network with one of its settings or arguments changed beside it as it is.
+
+    Its own recipe in another precision is such a change; an augmentation asks another question.
+    """
+    tested = [each for each in groups if each.tested and each.first.data == "mnist"]
+    own: dict[str, Group] = {}
+    for group in tested:
+        if group.is_own:
+            own.setdefault(group.architecture, group)  # 32-true comes first
+    rows = []
+    for group in tested:
+        base = own.get(group.architecture)
+        if base is None or group is base or group.recipe != group.architecture:
+            continue
+        one_change = group.is_own or group.precision == base.precision
+        labelled = any(record.label for record in group.records)
+        if one_change and not labelled and not _augments(group):
+            claim = published().headline(group.architecture)
+            judgement = next((row for row in judged(group) if row.claim == claim), None)
+            rows.append(Variation(Change(base, group), judgement))
+    return rows
+
+
+def _augments(group: Group) -> bool:
+    return any(key.startswith("recipe.augmentation") for key in group.variant)
 
 
 def modern(groups: Iterable[Group]) -> list[Change]:

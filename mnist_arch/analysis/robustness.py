@@ -2,8 +2,8 @@
 
 import json
 import shlex
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -173,6 +173,8 @@ class Averaged:
         augmentation: The name of its class, None for runs without.
         runs: How many they are.
         accuracies: In percent, by corruption and strength.
+        corrupted: Of each run the mean accuracy over all corruptions, in percent; of a corruption
+            that over the strengths that change an image.
 
     The others are those of their records.
     """
@@ -185,6 +187,7 @@ class Averaged:
     augmentation: str | None
     runs: int
     accuracies: dict[str, dict[float, float]]
+    corrupted: list[float] = field(default_factory=list)
 
     @property
     def title(self) -> str:
@@ -218,7 +221,12 @@ def averaged(tests: Iterable[Robustness], data: str = "mnist") -> list[Averaged]
             if all(name in one for one in each)
         }
         run = {key: members[0].run[key] for key in (*RUN, "augmentation") if key != "seed"}
-        rows.append(Averaged(**run, runs=len(members), accuracies=accuracies))
+        corrupted = [
+            mean(over_strengths(name, one[name]) for name in accuracies)
+            for one in each
+            if accuracies
+        ]
+        rows.append(Averaged(**run, runs=len(members), accuracies=accuracies, corrupted=corrupted))
     sizes = {row.architecture: blank(row.architecture).parameter_count for row in rows}
     return sorted(
         rows,
@@ -227,6 +235,12 @@ def averaged(tests: Iterable[Robustness], data: str = "mnist") -> list[Averaged]
             *(row.recipe, row.precision, bool(row.variant), row.title),
         ),
     )
+
+
+def over_strengths(corruption: str, accuracies: Mapping[float, float]) -> float:
+    """Average over the strengths of a corruption that change an image."""
+    neutral = CORRUPTIONS[corruption].neutral
+    return mean(percent for strength, percent in accuracies.items() if strength != neutral)
 
 
 def pairs(nets: Iterable[Averaged]) -> list[tuple[Averaged, Averaged]]:

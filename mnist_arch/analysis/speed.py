@@ -16,7 +16,6 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 from typing_extensions import override
 
 from mnist_arch.data import idx
@@ -60,9 +59,9 @@ class Speed:
         version: Of this format.
         processor: Its model, its flags, how many cores there are, and torch's threads.
         load: The machine's mean number of running processes in the minute before.
-        peak: GFLOP/s that torch reaches in a large matrix product, each round.
         training: For each network its ``batch``, the ``flops`` of an image (forward, backward),
-            and the rates ``bare``, ``ours`` and, where there is one, ``keras``.
+            the ``peak``, GFLOP/s that torch reaches in a large matrix product, and the rates
+            ``bare``, ``ours`` and, where there is one, ``keras``.
         scoring: For each network the rates of ``scoring`` and ``training``.
         starts: Seconds of each command.
         seeds: For each network and number of copies, seconds of a step of all, ``together``, and
@@ -75,14 +74,13 @@ class Speed:
         sdlm: Seconds of a pass of 60,000 single patterns: ``compiled`` and ``plain``.
         widths: For each number of hidden units of an mlp the rates.
         speedrun: For each program what `experiments.speedrun` reports.
-        commands: For each part what measured it.
+        commands: For each part what measured it; where some rows were measured again, in turn.
         provenance: What made the last of them.
     """
 
     version: int = 1
     processor: dict[str, Any]
     load: float
-    peak: Rates
     training: list[dict[str, Any]]
     scoring: list[dict[str, Any]]
     starts: dict[str, Rates]
@@ -92,7 +90,7 @@ class Speed:
     sdlm: dict[str, Rates]
     widths: list[dict[str, Any]]
     speedrun: list[dict[str, Any]]
-    commands: dict[str, str]
+    commands: dict[str, list[str]]
     provenance: Provenance
 
 
@@ -119,15 +117,6 @@ def peak(size: int = 1024, count: int = 8) -> float:
     for _ in range(count):
         one @ other
     return 2 * count * size**3 / (time.perf_counter() - started) / 1e9
-
-
-def flops(config: Config) -> float:
-    """Return the floating-point operations of training on one image, forward and backward."""
-    net = assemble.network(config).train()
-    images = torch.zeros(config.recipe.batch_size, 1, 28, 28)
-    with FlopCounterMode(display=False) as counter:
-        net.head.loss(net(images), torch.zeros(len(images), dtype=torch.int64)).backward()
-    return counter.get_total_flops() / len(images)
 
 
 def random_split(count: int) -> Split:

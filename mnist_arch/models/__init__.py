@@ -5,10 +5,11 @@ Adding a file adds a network; nothing lists them. Torch is imported when a netwo
 not when the names are listed.
 """
 
+import inspect
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mnist_arch.errors import UserError, suggestion
 
@@ -58,24 +59,41 @@ class _Architectures(Mapping[str, "type[Network]"]):
 ARCHITECTURES: Mapping[str, "type[Network]"] = _Architectures()
 
 
-def build(name: str) -> "Network":
+def build(name: str, arguments: Mapping[str, Any] | None = None) -> "Network":
     """Build an untrained network; its starting weights come from torch's global generator.
 
+    >>> build("lenet5", {"activation": "relu"})
+
+    Args:
+        name: One of `ARCHITECTURES`.
+        arguments: Of its class, for what its source leaves open.
+
     Raises:
-        UserError: There is no architecture of that name.
+        UserError: There is no architecture of that name, it has no such argument, or the value is
+            impossible.
     """
     if name not in ARCHITECTURES:
         raise UserError(f"no architecture {name!r}; {suggestion(name, ARCHITECTURES)}")
-    return ARCHITECTURES[name]()
+    network, arguments = ARCHITECTURES[name], arguments or {}
+    known = inspect.signature(network).parameters
+    for key in arguments:
+        if key not in known:
+            near = suggestion(str(key), known) if known else "it has none"
+            raise UserError(f"no setting 'model.{key}' of {name}; {near}")
+    try:
+        return network(**arguments)
+    except (TypeError, ValueError) as error:
+        words = " ".join(f"model.{key}={value}" for key, value in arguments.items())
+        raise UserError(f"{words or name}: {' '.join(str(error).split())}") from error
 
 
-def blank(name: str) -> "Network":
+def blank(name: str, arguments: Mapping[str, Any] | None = None) -> "Network":
     """Build a network whose weights do not matter; torch's random state stays as it was.
 
     Raises:
-        UserError: There is no architecture of that name.
+        UserError: As of `build`.
     """
     import torch
 
     with torch.random.fork_rng():
-        return build(name)
+        return build(name, arguments)

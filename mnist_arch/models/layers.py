@@ -10,6 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+# Of the 47,040,000 pixel values of MNIST's training images.
+MEAN, STANDARD_DEVIATION = 33.318421, 78.567490
+
 
 class Pixels(nn.Module):
     """(N, 1, 28, 28) raw pixels, uint8 or float, 0 to 255 -> (N, 1, 28 + 2p, 28 + 2p) scaled.
@@ -26,6 +29,11 @@ class Pixels(nn.Module):
         self.background, self.padding = background, padding
         # Dividing, not multiplying by a rounded reciprocal, gives exactly pixel/255.
         self.register_buffer("divisor", torch.tensor(255 / (ink - background)), persistent=False)
+
+    def standardize(self) -> None:
+        """From now on give pixel values less MNIST's mean, over its standard deviation."""
+        self.background = -MEAN / STANDARD_DEVIATION
+        self.divisor.fill_(STANDARD_DEVIATION)
 
     def forward(self, images: Tensor) -> Tensor:
         """Scale and pad.

@@ -8,8 +8,10 @@ Assumed, the source being silent: tanh after C1, C3, C5 and F6, nothing after th
 pixel/255; Glorot-uniform kernels and zero biases.
 """
 
+import torch
 from torch import Tensor, nn
 
+from mnist_arch.errors import suggestion
 from mnist_arch.models.heads import Softmax
 from mnist_arch.models.initialization import glorot_uniform
 from mnist_arch.models.layers import PartialConv2d, Pixels
@@ -23,14 +25,27 @@ TABLE_I = (  # the S2 maps that each C3 map is connected to: 60 pairs
 )
 
 
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid}
+
+
 class LeNet5(Network):
-    """LeNet-5 with average pooling and a softmax; 60,806 parameters."""
+    """LeNet-5 with average pooling and a softmax; 60,806 parameters.
+
+    Args:
+        activation: After C1, C3, C5 and F6: one of `ACTIVATIONS`.
+
+    Raises:
+        ValueError: There is no such activation.
+    """
 
     title = "LeNet-5"
     head = Softmax()
 
-    def __init__(self) -> None:
+    def __init__(self, activation: str = "tanh") -> None:
         super().__init__()
+        if activation not in ACTIVATIONS:
+            raise ValueError(suggestion(str(activation), ACTIVATIONS))
+        self.activation = ACTIVATIONS[activation]
         self.pixels = Pixels(background=0, ink=1, padding=2)  # (N, 1, 32, 32)
         self.c1 = nn.Conv2d(1, 6, 5)  # (N, 6, 28, 28), 156
         self.s2 = nn.AvgPool2d(2)  # (N, 6, 14, 14)
@@ -43,7 +58,7 @@ class LeNet5(Network):
 
     def forward(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28) raw pixels -> (N, 10) scores."""
-        maps = self.s2(self.c1(self.pixels(images)).tanh())
-        maps = self.s4(self.c3(maps).tanh())
-        features = self.c5(maps).tanh().flatten(1)  # (N, 120)
-        return self.output(self.f6(features).tanh())
+        maps = self.s2(self.activation(self.c1(self.pixels(images))))
+        maps = self.s4(self.activation(self.c3(maps)))
+        features = self.activation(self.c5(maps)).flatten(1)  # (N, 120)
+        return self.output(self.activation(self.f6(features)))

@@ -1,11 +1,12 @@
 """What all architectures have in common: raw pixels in, ten scores out."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from torch import Tensor, nn
 
+from mnist_arch.errors import UserError
 from mnist_arch.models.heads import Head
-from mnist_arch.models.layers import PartialConv2d
+from mnist_arch.models.layers import PartialConv2d, Pixels
 
 
 class Network(nn.Module):
@@ -29,6 +30,21 @@ class Network(nn.Module):
     def probabilities(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28) raw pixels -> (N, 10) probabilities, as the head defines them."""
         return self.head.probabilities(self(images))
+
+    def standardize(self) -> Self:
+        """Scale pixel values to mean 0 and standard deviation 1 over MNIST, not as the source did.
+
+        Raises:
+            UserError: The network has no `Pixels` layer to do it.
+        """
+        layers = [module for module in self.modules() if isinstance(module, Pixels)]
+        if not layers:
+            raise UserError(
+                f"{type(self).__name__}: cannot be standardized; it has no Pixels layer"
+            )
+        for layer in layers:
+            layer.standardize()
+        return self
 
     @property
     def parameter_count(self) -> int:

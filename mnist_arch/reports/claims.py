@@ -12,9 +12,11 @@ from mnist_arch.analysis.folds import Folds
 from mnist_arch.analysis.groups import Group, groups
 from mnist_arch.analysis.published import published
 from mnist_arch.analysis.statistics import interval
+from mnist_arch.reports.results import spread, spread_format
 from mnist_arch.reports.table import Column, Table
 from mnist_arch.reports.templates import render
 from mnist_arch.runs import records
+from mnist_arch.runs.metrics import METRICS
 
 PERCENT = "{:.2f} %"
 
@@ -49,6 +51,7 @@ def page(folder: Path) -> str:
         augmentation=augmentation,
         nets=_nets(reorientation) if reorientation else None,
         effects=_effects(augmentation) if augmentation else None,
+        gains=_gains(augmentation) if augmentation else None,
         by_digit=_by_digit(by_digit),
         rows=len(by_digit),
         most_errors_on_9=sum(claims.are_extreme(row, (9,), most=True) for row in by_digit),
@@ -99,6 +102,26 @@ def _effects(result: Augmentation) -> Table:
         Column("difference", "{:+.2f}"),
         Column("least to greatest", "{:+.2f} to {:+.2f}"),
         Column("networks that gain", "{} of {}"),
+    ]
+    return Table(columns, rows)
+
+
+def _gains(result: Augmentation) -> Table:
+    """A row for each network: all corruptions together, with the interval over its runs."""
+    rows = []
+    for (old, new), difference in zip(result.pairs, result.differences, strict=True):
+        rows.append(
+            (
+                *(old.title, spread(old.corrupted), old.runs, spread(new.corrupted), new.runs),
+                mean(new.corrupted) - mean(old.corrupted),
+                (difference.low, difference.high) if difference else None,
+            )
+        )
+    percent = spread_format(METRICS["accuracy"])
+    columns = [
+        *(Column("network"), Column("without", percent), Column("runs")),
+        *(Column("with", percent), Column("runs"), Column("difference", "{:+.2f}")),
+        Column("95 % interval", "{:+.2f} to {:+.2f}"),
     ]
     return Table(columns, rows)
 

@@ -6,9 +6,10 @@ from statistics import mean, stdev
 from typing import Any
 
 from mnist_arch import files
+from mnist_arch.analysis.cost import Cost
 from mnist_arch.analysis.ensembles import Ensemble
 from mnist_arch.analysis.groups import Group
-from mnist_arch.analysis.judgements import Change, Judgement, Matrix
+from mnist_arch.analysis.judgements import Change, Judgement, Matrix, Variation
 from mnist_arch.analysis.published import RECIPES, published
 from mnist_arch.analysis.statistics import interval
 from mnist_arch.analysis.verdicts import Word
@@ -168,6 +169,35 @@ def modern(changes: Iterable[Change]) -> Table:
     return Table(columns, rows)
 
 
+def variations(rows: Iterable[Variation]) -> Table:
+    """A row for each change to a network's own recipe: test accuracy, and what becomes of a claim.
+
+    The interval is that of the difference, see `statistics.over_seeds`.
+    """
+    percent = spread_format(METRICS["accuracy"])
+    columns = [
+        *(NETWORK, Column("what is changed"), Column("runs")),
+        Column("test accuracy", percent, ("accuracy", "accuracy_sd")),
+        Column("as it is", percent, ("own", "own_sd")),
+        Column("difference", "{:+.2f}"),
+        Column("95 % interval", "{:+.2f} to {:+.2f}", ("low", "high")),
+        Column("verdict"),
+    ]
+    table = []
+    for row in rows:
+        before, after, difference = row.change.before, row.change.after, row.change.difference
+        table.append(
+            (
+                *(after.architecture, after.title.removeprefix("own, "), len(after.records)),
+                *(spread(group.scores("test", "accuracy")) for group in (after, before)),
+                row.change.points,
+                (difference.low, difference.high) if difference else None,
+                said(row.judgement) if row.judgement else None,
+            )
+        )
+    return Table(columns, table)
+
+
 def results(groups: Sequence[Group]) -> Table:
     """A row for each group: the scores of the split that judges it, and how long it trained.
 
@@ -207,6 +237,52 @@ def results(groups: Sequence[Group]) -> Table:
         Column("time", "{:.0f} s, {}", ("seconds", "device")),
     ]
     return Table(columns, rows)
+
+
+def costs(rows: Iterable[Cost]) -> Table:
+    """A row for each network and recipe: what an answer costs, what training costs, and errors."""
+    columns = [
+        *(NETWORK, Column("recipe"), Column("parameters", "{:,}")),
+        Column("an answer, MFLOP", "{:,.2f}"),
+        Column("training, TFLOP", "{:,.2f}"),
+        Column("training, seconds", "{:,.0f}"),
+        Column("test errors", "{:.2f} %"),
+    ]
+    return Table(
+        columns,
+        [
+            (
+                *(row.group.architecture, row.group.title, row.group.first.parameters),
+                *(row.answering / 1e6, row.training / 1e12, row.seconds, row.errors),
+            )
+            for row in rows
+        ],
+    )
+
+
+def calibration(groups: Iterable[Group]) -> Table:
+    """A row for each kind of tested runs: how far their probabilities can be believed.
+
+    Each metric with the 95 % interval of its mean over runs.
+    """
+    names = ("nll", "brier", "ece")
+    columns = [*(NETWORK, Column("recipe"), Column("runs"))]
+    columns += [Column(METRICS[name].title, _with_interval) for name in names]
+    rows = []
+    for group in groups:
+        values = [group.scores("test", name) for name in names]
+        if group.first.data == "mnist" and all(len(each) == len(group.records) for each in values):
+            row: list[Any] = [group.architecture, group.title, len(group.records)]
+            for name, each in zip(names, values, strict=True):
+                row.append((METRICS[name], mean(each), interval(each)))
+            rows.append(row)
+    return Table(columns, rows)
+
+
+def _with_interval(value: tuple[Metric, float, tuple[float, float] | None]) -> str:
+    metric, middle, ends = value
+    inside = f" ({_numbers((metric, *ends))})" if ends else ""
+    return f"{middle:.{metric.decimals}f}{inside}"
 
 
 def parts(groups: Iterable[Group]) -> Table:

@@ -33,8 +33,11 @@ def network(checkpoint: dict[str, Any], path: Path) -> Network:
     Raises:
         UserError: The weights are not its own.
     """
+    metadata = checkpoint["mnist_arch"]
     try:
-        net = blank(checkpoint["mnist_arch"]["architecture"])
+        net = blank(metadata["architecture"], metadata.get("arguments"))
+        if metadata.get("standardized"):
+            net.standardize()
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     weights = {
@@ -101,7 +104,9 @@ def _is_ours(checkpoint: Any) -> bool:
     if not isinstance(metadata, dict) or not isinstance(state, dict):
         return False
     tensors = all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items())
-    return tensors and isinstance(metadata.get("architecture"), str)
+    arguments = metadata.get("arguments", {})
+    words = isinstance(arguments, dict) and all(isinstance(key, str) for key in arguments)
+    return tensors and words and isinstance(metadata.get("architecture"), str)
 
 
 def weights_sha256(state: Mapping[str, Tensor]) -> str:

@@ -35,9 +35,16 @@ EXTRAS = {"joblib": "joblib", "submitit_slurm": "submitit", "submitit_local": "s
 
 @dataclass
 class Model:
-    """Attributes: name: A module of `mnist_arch.models`: a choice of the group ``model``."""
+    """A network.
+
+    Attributes:
+        name: A module of `mnist_arch.models`: a choice of the group ``model``.
+        arguments: Of its class, for what its source leaves open; typed as
+            ``+model.activation=relu``.
+    """
 
     name: str
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -136,8 +143,10 @@ class Config:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Every setting, nested keys joined by dots."""
-        return flat(asdict(self))
+        """Every setting, nested keys joined by dots, as they are typed."""
+        settings = asdict(self)
+        settings["model"] |= settings["model"].pop("arguments")
+        return flat(settings)
 
 
 def _seeds(value: Any) -> list[int] | None:
@@ -221,6 +230,9 @@ def typed(settings: DictConfig, hydra: Any = None) -> Config:
     own = settings.copy()
     with open_dict(own):
         own.pop("hydra", None)
+        model: Any = OmegaConf.to_container(own.model)
+        name, arguments = model.pop("name"), model.pop("arguments")
+        own.model = Model(name, arguments | model)
     _refuse_added_keys(own, "")
     config: Any = OmegaConf.to_object(own)
     choices = hydra.runtime.choices

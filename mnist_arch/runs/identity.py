@@ -19,6 +19,8 @@ NEUTRAL = (
 )
 # Settings that a record holds apart from its variant.
 APART = ("seed", "test", "model.name", "data.name", "trainer.precision")
+# Settings that are younger than some records, and what runs did before there was a choice.
+YOUNGER = {"recipe.reshuffle": True, "recipe.standardize": False}
 PARTS = (
     *("recipe.initialization", "recipe.optimizer", "recipe.schedule", "recipe.loss"),
     "recipe.augmentation",
@@ -33,11 +35,15 @@ def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
 
     >>> identity({"seed": 1, "runs": "here"}) == identity({"seed": 1, "runs": "there"})
     True
+    >>> identity({"seed": 1, "recipe.reshuffle": True}) == identity({"seed": 1})
+    True
     """
     return {
         key: value
         for key, value in settings.items()
-        if value is not None and not _below(key, NEUTRAL)  # None is as good as not there
+        if value is not None  # which is as good as not there
+        and not _below(key, NEUTRAL)
+        and not (key in YOUNGER and value == YOUNGER[key])
     }
 
 

@@ -139,6 +139,8 @@ class Begun:
         self.source, self.before = _newest(self.last)
         self.metadata: dict[str, Any] = {
             "architecture": config.model.name,
+            "arguments": config.model.arguments,
+            "standardized": config.recipe.standardize,
             "recipe": config.recipe.name,
             "data": config.data.name,
             "seed": config.seed,

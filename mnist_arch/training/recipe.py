@@ -42,6 +42,8 @@ class Recipe:
         loss: ``_target_`` of a mean loss of (N, 10) scores and (N,) labels, and its other
             arguments; None for that of the network's head.
         augmentation: ``_target_`` of an augmentation and its arguments, None for none.
+        standardize: Whether the network is given pixel values less MNIST's mean, over their
+            standard deviation, in place of its source's scaling.
         reshuffle: Whether each epoch has an order of its own, or all have that of the first.
         name: Of its file in conf/recipe; filled in when settings are composed.
     """
@@ -56,6 +58,7 @@ class Recipe:
     schedule: dict[str, Any] | None = None
     loss: dict[str, Any] | None = None
     augmentation: dict[str, Any] | None = None
+    standardize: bool = False
     reshuffle: bool = True
     name: str = ""
 

@@ -5,9 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from mnist_arch.analysis.claims import (
     CHANGED,
+    Augmentation,
     Extremes,
     Overfitting,
     Verdict,
@@ -269,3 +271,17 @@ def test_augmentation_is_judged_by_networks_that_were_trained_both_ways() -> Non
     assert {*result.gains} == effects.keys() - {*result.losses, "Gaussian noise"}
     assert result.fewest_runs == 1
     assert augmentation(nets[:1]) is None
+
+
+def test_what_a_network_gains_by_augmentation_has_the_interval_of_its_seeds() -> None:
+    """60 and 62 against 70, 72 and 74, in percent: Welch's test by hand."""
+    old = averaged("lenet5", {}, corrupted=[60.0, 62.0], runs=2)
+    new = averaged("lenet5", {}, corrupted=[70.0, 72.0, 74.0], runs=3)
+    alone = averaged("mlp", {}, corrupted=[50.0])
+    (gain, none) = Augmentation([(old, new), (alone, alone)], []).differences
+    assert none is None
+    of_old, of_new = 2 / 2, 4 / 3  # variances of the means
+    freedom = (of_old + of_new) ** 2 / (of_old**2 / 1 + of_new**2 / 2)
+    half = stats.t.ppf(0.975, freedom) * math.sqrt(of_old + of_new)
+    assert gain
+    assert gain[:3] == pytest.approx((11, 11 - half, 11 + half))

@@ -162,6 +162,7 @@ def test_runs_are_averaged_over_their_seeds_only() -> None:
         ("mlp", 1, None),  # has more parameters
     ]
     assert nets[0].accuracies == {"shift": {0: 99, 2: 85}}
+    assert sorted(nets[0].corrupted) == [80, 90]  # at the one strength that changes an image
 
 
 def test_a_network_with_a_convolution_is_convolutional() -> None:

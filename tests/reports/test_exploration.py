@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 import mnist_arch
 from mnist_arch.data import exploration, sources
 from mnist_arch.data.splits import Split
+from mnist_arch.models.layers import MEAN, STANDARD_DEVIATION
 from mnist_arch.reports import exploration as report
 from mnist_arch.reports.exploration import Exploration
 from mnist_arch.reports.figures.data import count_bars, ink_boxes
@@ -73,6 +74,8 @@ def test_the_committed_page_is_made_from_its_record_which_is_of_mnist() -> None:
     assert [sum(counts) for counts in record.counts.values()] == [60_000, 10_000]
     pixels = exploration.pixel_statistics(record.histogram)
     assert [round(pixels.mean, 4), round(pixels.deviation, 4)] == [0.1307, 0.3081]
+    assert pixels.mean * 255 == pytest.approx(MEAN, abs=1e-6)
+    assert pixels.deviation * 255 == pytest.approx(STANDARD_DEVIATION, abs=1e-6)
 
 
 def test_few_images_and_absent_digits_are_drawn() -> None:

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -10,7 +11,7 @@ from experiments.report import tables
 from experiments.reproduce import PAGES_WITH_TABLES
 from mnist_arch.analysis.ensembles import Ensemble
 from mnist_arch.analysis.groups import Group, groups
-from mnist_arch.analysis.judgements import Change, claims, judged
+from mnist_arch.analysis.judgements import Change, claims, judged, variations
 from mnist_arch.errors import UserError
 from mnist_arch.reports import results
 from mnist_arch.reports.table import Table
@@ -162,6 +163,19 @@ def test_both_recipes_of_a_network_stand_side_by_side() -> None:
     assert cells(results.modern([change])) == [
         ["`mlp`", "79,510", "97.49 ± 0.14 %", "2", "98.49 %", "1", "+1.00", "-1.20 to +3.20"]
     ]
+
+
+def test_a_changed_recipe_stands_beside_the_recipe_and_its_verdict() -> None:
+    """241 and 261 errors against five times about 500, where 97.59 % is claimed."""
+    own, changed = group([241, 261]), group([500, 500, 501, 499, 500], variant={"recipe.l2": 0.1})
+    (row,) = results.variations(variations([own, changed])).rows
+    assert row[:3] == ("mlp", "l2=0.1", 5)
+    assert row[3:5] == (
+        (pytest.approx(95), pytest.approx(0.00707, abs=1e-5)),
+        (pytest.approx(97.49), ANY),
+    )
+    assert row[5] == pytest.approx(-2.49)
+    assert row[7] == "contradicted: 2.59 lower"
 
 
 def test_an_ensemble_stands_beside_its_best_member() -> None:

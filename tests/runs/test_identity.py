@@ -25,6 +25,16 @@ def test_words_that_change_no_result_leave_a_run_the_same(words: list[str]) -> N
     assert run_name(other) == run_name(plain) == "mlp-seed0"
 
 
+def test_a_run_from_before_a_setting_is_the_run_that_leaves_it_alone() -> None:
+    settings = compose(["model=mlp"]).settings
+    before = settings.copy()
+    for younger in ("recipe.reshuffle", "recipe.standardize", "data.fold", "seeds", "trust"):
+        del before[younger]
+    assert identity(before) == identity(settings)
+    other = compose(["model=mlp", "recipe.standardize=true"]).settings
+    assert identity(before) != identity(other)
+
+
 @pytest.mark.parametrize(
     ("words", "changes"),
     [

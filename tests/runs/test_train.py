@@ -86,6 +86,40 @@ def test_a_rehearsal_runs_and_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_network_with_arguments_is_built_with_them_again() -> None:
+    run = mnist_arch.train("lenet5", overrides=["+model.activation=relu", *QUICK])
+    assert run.folder.name == "lenet5-mnist_5k-activation=relu-max_epochs=2-seed0"
+    assert run.record.variant["model.activation"] == "relu"
+    test = sources.load("mnist_5k", Path("unused")).test
+    scores, net = run.network()(test.images), mnist_arch.build("lenet5", {"activation": "relu"})
+    net.load_state_dict(run.network().state_dict())
+    torch.testing.assert_close(net.eval()(test.images), scores)
+    errors = int((scores.argmax(1) != test.labels).sum())
+    assert errors == run.record.score("test", "errors")
+    with pytest.raises(UserError, match=r"no setting 'model\.activaton' of lenet5"):
+        mnist_arch.train("lenet5", overrides=["+model.activaton=relu", *QUICK])
+    assert [each.name for each in Path("runs").iterdir()] == [run.folder.name]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_network_that_was_trained_standardized_reads_so_from_its_files(alone: bool) -> None:
+    """A dense layer's scores are linear in the pixels, so its own scaling can be worked out."""
+    words = ["recipe.standardize=true", *QUICK]
+    if alone:
+        run = mnist_arch.train("dense", overrides=words)
+    else:
+        run = mnist_arch.train_together("dense", seeds=[0, 1], overrides=words)[0]
+    net, images = mnist_arch.load(run.folder).net, torch.randint(0, 256, (20, 1, 28, 28)).byte()
+    weights = {name: value.double() for name, value in net.state_dict().items()}
+    inputs = (images.flatten(1).double() / 255 - 0.13066) / 0.30811  # as everybody has them
+    expected = inputs @ weights["output.weight"].T + weights["output.bias"]
+    torch.testing.assert_close(net(images).double(), expected, rtol=1e-3, atol=1e-3)
+    assert run.record.variant["recipe.standardize"] is True
+    test = sources.load("mnist_5k", Path("unused")).test
+    errors = int((net(test.images).argmax(1) != test.labels).sum())
+    assert errors == run.record.score("test", "errors")
+
+
 def test_gradients_are_clipped_to_the_norm_that_is_said() -> None:
     """One step of plain gradient descent moves all weights together by at most rate x norm."""
     words = ["recipe/optimizer=sgd", "recipe.optimizer.lr=0.5", "recipe.batch_size=4000"]
