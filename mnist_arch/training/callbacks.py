@@ -136,9 +136,11 @@ class Checkpoints(Checkpoint):
     def __init__(self, folder: Path, keep: str, every: float = math.inf) -> None:
         self.folder, self.keep, self.every = folder, keep, every
         self.fewest_errors = float("inf")
+        self.saved: str | None = None  # how much of the training, in words
 
     @override
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        stopping.listen()
         self._note(trainer, pl_module)
         self.within_epochs = trainer.world_size == 1 and trainer.val_check_interval == 1
 
@@ -162,7 +164,7 @@ class Checkpoints(Checkpoint):
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
-        if isinstance(exception, KeyboardInterrupt | stopping.Stopped):
+        if self.saved and isinstance(exception, KeyboardInterrupt | stopping.Stopped):
             sys.stderr.write(f"{self.saved}: the same command resumes from there\n")
 
     @override
@@ -187,7 +189,7 @@ class Checkpoints(Checkpoint):
         """Note when the training was saved, and how much of it."""
         assert isinstance(pl_module, Classifier)
         self.saved_at = time.monotonic()
-        epochs = trainer.fit_loop.epoch_progress.current.processed
+        epochs: int = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
         share = pl_module.steps / pl_module.steps_of_an_epoch
         text = f"{epochs + math.floor(100 * share) / 100:g}"
         self.saved = f"{text} of {trainer.max_epochs} epochs are saved"

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_before: dict[int, Any] = {}  # the handlers that there were, while signals are noted
 _noted: list[int] = []
 
 
@@ -33,34 +34,43 @@ def gently() -> Iterator[None]:
     Raises:
         KeyboardInterrupt: Ctrl-C came. SIGTERM does what it would have done without this.
     """
-    before: dict[int, Any] = {}
+    _noted.clear()
     if threading.current_thread() is threading.main_thread():
         handlers = {number: signal.getsignal(number) for number in SIGNALS}
-        before = {n: each for n, each in handlers.items() if each not in (signal.SIG_IGN, None)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def note(number: int, _: FrameType | None) -> None:
-        if _noted:
-            restore()
-            signal.raise_signal(number)
-        _noted.append(number)
-
-    _noted.clear()
-    for number in before:
-        signal.signal(number, note)
+        _before.update({n: h for n, h in handlers.items() if h not in (signal.SIG_IGN, None)})
+    listen()
     try:
         yield
     except Stopped:
         pass
-    except SystemExit as end:  # which Lightning makes of Ctrl-C
+    except SystemExit as end:  # which Lightning makes of both signals
         if isinstance(end.__context__, KeyboardInterrupt):
             raise end.__context__ from None
-        raise
+        if not _noted:
+            raise
     finally:
-        restore()
-    if _noted:
-        signal.raise_signal(_noted[0])
+        _restore()
+        noted = [*_noted]
+        _noted.clear()
+        _before.clear()
+    if noted:
+        signal.raise_signal(noted[0])
         raise KeyboardInterrupt  # whoever handled the signal goes on, but the training is over
+
+
+def listen() -> None:
+    """Note signals, though Lightning has meanwhile put a handler of its own before this one."""
+    for number in _before:
+        signal.signal(number, _note)
+
+
+def _restore() -> None:
+    for number, handler in _before.items():
+        signal.signal(number, handler)
+
+
+def _note(number: int, _: FrameType | None) -> None:
+    if _noted:
+        _restore()
+        signal.raise_signal(number)
+    _noted.append(number)

@@ -1,7 +1,8 @@
 """Broken off within an epoch and resumed, a run ends as if nothing had happened: bit for bit."""
 
 import shutil
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from mnist_arch.runs import assemble
 from mnist_arch.runs.config import compose
 from mnist_arch.runs.resumption import newest
 from mnist_arch.runs.train import Run
+from mnist_arch.training import stopping
 
 QUICK = ["data=mnist_5k", "figures=false", "trainer.threads=1", "recipe.max_epochs=3"]
 OFTEN = "trainer.save_every=1e-9"  # after each chunk
@@ -25,7 +27,12 @@ KINDS = {
         *("model=lenet5", "recipe/optimizer=sgd", "+recipe.optimizer.momentum=0.9"),
         *("recipe/schedule=cosine", "data.size=300", "recipe.batch_size=20"),
     ],
-    "warm-up": ["model=mlp", "recipe/schedule=warmup_cosine", "data.size=410"],
+    "warm-up": [
+        "model=mlp",
+        "recipe/schedule=warmup_cosine",
+        "data.size=410",
+        "recipe.batch_size=20",
+    ],
     "dropout": ["model=dropout_cnn", "data.size=120", "recipe.batch_size=10"],
     "augmentation": ["model=augmented_cnn", "data.size=90", "recipe.batch_size=10"],
     "batch norm": ["model=batchnorm_cnn", "data.size=120", "recipe.batch_size=10"],
@@ -231,3 +238,82 @@ def test_the_settings_of_a_folder_do_not_say_whom_to_trust() -> None:
     assert "os.mkdir" in path.read_text()
     with pytest.raises(UserError, match=r"callbacks\.x\._target_=os\.mkdir: only"):
         mnist_arch.resume(folder)
+
+
+class Press(pl.Callback):
+    """Sends this process a signal at the end of a chunk, and again while there are more."""
+
+    def __init__(self, epoch: int, chunk: int, *numbers: signal.Signals) -> None:
+        self.at, self.numbers = (epoch, chunk), numbers
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,  # noqa: ARG002
+        outputs: object,  # noqa: ARG002
+        batch: object,  # noqa: ARG002
+        batch_idx: int,
+    ) -> None:
+        if (trainer.current_epoch, batch_idx) == self.at:
+            for number in self.numbers:
+                signal.raise_signal(number)
+
+
+@pytest.fixture
+def _handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_ctrl_c_saves_and_is_a_keyboard_interrupt_to_a_program(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = KINDS["dropout"]
+    (straight,) = train([*words, "runs=straight"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.raises(KeyboardInterrupt):
+        train(words, Press(1, 1, signal.SIGINT))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    (folder,) = Path("runs").iterdir()
+    saved = newest(folder)
+    assert saved
+    assert saved.place == (1, 2 * 3)
+    assert "1.5 of 3 epochs are saved: the same command resumes" in capsys.readouterr().err
+    (run,) = train(words)
+    assert_same(run, straight)
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_a_second_ctrl_c_is_obeyed_at_once() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with pytest.raises(KeyboardInterrupt):
+        train(KINDS["adam"], Press(1, 1, signal.SIGINT, signal.SIGINT))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    (folder,) = Path("runs").iterdir()
+    saved = newest(folder)
+    assert saved
+    assert saved.place == (1, 0)  # not saved again
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_sigterm_saves_and_is_then_handled_as_the_program_says() -> None:
+    came = []
+    signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    with pytest.raises(KeyboardInterrupt):
+        train(KINDS["adam"], Press(1, 1, signal.SIGTERM))
+    assert came == [signal.SIGTERM]
+    (folder,) = Path("runs").iterdir()
+    saved = newest(folder)
+    assert saved
+    assert saved.place == (1, 2 * 4)
+
+
+@pytest.mark.usefixtures("_handlers")
+def test_a_signal_that_is_ignored_stays_so() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    (run,) = train(KINDS["adam"], Press(1, 1, signal.SIGINT))
+    assert run.record.epochs == 3
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
