@@ -121,7 +121,8 @@ class Classifier(pl.LightningModule):
     @override
     def training_step(self, batch: Sequence[Step], batch_idx: int) -> None:
         steps = [(step, *self._update(step)) for step in batch]
-        self._count([each for each in steps if each[0].weight])
+        if counted := [each for each in steps if each[0].weight]:
+            self._count(counted)
         if self._counted and not self._counted[-1][0].isfinite().all():
             self._diverge()
         self.steps += len(batch)
@@ -285,8 +286,6 @@ class Classifier(pl.LightningModule):
 
     def _count(self, batches: Sequence[tuple[Any, Tensor, Tensor]]) -> None:
         """Count batches, each with its scores and its mean loss."""
-        if not batches:
-            return
         parts, scores, losses = zip(*batches, strict=True)
         labels = torch.cat([part.labels for part in parts])
         sizes = torch.tensor([len(part.labels) for part in parts], device=labels.device)

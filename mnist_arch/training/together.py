@@ -97,7 +97,7 @@ class Together(Classifier):
     @override
     def _set_dropout(self, state: Tensor) -> None:
         for draws, own in zip(self._draws, state, strict=True):
-            draws.set_state(own)
+            draws.set_state(own.clone())  # torch would read a view from its base's beginning
 
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
