@@ -95,13 +95,13 @@ class Moment:
         name: What it is doing then.
         comes: Given the folders of its runs, returns what tells whether the moment has come.
         most: Seconds, up to which a random time is waited afterwards.
-        signal: What it is sent.
+        sent: What it is sent.
     """
 
     name: str
     comes: Callable[[Sequence[Path], random.Random], Callable[[], bool]]
     most: float = 0.0
-    signal: signal.Signals = signal.SIGKILL
+    sent: signal.Signals = signal.SIGKILL
 
 
 def _writing(name: str) -> Callable[[Sequence[Path], random.Random], Callable[[], bool]]:
@@ -159,8 +159,8 @@ PREDICTIONS = Moment("writing predictions.npz", _writing("predictions.npz"))
 RECORD = Moment("writing record.json", _writing("record.json"))
 SCORING = Moment("scoring", _said("epoch 3/3"), most=0.1)
 FIGURES = Moment("drawing figures", _there("figures"), most=1.0)
-TERMINATED = Moment("SIGTERM within an epoch", _saved, most=0.2, signal=signal.SIGTERM)
-INTERRUPTED = Moment("SIGINT within an epoch", _saved, most=0.2, signal=signal.SIGINT)
+TERMINATED = Moment("SIGTERM within an epoch", _saved, most=0.2, sent=signal.SIGTERM)
+INTERRUPTED = Moment("SIGINT within an epoch", _saved, most=0.2, sent=signal.SIGINT)
 
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
@@ -186,8 +186,8 @@ def killed(
                 raise AssertionError(f"{kind.name}: {moment.name} never came, nor did the end")
             time.sleep(0.00005)
         time.sleep(wait)
-        code = kill_all(process, moment.signal)
-        if moment.signal in CODES and code not in (CODES[moment.signal], 0):
+        code = kill_all(process, moment.sent)
+        if moment.sent in CODES and code not in (CODES[moment.sent], 0):
             output = (folder / "output.txt").read_text(errors="replace")
             raise AssertionError(f"{kind.name}: exit code {code} of {moment.name}\n{output}")
         return code != 0
