@@ -1,6 +1,7 @@
 # make run          set up, and train LeNet-5 on MNIST (make run ARGS="model=mlp recipe.max_epochs=1")
 # make test         set up, run the tests, and print their coverage (make test ARGS=tests/models)
 # make test-oldest  the tests again, with the oldest versions that pyproject.toml allows
+# make endurance    kill real trainings in every way, and compare what they end with (half an hour)
 # make lint         formatter, linter, types
 # make pages        write every table and figure of README.md and docs/ again, from the records
 # make docs         README.md, docs/ and the API as a site: build/site/index.html
@@ -10,7 +11,7 @@ OLDEST = .venv-oldest/bin
 TYPED = conf experiments mnist_arch
 SOURCES = $(TYPED) docs tests
 
-.PHONY: run test test-oldest lint pages docs clean
+.PHONY: run test test-oldest endurance lint pages docs clean
 
 run: .venv/ready-to-run
 	$(BIN)/python -m experiments.run $(ARGS)
@@ -20,6 +21,9 @@ test: .venv/ready-to-test
 
 test-oldest: .venv-oldest/ready-to-test
 	$(OLDEST)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+
+endurance: .venv/ready-to-test
+	$(BIN)/python -m tests.endurance $(ARGS)
 
 lint: .venv/ready-to-test
 	$(BIN)/ruff format --check $(SOURCES)

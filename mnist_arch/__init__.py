@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # torch takes two seconds to import: only those who build a n
     from mnist_arch.runs.config import Config
     from mnist_arch.runs.train import Run
 
-__all__ = ["architectures", "build", "load", "train", "train_together"]
+__all__ = ["architectures", "build", "load", "resume", "train", "train_together"]
 __version__ = "0.2.0"
 
 
@@ -88,6 +88,40 @@ def train(
     else:
         config = architecture
     run = train(config, command=command, callbacks=callbacks)
+    _draw(run)
+    return run
+
+
+def resume(
+    folder: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    callbacks: "Sequence[pl.Callback]" = (),
+    command: str = "",
+) -> "Run":
+    """Go on with an interrupted run in its folder, wherever that lies now.
+
+    >>> run = resume("runs/lenet5-seed1")
+
+    `train` does the same for a run of equal settings where it finds one.
+
+    Args:
+        folder: Of the run.
+        overrides: Settings that change no result, as they are typed on the command line:
+            ``trainer.threads=2``, ``figures=false``.
+        callbacks: More of Lightning's callbacks, to follow the training; no part of the run.
+        command: What makes the run again, for the record of a run that nothing was saved of yet.
+
+    Raises:
+        UserError: It is not the folder of a run, the run is finished or another process is at
+            work on it, or a setting would make another run of it.
+    """
+    from mnist_arch.runs.folders import interrupted_config
+    from mnist_arch.runs.train import train
+
+    path = Path(folder)
+    config = interrupted_config(path, overrides)
+    run = train(config, command=command, callbacks=callbacks, resume=path)
     _draw(run)
     return run
 

@@ -128,6 +128,10 @@ class Chunks:
     Where several processes train together, each is handed its share of every batch: of the
     ``world`` processes, number ``rank`` has every world-th image. The batch itself, order and
     augmentation included, is that of a single process.
+
+    Attributes:
+        taken: Steps at the beginning of the next epoch that were taken before: they are drawn
+            again, and left out of their chunks, some of which are then empty.
     """
 
     batch_sampler = None  # Lightning asks for it where there is a sampler
@@ -137,14 +141,16 @@ class Chunks:
     ) -> None:
         self.batches, self.length, self.rank, self.world = batches, length, rank, world
         self.sampler: Any = batches.sampler  # of which Lightning sets the epoch
+        self.taken = 0
 
     def __len__(self) -> int:
         return -(-len(self.batches) // self.length)
 
     def __iter__(self) -> Iterator[list[Step]]:
-        steps = self._steps()
+        taken, self.taken = self.taken, 0
+        steps = enumerate(self._steps())
         while chunk := list(islice(steps, self.length)):
-            yield chunk
+            yield [step for number, step in chunk if number >= taken]
 
     def _steps(self) -> Iterator[Step]:
         for batch in self.batches:

@@ -49,7 +49,7 @@ COUNTED = (
 )
 STRATEGIES = ("ddp", "ddp_spawn")
 # Settings among the trainer's that are not handed to Lightning.
-OURS = ("threads", "gradient_clip_val", "gradient_clip_algorithm")
+OURS = ("threads", "gradient_clip_val", "gradient_clip_algorithm", "save_every")
 # Arguments of Lightning's Trainer that other settings decide.
 ELSEWHERE = {
     "max_epochs": "set recipe.max_epochs",
@@ -216,6 +216,7 @@ def trainer(
         "num_sanity_val_steps": 0,
     }
     chosen = [*callbacks, *_callbacks(config, validate=validate)]
+    save_every = config.trainer["save_every"]
     curved = resolve_name(config.recipe.optimizer["_target_"]) is SDLM
     if "deterministic" not in arguments:
         # As deterministic="warn", which would import torch's compiler: a second and a half.
@@ -224,11 +225,12 @@ def trainer(
         own["benchmark"] = False
     settings = own | arguments | {"default_root_dir": folder}
     if files:
-        chosen.append(CheckpointsOfCopies(config.recipe.keep, len(files.folders)))
+        copies = len(files.folders)
+        chosen.append(CheckpointsOfCopies(config.recipe.keep, save_every, copies))
         chosen += [MeasureCurvatures()] if curved else []
         settings |= {"logger": False, "plugins": [files]}
     else:
-        chosen.append(Checkpoints(folder / "checkpoints", config.recipe.keep))
+        chosen.append(Checkpoints(folder / "checkpoints", config.recipe.keep, save_every))
         chosen += [MeasureCurvature(config.seed)] if curved else []
         settings |= {"logger": loggers(config, folder) or False}
     settings |= {"max_epochs": config.recipe.max_epochs, "callbacks": chosen}

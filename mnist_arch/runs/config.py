@@ -88,8 +88,9 @@ class Config:
         figures: Whether a tested run is drawn, in its folder and for TensorBoard.
         fail_fast: Whether a sweep ends with its first failed job; else it goes on, and lists all.
         label: A short name for tables, given by an experiment file; "" for none.
-        trainer: Arguments of Lightning's Trainer, and ``threads`` of the CPU (None leaves them to
-            torch).
+        trainer: Arguments of Lightning's Trainer; ``threads`` of the CPU (None leaves them to
+            torch); and ``save_every``, the seconds of work that a kill may cost. Where several
+            devices train together, a run is saved after each epoch and not within.
         logger: By name, ``_target_`` of a Lightning logger and its arguments.
         callbacks: By name, ``_target_`` of a Lightning callback and its arguments.
         trust: Packages that a ``_target_`` may name beside `TRUSTED`.
@@ -128,6 +129,9 @@ class Config:
                 check_count(f"trainer.{key}={value}", value, 1)
                 if value > MOST_THREADS:
                     raise UserError(f"trainer.{key}={value}: must be at most {MOST_THREADS:,}")
+        seconds = self.trainer["save_every"]
+        if not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
+            raise UserError(f"trainer.save_every={seconds}: must be a number of seconds above 0")
         for key, value in self.settings.items():
             if key.endswith("_target_") and not self.trusts(str(value)):
                 package = str(value).partition(".")[0]

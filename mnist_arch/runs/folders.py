@@ -1,6 +1,7 @@
 """Where a run leaves its evidence: a folder that says what it is, and that no other run has."""
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -9,12 +10,19 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # omegaconf's reader raises it
 
 from mnist_arch import files
 from mnist_arch.errors import UserError
-from mnist_arch.runs.config import Config, flat
+from mnist_arch.runs.config import Config, compose, flat
 from mnist_arch.runs.identity import identity
+
+# What may be set anew when an interrupted run goes on: it changes no result, and no folder.
+ANEW = (
+    *("figures", "logger", "trainer.threads", "trainer.accelerator", "trainer.save_every"),
+    *("data.root", "trust"),
+)
 
 
 def finished(parent: Path, config: Config) -> Path | None:
@@ -58,21 +66,88 @@ def run_folder(parent: Path, name: str, config: Config) -> Iterator[Path]:
                 continue
         except OSError as error:
             raise UserError(f"runs={parent}: cannot make a folder in it ({error})") from error
-        lock = FileLock(folder / ".lock")
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            continue
-        try:
+        with _locked(folder) as ours:
             # Another process may have finished it, or begun one here, before the lock was ours.
-            if (folder / "config.yaml").exists() and not _unfinished(folder, config):
+            begun = (folder / "config.yaml").exists()
+            if not ours or (begun and not _unfinished(folder, config)):
                 continue
             files.write(folder / "config.yaml", OmegaConf.to_yaml(asdict(config)))
             yield folder
             return
-        finally:
-            lock.release()
-            Path(lock.lock_file).unlink(missing_ok=True)
+
+
+@contextmanager
+def interrupted_folder(folder: Path, config: Config) -> Iterator[Path]:
+    """Lend the folder of an interrupted run, wherever it lies, to that run.
+
+    Raises:
+        UserError: Another process is at work in it, or has finished it.
+    """
+    with _locked(folder) as ours:
+        if not ours:
+            raise UserError(f"{folder}: another process is at work on this run")
+        if (folder / "record.json").exists():
+            raise UserError(f"{folder}: this run is finished")
+        files.write(folder / "config.yaml", OmegaConf.to_yaml(asdict(config)))
+        yield folder
+
+
+def interrupted_config(folder: Path, words: Sequence[str] = ()) -> Config:
+    """Read the settings of a run from its folder.
+
+    Args:
+        folder: Of the run.
+        words: As typed, that set anew what changes no result; see `ANEW`.
+
+    Raises:
+        UserError: It is not the folder of a run, or a word sets something else.
+    """
+    for word in words:
+        if not re.fullmatch(rf"[+~]*({'|'.join(map(re.escape, ANEW))})([.=].*)?", word, re.DOTALL):
+            raise UserError(
+                f"{word}: an interrupted run goes on as it was begun; "
+                f"only {', '.join(ANEW)} may be set anew"
+            )
+    new = compose(words)
+    try:
+        saved: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+        # A folder may come from anywhere: whom to trust is said by who types the command.
+        own = saved | {"trust": new.trust, "runs": str(folder.parent), "seeds": None}
+        own["trainer"] = {"save_every": new.trainer["save_every"]} | saved["trainer"]
+        for word in words:
+            group, _, key = word.lstrip("+~").partition("=")[0].partition(".")
+            value = asdict(new)[group]
+            if group in ("trainer", "data"):
+                own[group] = own[group] | {key: value[key]}
+            else:
+                own[group] = value
+        config: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Config), own))
+    except FileNotFoundError as error:
+        raise UserError(f"{folder}: not the folder of a run (it has no config.yaml)") from error
+    except (
+        *(OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError),
+        *(YAMLError, OmegaConfBaseException),
+    ) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder}/config.yaml: not the settings of a run ({reason})") from error
+    assert isinstance(config, Config)
+    return config
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Lock a folder; whether that was possible."""
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _unfinished(folder: Path, config: Config) -> bool:

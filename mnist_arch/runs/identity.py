@@ -16,6 +16,7 @@ from mnist_arch.runs.config import Config, flat, reference
 NEUTRAL = (
     *("runs", "figures", "fail_fast", "label", "experiment", "logger", "recipe.name", "data.root"),
     *("trainer.threads", "trainer.accelerator", "searchpath", "seeds", "trust"),
+    "trainer.save_every",
 )
 # Settings that a record holds apart from its variant.
 APART = ("seed", "test", "model.name", "data.name", "trainer.precision")

@@ -15,7 +15,8 @@ from mnist_arch.runs.config import Config
 from mnist_arch.runs.folders import all_finished, run_folder
 from mnist_arch.runs.identity import run_name
 from mnist_arch.runs.provenance import Provenance
-from mnist_arch.runs.train import Begun, Run, Stopwatch, arithmetic, log, prepare, read
+from mnist_arch.runs.resumption import Place, newest_of_all
+from mnist_arch.runs.train import Begun, Run, Stopwatch, arithmetic, fit, prepare, read
 from mnist_arch.training.callbacks import Progress
 from mnist_arch.training.together import FilesOfCopies
 
@@ -55,13 +56,15 @@ def train_together(
             read(data, config)
         source = Provenance.of(command, data.sha256)
         with ExitStack() as folders, arithmetic(config):
+            lent = [
+                folders.enter_context(run_folder(Path(config.runs), run_name(each), each))
+                for each in configs
+            ]
             begun = []
-            for each in configs:
-                name = run_name(each)
-                folder = folders.enter_context(run_folder(Path(config.runs), name, each))
+            for each, folder, saved in zip(configs, lent, newest_of_all(lent), strict=True):
                 own = replace(source, command=_alone(command, each.seed))
-                begun.append(Begun(each, folder, data, own, watch.seconds))
-            for group in _of_equal_epochs(begun):
+                begun.append(Begun(each, folder, data, own, watch.seconds, saved))
+            for group in _at_equal_places(begun):
                 for run in _train(group, data, callbacks):
                     runs[run.record.seed] = run
     return [runs[seed] for seed in seeds]
@@ -77,12 +80,12 @@ def _alone(command: str, seed: int) -> str:
     return shlex.join(f"seed={seed}" if word.startswith("seeds=") else word for word in words)
 
 
-def _of_equal_epochs(begun: Sequence[Begun]) -> list[list[Begun]]:
-    """Divide runs, some of which may have been interrupted an epoch before the others."""
-    epochs = [each.before["epoch"] if each.before else -1 for each in begun]
+def _at_equal_places(begun: Sequence[Begun]) -> list[list[Begun]]:
+    """Divide runs, some of which may have been interrupted before the others."""
+    places = [each.before.place if each.before else Place(0, 0) for each in begun]
     return [
-        [each for each, own in zip(begun, epochs, strict=True) if own == epoch]
-        for epoch in sorted(set(epochs))
+        [each for each, own in zip(begun, places, strict=True) if own == place]
+        for place in sorted(set(places))
     ]
 
 
@@ -98,19 +101,18 @@ def _train(
     files = FilesOfCopies(
         [folder / "checkpoints" for folder in folders],
         [each.metadata for each in group],
-        [each.source for each in group],
+        [each.before.path for each in group if each.before],
     )
     trainer = assemble.trainer(
         config, folders[0], own, validate=bool(data.validation), files=files
     )
-    resume = "last.ckpt" if group[0].before else None
+    resumed = Path("last.ckpt") if files.sources else None  # files knows where they are
     with ExitStack() as attempts:
         for each in group:
             attempts.enter_context(each.unless_diverged())
-        trainer.fit(copies, data, ckpt_path=resume, weights_only=True)
+        fit(trainer, copies, data, resumed)
     runs = []
     for each, loggers in zip(group, copies.copy_loggers, strict=True):
-        record = each.finish(copies.loss, trainer.strategy.root_device)
-        log(loggers, record)
+        record = each.finish(copies.loss, trainer.strategy.root_device, loggers)
         runs.append(Run(each.folder, record))
     return runs

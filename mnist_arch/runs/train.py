@@ -4,7 +4,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,16 +20,18 @@ from mnist_arch.errors import UserError
 from mnist_arch.models.network import Network
 from mnist_arch.runs import assemble, checkpoint, predictions, provenance
 from mnist_arch.runs.config import Config
-from mnist_arch.runs.folders import run_folder
+from mnist_arch.runs.folders import interrupted_folder, run_folder
 from mnist_arch.runs.identity import described, label, run_name, variant
 from mnist_arch.runs.metrics import measure
 from mnist_arch.runs.predictions import Predictions
 from mnist_arch.runs.processor import has_bf16
 from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.records import Record, mask, write_values
+from mnist_arch.runs.resumption import Saved, newest
 from mnist_arch.runs.scoring import score
+from mnist_arch.training import stopping
 from mnist_arch.training.callbacks import PREVIOUS, Metadata, Progress
-from mnist_arch.training.classifier import DivergedError
+from mnist_arch.training.classifier import Classifier, DivergedError
 from mnist_arch.training.curvature import Loss
 
 
@@ -67,15 +69,23 @@ class Stopwatch:
         self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - started
 
 
-def train(config: Config, *, command: str = "", callbacks: Sequence[pl.Callback] = ()) -> Run:
+def train(
+    config: Config,
+    *,
+    command: str = "",
+    callbacks: Sequence[pl.Callback] = (),
+    resume: Path | None = None,
+) -> Run:
     """Train a network, score it once, and leave a folder with the evidence.
 
-    An equal run that was interrupted is resumed after its last finished epoch.
+    An equal run that was interrupted is resumed where it was saved last. The first Ctrl-C or
+    SIGTERM is obeyed when the training has been saved.
 
     Args:
         config: The settings.
         command: What makes the run again, for its record.
         callbacks: More of Lightning's callbacks, for progress say; they are no part of the run.
+        resume: The folder of the interrupted run that is to go on; None to look for an equal one.
 
     Raises:
         UserError: The data cannot be had, or a setting is impossible. Nothing is left behind.
@@ -87,20 +97,38 @@ def train(config: Config, *, command: str = "", callbacks: Sequence[pl.Callback]
         data = assemble.data_module(config, assemble.chunk(config, classifier.net))
     with watch.measure("data"):
         read(data, config)
-    name = run_name(config)
-    with run_folder(Path(config.runs), name, config) as folder, arithmetic(config):
-        begun = Begun(config, folder, data, Provenance.of(command, data.sha256), watch.seconds)
+    if resume:
+        lent = interrupted_folder(resume, config)
+    else:
+        lent = run_folder(Path(config.runs), run_name(config), config)
+    with lent as folder, arithmetic(config):
+        before = newest(folder)
+        if before and resume:
+            command = before.content["mnist_arch"]["provenance"]["command"]
+        provenance = Provenance.of(command, data.sha256)
+        begun = Begun(config, folder, data, provenance, watch.seconds, before)
         progress = Progress(config.model.name, config.recipe.max_epochs)
         own = [progress, Timer(), Metadata(begun.metadata), *callbacks]
         trainer = assemble.trainer(config, folder, own, validate=bool(data.validation))
-        if begun.before and _stopped_early(begun.before):
-            trainer.fit_loop.max_epochs = begun.before["epoch"] + 1
-        resume = begun.source if begun.before else None
+        if before and before.stopped_early:
+            trainer.fit_loop.max_epochs = before.place.epochs
         with begun.unless_diverged():
-            trainer.fit(classifier, data, ckpt_path=resume, weights_only=True)
-        record = begun.finish(classifier.loss, trainer.strategy.root_device)
-        log(trainer.loggers, record)
+            fit(trainer, classifier, data, before.path if before else None)
+        record = begun.finish(classifier.loss, trainer.strategy.root_device, trainer.loggers)
     return Run(folder, record)
+
+
+def fit(
+    trainer: pl.Trainer, classifier: Classifier, data: MNISTDataModule, resumed: Path | None
+) -> None:
+    """Train, from the checkpoint of an interrupted training if there is one.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came, and the training is saved.
+    """
+    # Of several devices' processes this one only waits, and passes a signal on.
+    with stopping.gently() if trainer.num_devices == 1 else nullcontext():
+        trainer.fit(classifier, data, ckpt_path=resumed, weights_only=True)
 
 
 class Begun:
@@ -112,10 +140,9 @@ class Begun:
         data: Read.
         provenance: For its record.
         seconds: What start-up and data took.
+        before: The checkpoint of the same run, where it was interrupted; None where it is new.
 
     Attributes:
-        before: The checkpoint of the same run, where it was interrupted; None where it is new.
-        source: The file of that checkpoint.
         metadata: What its checkpoints say of it.
 
     Raises:
@@ -129,14 +156,14 @@ class Begun:
         data: MNISTDataModule,
         provenance: Provenance,
         seconds: dict[str, float],
+        before: Saved | None,
     ) -> None:
         self.config, self.folder, self.data = config, folder, data
-        self.provenance, self.seconds = provenance, seconds
+        self.provenance, self.seconds, self.before = provenance, seconds, before
         self.started = datetime.now(UTC)
         self.last, self.kept = (
             folder / f"checkpoints/{name}.ckpt" for name in ("last", config.recipe.keep)
         )
-        self.source, self.before = _newest(self.last)
         self.metadata: dict[str, Any] = {
             "architecture": config.model.name,
             "arguments": config.model.arguments,
@@ -145,13 +172,17 @@ class Begun:
             "data": config.data.name,
             "seed": config.seed,
             "split_digest": data.split_digest,
-            "interrupted": _interruptions(self.before, self.source, data),
+            "interrupted": before.interruptions(data.split_digest) if before else [],
             "provenance": asdict(self.provenance),
             "config": config.settings,
         }
+        # TensorBoard's of an attempt that was killed: its last epochs may be there twice, or not
+        # at all. Whatever is finished is logged again.
+        for earlier in folder.glob("events.out.tfevents.*"):
+            earlier.unlink()
 
-    def finish(self, loss: Loss, device: torch.device) -> Record:
-        """Score the weights that the run keeps, and write its record and predictions."""
+    def finish(self, loss: Loss, device: torch.device, loggers: Sequence[Logger]) -> Record:
+        """Score the weights that the run keeps, log that, and write predictions and record."""
         config, data, folder = self.config, self.data, self.folder
         final, watch = checkpoint.read(self.last), Stopwatch()
         with watch.measure("evaluation"):
@@ -189,7 +220,8 @@ class Begun:
             provenance=self.provenance,
             config=config.settings,
         )
-        record.write(folder)
+        log(loggers, record)
+        record.write(folder)  # last of all: a run that has one is finished
         self.last.with_name(PREVIOUS).unlink(missing_ok=True)
         return record
 
@@ -273,50 +305,6 @@ def arithmetic(config: Config) -> Iterator[None]:
         yield
     finally:
         torch.backends.mkldnn.set_flags(enabled, None, None, None)
-
-
-def _interruptions(
-    before: dict[str, Any] | None, path: Path, data: MNISTDataModule
-) -> list[dict[str, Any]]:
-    """List where training was interrupted, the last time included.
-
-    Raises:
-        UserError: The checkpoint was trained on other images or labels.
-    """
-    if before is None:
-        return []
-    metadata = before["mnist_arch"]
-    if metadata["split_digest"] != data.split_digest:
-        raise UserError(f"{path}: cannot be resumed, because the data have changed; remove it")
-    epochs = before["epoch"] + 1
-    sys.stderr.write(f"{path}: resuming after epoch {epochs}\n")
-    last = {"epochs": epochs, "commit": metadata["provenance"]["commit"]}
-    return [*metadata["interrupted"], last]
-
-
-def _newest(last: Path) -> tuple[Path, dict[str, Any] | None]:
-    """Read the newest checkpoint of an interrupted run that is whole; None where there is none.
-
-    Raises:
-        UserError: There are some, and none is whole.
-    """
-    candidates = [each for each in (last, last.with_name(PREVIOUS)) if each.exists()]
-    for number, path in enumerate(candidates):
-        try:
-            return path, checkpoint.read(path)
-        except UserError as error:
-            if number + 1 == len(candidates):
-                raise UserError(f"{error}; remove it, and the run starts anew") from error
-            sys.stderr.write(f"{error}; the one before is taken\n")
-    return last, None
-
-
-def _stopped_early(before: dict[str, Any]) -> bool:
-    """Tell whether Lightning's EarlyStopping had ended the training that a checkpoint is of."""
-    return any(
-        name.startswith("EarlyStopping") and state["stopped_epoch"]
-        for name, state in before["callbacks"].items()
-    )
 
 
 def _seconds_of_training(final: dict[str, Any]) -> dict[str, float]:

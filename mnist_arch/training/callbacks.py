@@ -1,5 +1,6 @@
 """Callbacks: progress reporting and self-contained, atomically written checkpoints."""
 
+import math
 import sys
 import time
 from contextlib import AbstractContextManager
@@ -12,6 +13,8 @@ from tqdm import tqdm
 from typing_extensions import override
 
 from mnist_arch import files
+from mnist_arch.training import stopping
+from mnist_arch.training.classifier import Classifier
 
 REFRESH = 0.2  # seconds between two drawings of the bar
 
@@ -61,11 +64,6 @@ class Progress(pl.Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
     ) -> None:
         self._close()
-        if isinstance(exception, KeyboardInterrupt):
-            sys.stderr.write(
-                f"{trainer.current_epoch} of {self.epochs} epochs are saved: "
-                "the same command resumes from there\n"
-            )
 
     def _close(self) -> None:
         if self.bar is not None:
@@ -119,30 +117,55 @@ def checkpoint_file(path: Path) -> AbstractContextManager[Path]:
 
 
 class Checkpoints(Checkpoint):
-    """Saves ``last.ckpt`` after each epoch, and ``best.ckpt`` where the best weights are kept.
+    """Saves ``last.ckpt`` after each epoch and within it, ``best.ckpt`` where the best are kept.
 
     Lightning's ModelCheckpoint writes elsewhere and copies, so that a kill can leave half a file,
     and it writes the last file before the best one is known, so that a resumed run can keep other
     weights than one that was never interrupted. Here the best comes first, each file replaces the
     one before it in one step, and no path is remembered, so that a run's folder can be moved.
 
+    A training that a signal asks to end (`stopping`) is saved and ended at the next chunk's end.
+
     Args:
         folder: Where the files go.
         keep: ``last``, or ``best`` by the fewest validation errors, the earlier epoch of equals.
+        every: Seconds after which an epoch is saved that is not over. Where several processes
+            train together, or validate within an epoch, only whole epochs are saved.
     """
 
-    def __init__(self, folder: Path, keep: str) -> None:
-        self.folder, self.keep = folder, keep
+    def __init__(self, folder: Path, keep: str, every: float = math.inf) -> None:
+        self.folder, self.keep, self.every = folder, keep, every
         self.fewest_errors = float("inf")
+        self.saved: str | None = None  # how much of the training, in words
+
+    @override
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        stopping.listen()
+        self._note(trainer, pl_module)
+        self.within_epochs = trainer.world_size == 1 and trainer.val_check_interval == 1
+
+    @override
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any
+    ) -> None:
+        due = time.monotonic() >= self.saved_at + self.every
+        if self.within_epochs and (due or stopping.asked()):
+            self._save_last(trainer, pl_module)
+        self._stop_if_asked()
 
     @override
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.keep == "best":
-            errors = float(trainer.callback_metrics["validation/errors"])
-            if errors < self.fewest_errors:
-                self.fewest_errors = errors
-                self._save(trainer, "best.ckpt")
-        self._save(trainer, "last.ckpt")
+            self._save_best(trainer, pl_module)
+        self._save_last(trainer, pl_module)
+        self._stop_if_asked()
+
+    @override
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        if self.saved and isinstance(exception, KeyboardInterrupt | stopping.Stopped):
+            sys.stderr.write(f"{self.saved}: the same command resumes from there\n")
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -151,6 +174,29 @@ class Checkpoints(Checkpoint):
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.fewest_errors = state_dict["fewest_errors"]
+
+    def _save_best(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:  # noqa: ARG002
+        errors = float(trainer.callback_metrics["validation/errors"])
+        if errors < self.fewest_errors:
+            self.fewest_errors = errors
+            self._save(trainer, "best.ckpt")
+
+    def _save_last(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        self._save(trainer, "last.ckpt")
+        self._note(trainer, pl_module)
+
+    def _note(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note when the training was saved, and how much of it."""
+        assert isinstance(pl_module, Classifier)
+        self.saved_at = time.monotonic()
+        epochs: int = trainer.fit_loop.epoch_progress.current.processed  # type: ignore[attr-defined]
+        share = pl_module.steps / pl_module.steps_of_an_epoch
+        text = f"{epochs + math.floor(100 * share) / 100:g}"
+        self.saved = f"{text} of {trainer.max_epochs} epochs are saved"
+
+    def _stop_if_asked(self) -> None:
+        if stopping.asked():
+            raise stopping.Stopped
 
     def _save(self, trainer: pl.Trainer, name: str) -> None:
         if not trainer.is_global_zero:

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import CSVLogger
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch import Tensor
 from torch.optim import Optimizer
@@ -25,6 +25,7 @@ from mnist_arch.training.schedules import ScheduledUpdate, SmoothSchedule
 from mnist_arch.training.update import Clipping, PlainUpdate, Update
 
 Phase = Literal["train", "validation", "test"]
+UNFINISHED = "unfinished_epoch"  # the key in a checkpoint of what an epoch has so far
 WORTH_COMPILING = 20_000  # single patterns: without compiling they take some 30 s, compiling 15 s
 
 
@@ -83,8 +84,13 @@ class Classifier(pl.LightningModule):
         clipping: Of the gradient, None for none.
         seed: Draws the dropout of each epoch.
 
+    A checkpoint that is saved within an epoch is one of the last finished epoch to Lightning,
+    which begins the next one as ever; what the epoch has so far is in it besides, and the steps
+    that were taken are left out (`Chunks.taken`).
+
     Attributes:
         history: For each metric its value after each finished epoch; saved in checkpoints.
+        steps: Of the current epoch that are taken.
     """
 
     def __init__(
@@ -104,6 +110,7 @@ class Classifier(pl.LightningModule):
         self.loss, self.l2, self.seed = loss or net.head.loss, l2, seed
         self.clipping = clipping
         self.history: dict[str, list[float]] = {}
+        self.steps = 0
         self._counted: list[Tensor] = []  # (3,) summed loss, errors, images
 
     def forward(self, images: Tensor) -> Tensor:
@@ -114,9 +121,11 @@ class Classifier(pl.LightningModule):
     @override
     def training_step(self, batch: Sequence[Step], batch_idx: int) -> None:
         steps = [(step, *self._update(step)) for step in batch]
-        self._count([each for each in steps if each[0].weight])
+        if counted := [each for each in steps if each[0].weight]:
+            self._count(counted)
         if self._counted and not self._counted[-1][0].isfinite().all():
             self._diverge()
+        self.steps += len(batch)
         # Lightning counts its own steps: those that it takes, and none of these.
         progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
         for counter in (progress.total, progress.current):
@@ -136,31 +145,36 @@ class Classifier(pl.LightningModule):
         if self.trainer.world_size > 1:  # each process is a new one, and they share the cores
             quieten()
             torch.set_num_threads(max(1, torch.get_num_threads() // self.trainer.num_devices))
+        # Where a run is resumed, its loggers' files start anew.
+        for loggers, history in self._finished_epochs():
+            for logger in loggers:
+                if isinstance(logger, CSVLogger | TensorBoardLogger):
+                    for epoch in range(len(history.get("train/loss", ()))):
+                        metrics: Any = {name: values[epoch] for name, values in history.items()}
+                        logger.log_metrics(metrics, step=epoch + 1)
 
     @override
     def on_train_start(self) -> None:
         self._update = self._make_update()
         schedule = self.lr_schedulers()
         if isinstance(schedule, SmoothSchedule):
-            self._update = ScheduledUpdate(
-                self._update, schedule, epochs=self.current_epoch, steps=self._steps_of_an_epoch()
-            )
-        # A CSV logger starts its file anew where a run is resumed.
-        for loggers, history in self._finished_epochs():
-            for logger in loggers:
-                if isinstance(logger, CSVLogger):
-                    for epoch in range(len(history.get("train/loss", ()))):
-                        metrics: Any = {name: values[epoch] for name, values in history.items()}
-                        logger.log_metrics(metrics, step=epoch + 1)
+            steps = self.steps_of_an_epoch
+            done = self.current_epoch * steps + self.steps
+            self._update = ScheduledUpdate(self._update, schedule, steps=steps, done=done)
 
     @override
     def on_train_epoch_start(self) -> None:
-        self._rate = self.trainer.optimizers[0].param_groups[0]["lr"]
-        # Dropout is seeded by the epoch, so that a resumed run drops the same units.
-        # Of several processes each drops its own.
-        torch.manual_seed(
-            derived_seed(self.seed, "dropout", self.current_epoch) + self.global_rank
-        )
+        self._seed_dropout()
+        if not self.steps:
+            self._rate = self.trainer.optimizers[0].param_groups[0]["lr"]
+            return
+        self._rate = self._unfinished["rate"]
+        self._counted = [*self._unfinished["counted"].to(self.device)]
+        dropout = self._unfinished["dropout"]
+        if self.device.type in dropout:  # another kind of device has other draws anyway
+            self._set_dropout(dropout[self.device.type])
+        chunks: Any = self.trainer.train_dataloader
+        chunks.taken = self.steps
 
     @override
     def on_validation_start(self) -> None:
@@ -173,6 +187,7 @@ class Classifier(pl.LightningModule):
     @override
     def on_train_epoch_end(self) -> None:
         self._close("train")
+        self.steps = 0
         schedule: Any = self.lr_schedulers()
         if schedule:
             schedule.step()
@@ -184,10 +199,12 @@ class Classifier(pl.LightningModule):
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = self.history
+        self._save_unfinished(checkpoint)
 
     @override
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.history = checkpoint["history"]
+        self._load_unfinished(checkpoint)
 
     @override
     def configure_optimizers(self) -> Any:
@@ -195,6 +212,38 @@ class Classifier(pl.LightningModule):
 
     def _with_schedule(self, optimizer: Optimizer) -> Any:
         return ([optimizer], [self.schedule(optimizer)]) if self.schedule else optimizer
+
+    def _save_unfinished(self, checkpoint: dict[str, Any]) -> None:
+        """Within an epoch, save it apart, and of Lightning's own state that before it began."""
+        if not self.steps:
+            return
+        checkpoint[UNFINISHED] = {
+            "steps": self.steps,
+            "rate": self._rate,
+            "counted": torch.stack(self._counted).cpu(),
+            "dropout": {self.device.type: self._dropout()},
+        }
+        checkpoint["epoch"] -= 1
+        for counted in checkpoint["loops"]["fit_loop"]["epoch_progress"].values():
+            counted.update(dict.fromkeys(("ready", "started", "processed"), counted["completed"]))
+
+    def _load_unfinished(self, checkpoint: dict[str, Any]) -> None:
+        self._unfinished = checkpoint.get(UNFINISHED, {"steps": 0})
+        self.steps = self._unfinished["steps"]
+
+    def _seed_dropout(self) -> None:
+        """Seed it by the epoch, so that a resumed run drops the same units."""
+        # Of several processes each drops its own.
+        torch.manual_seed(
+            derived_seed(self.seed, "dropout", self.current_epoch) + self.global_rank
+        )
+
+    def _dropout(self) -> Tensor:
+        """Return the state of the generator that draws it: that of all things on the device."""
+        return _random(self.device).get_rng_state()
+
+    def _set_dropout(self, state: Tensor) -> None:
+        _random(self.device).set_rng_state(state)
 
     def _finished_epochs(self) -> list[tuple[Sequence[Any], dict[str, list[float]]]]:
         """Return loggers, and the history that they log."""
@@ -224,7 +273,9 @@ class Classifier(pl.LightningModule):
             return CompiledSDLM(self.net, self.loss, optimizer, otherwise=plain)
         return plain
 
-    def _steps_of_an_epoch(self) -> int:
+    @property
+    def steps_of_an_epoch(self) -> int:
+        """How many there are."""
         chunks: Any = self.trainer.train_dataloader
         # Lightning may be told to train on fewer; it then is handed one batch at a time.
         return min(len(chunks.batches), int(self.trainer.num_training_batches) * chunks.length)
@@ -235,8 +286,6 @@ class Classifier(pl.LightningModule):
 
     def _count(self, batches: Sequence[tuple[Any, Tensor, Tensor]]) -> None:
         """Count batches, each with its scores and its mean loss."""
-        if not batches:
-            return
         parts, scores, losses = zip(*batches, strict=True)
         labels = torch.cat([part.labels for part in parts])
         sizes = torch.tensor([len(part.labels) for part in parts], device=labels.device)
@@ -271,6 +320,11 @@ class Classifier(pl.LightningModule):
             logger.log_metrics(metrics, step=self.current_epoch + 1)
 
 
+def _random(device: torch.device) -> Any:
+    """Return the module of torch that has the random state of a device."""
+    return torch if device.type == "cpu" else torch.get_device_module(device)
+
+
 class MeasureCurvature(pl.Callback):
     """Measures, before each epoch, the curvature by which SDLM sets each parameter's rate.
 
@@ -284,6 +338,8 @@ class MeasureCurvature(pl.Callback):
     @override
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Classifier)
+        if pl_module.steps:  # it was measured when the epoch began, and is the optimiser's state
+            return
         net, optimizer = pl_module.net, trainer.optimizers[0]
         batches: Any = trainer.train_dataloader
         assert isinstance(optimizer, SDLM)

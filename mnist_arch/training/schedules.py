@@ -73,15 +73,13 @@ class ScheduledUpdate:
     Args:
         update: Takes the step.
         schedule: Of its optimiser.
-        epochs: That are finished.
         steps: Of an epoch.
+        done: Steps of the whole training that were taken before.
     """
 
-    def __init__(
-        self, update: Update, schedule: SmoothSchedule, *, epochs: int, steps: int
-    ) -> None:
+    def __init__(self, update: Update, schedule: SmoothSchedule, *, steps: int, done: int) -> None:
         self.update, self.schedule = update, schedule
-        self.steps, self.done = steps, epochs * steps
+        self.steps, self.done = steps, done
 
     def __call__(self, step: Step) -> tuple[Tensor, Tensor]:
         """Return what the update returns."""

@@ -19,7 +19,7 @@ from mnist_arch.models.network import Network
 from mnist_arch.randomness import derived_seed, generator
 from mnist_arch.training import curvature
 from mnist_arch.training.callbacks import Checkpoints, checkpoint_file
-from mnist_arch.training.classifier import Classifier, Counted, DivergedError, Phase
+from mnist_arch.training.classifier import UNFINISHED, Classifier, Counted, DivergedError, Phase
 from mnist_arch.training.optimizers import SDLM, KerasAdam, parameter_groups
 from mnist_arch.training.stack import Stack
 from mnist_arch.training.update import Clipping, Update
@@ -82,8 +82,7 @@ class Together(Classifier):
         return self._with_schedule(self.optimizer(groups))
 
     @override
-    def on_train_epoch_start(self) -> None:
-        super().on_train_epoch_start()
+    def _seed_dropout(self) -> None:
         self._draws = [
             torch.Generator(self.device).manual_seed(
                 derived_seed(seed, "dropout", self.current_epoch)
@@ -92,8 +91,18 @@ class Together(Classifier):
         ]
 
     @override
+    def _dropout(self) -> Tensor:
+        return torch.stack([draws.get_state() for draws in self._draws])
+
+    @override
+    def _set_dropout(self, state: Tensor) -> None:
+        for draws, own in zip(self._draws, state, strict=True):
+            draws.set_state(own.clone())  # torch would read a view from its base's beginning
+
+    @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["history"] = self.histories
+        self._save_unfinished(checkpoint)
         checkpoint["state_dict"] = {
             f"net.{name}": value for name, value in self.net.network_state().items()
         }
@@ -101,6 +110,7 @@ class Together(Classifier):
     @override
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self.histories = checkpoint["history"]
+        self._load_unfinished(checkpoint)
         self.net.load_network_state(
             {name.removeprefix("net."): value for name, value in checkpoint["state_dict"].items()}
         )
@@ -183,6 +193,8 @@ class MeasureCurvatures(pl.Callback):
     @override
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Together)
+        if pl_module.steps:
+            return
         optimizer, chunks = trainer.optimizers[0], trainer.train_dataloader
         assert isinstance(optimizer, SDLM)
         assert isinstance(chunks, StackedChunks)
@@ -207,26 +219,29 @@ class CheckpointsOfCopies(Checkpoints):
 
     Args:
         keep: As for `Checkpoints`.
+        every: Likewise.
         copies: How many there are.
     """
 
     state_key = "Checkpoints"  # what a run that is resumed alone looks for
 
-    def __init__(self, keep: str, copies: int) -> None:
-        super().__init__(Path(), keep)
+    def __init__(self, keep: str, every: float, copies: int) -> None:
+        super().__init__(Path(), keep, every)
         self.fewest: list[float] = [float("inf")] * copies
 
     @override
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def _save_best(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, Together)
-        if self.keep == "best":
-            errors = [history["validation/errors"][-1] for history in pl_module.histories]
-            better = [k for k, fewest in enumerate(self.fewest) if errors[k] < fewest]
-            for number in better:
-                self.fewest[number] = errors[number]
-            if better:
-                trainer.save_checkpoint("best.ckpt", storage_options=better)
-        trainer.save_checkpoint("last.ckpt")
+        errors = [history["validation/errors"][-1] for history in pl_module.histories]
+        better = [k for k, fewest in enumerate(self.fewest) if errors[k] < fewest]
+        for number in better:
+            self.fewest[number] = errors[number]
+        if better:
+            trainer.save_checkpoint("best.ckpt", storage_options=better)
+
+    @override
+    def _save(self, trainer: pl.Trainer, name: str) -> None:
+        trainer.save_checkpoint(name)  # `FilesOfCopies` knows where
 
     @override
     def state_dict(self) -> dict[str, Any]:
@@ -287,6 +302,13 @@ class FilesOfCopies(CheckpointIO):
         whole["callbacks"]["Checkpoints"] = {
             "fewest_errors": [each["Checkpoints"]["fewest_errors"] for each in callbacks]
         }
+        if UNFINISHED in whole:
+            parts = [each[UNFINISHED] for each in copies]
+            counted = [each["counted"] for each in parts]
+            if len({len(each) for each in counted}) > 1:  # one was alone, in chunks of its own
+                counted = [each.sum(0, keepdim=True) for each in counted]
+            whole[UNFINISHED]["counted"] = torch.stack(counted, dim=2)
+            whole[UNFINISHED]["dropout"] = _stacked([each["dropout"] for each in parts])
         elapsed = whole["callbacks"]["Timer"]["time_elapsed"]
         for stage in elapsed:
             elapsed[stage] = sum(each["Timer"]["time_elapsed"][stage] for each in callbacks)
@@ -306,16 +328,27 @@ class FilesOfCopies(CheckpointIO):
         callbacks["Timer"] = {
             "time_elapsed": {stage: each / len(self.folders) for stage, each in elapsed.items()}
         }
-        return checkpoint | {
-            "history": checkpoint["history"][number],
-            "state_dict": _part(checkpoint["state_dict"], number),
-            "callbacks": callbacks,
-            "optimizer_states": [
-                optimizer
-                | {"state": {i: _part(each, number) for i, each in optimizer["state"].items()}}
-                for optimizer in checkpoint["optimizer_states"]
-            ],
-        }
+        own: dict[str, Any] = {}
+        if UNFINISHED in checkpoint:
+            unfinished = checkpoint[UNFINISHED]
+            own[UNFINISHED] = unfinished | {
+                "counted": unfinished["counted"][..., number].clone(),
+                "dropout": _part(unfinished["dropout"], number),
+            }
+        return (
+            checkpoint
+            | own
+            | {
+                "history": checkpoint["history"][number],
+                "state_dict": _part(checkpoint["state_dict"], number),
+                "callbacks": callbacks,
+                "optimizer_states": [
+                    optimizer
+                    | {"state": {i: _part(each, number) for i, each in optimizer["state"].items()}}
+                    for optimizer in checkpoint["optimizer_states"]
+                ],
+            }
+        )
 
 
 def _part(state: Mapping[str, Any], number: int) -> dict[str, Any]:

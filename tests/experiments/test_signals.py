@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from mnist_arch.runs import resumption
+
 LONG = ["model=dense", "data=mnist_5k", "recipe.max_epochs=2000", "figures=false"]
 
 
@@ -112,3 +114,32 @@ def test_a_killed_worker_is_named_and_what_is_finished_shown(tmp_path: Path) -> 
     assert text.splitlines()[-1].startswith("error: a process of the launcher was killed")
     assert "Traceback" not in text
     assert "accuracy" in (tmp_path / "out.txt").read_text()
+
+
+def test_a_training_that_is_ended_within_an_epoch_is_saved_there_and_resumed(
+    tmp_path: Path,
+) -> None:
+    errors = tmp_path / "err.txt"
+    words = ["model=dense", "data=mnist_5k", "recipe.batch_size=1", "recipe.max_epochs=900"]
+    checkpoint = "checkpoints/last.ckpt"
+    with running(tmp_path, *words, "trainer.save_every=0.1") as process:
+        until(lambda: any((tmp_path / "runs").glob(f"*/{checkpoint}")), process)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
+    saved, word = errors.read_text().splitlines()[-2:]
+    assert word == "terminated"
+    epochs = float(saved.partition(" of 900 epochs are saved: the same command")[0])
+    (run,) = (tmp_path / "runs").iterdir()
+    place = resumption.newest(run)
+    assert place
+    assert epochs == pytest.approx(place.place.epochs + place.place.steps / 4000, abs=0.01)
+    with running(tmp_path, f"resume=runs/{run.name}", "trainer.save_every=0.1") as process:
+        before = (run / checkpoint).stat().st_mtime_ns
+        until(lambda: (run / checkpoint).stat().st_mtime_ns > before, process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    first, *_ = errors.read_text().splitlines()
+    assert first == f"runs/{run.name}/{checkpoint}: resuming {place.place}"
+    further = resumption.newest(run)
+    assert further
+    assert further.place > place.place

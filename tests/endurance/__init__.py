@@ -1,0 +1,1 @@
+"""Nothing that happens to a process loses or changes what it found."""

@@ -1,0 +1,124 @@
+"""The long form: every kind of network, killed at every kind of moment. Some half an hour.
+
+    python -m tests.endurance            (all kinds)
+    python -m tests.endurance seeds ddp  (some)
+
+Prints a line for each kind, and the tally: how many kills there were, and after how many of them
+the runs ended as those that nothing happened to. The exit code is 1 if these differ.
+"""
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests.endurance.kills import (
+    BEST,
+    CONFIG,
+    FIGURES,
+    INTERRUPTED,
+    LAST,
+    PREDICTIONS,
+    RECORD,
+    SCORING,
+    START,
+    TERMINATED,
+    WITHIN,
+    Kind,
+    Moment,
+    Straight,
+    endure,
+)
+
+NO_FIGURES = "figures=false"
+FEW = (START, WITHIN, LAST, WITHIN, TERMINATED, RECORD)
+KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
+    "adam": (
+        ("model=mlp", "recipe.keep=best", "recipe.batch_size=4"),
+        (CONFIG, START, WITHIN, LAST, BEST, WITHIN, INTERRUPTED, PREDICTIONS, RECORD, FIGURES),
+    ),
+    "momentum": (
+        (
+            *("model=lenet5", "recipe/optimizer=sgd", "+recipe.optimizer.momentum=0.9"),
+            *("recipe/schedule=cosine", "recipe.batch_size=20", NO_FIGURES),
+        ),
+        (WITHIN, LAST, TERMINATED, WITHIN, SCORING),
+    ),
+    "warm-up": (
+        ("model=mlp", "recipe/schedule=warmup_cosine", "recipe.batch_size=4", NO_FIGURES),
+        (WITHIN, WITHIN, LAST, INTERRUPTED, PREDICTIONS),
+    ),
+    "dropout": (("model=dropout_cnn", "data.size=800", "recipe.batch_size=10", NO_FIGURES), FEW),
+    "augmentation": (
+        ("model=augmented_cnn", "data.size=400", "recipe.batch_size=10", NO_FIGURES),
+        FEW,
+    ),
+    "batch-norm": (
+        ("model=batchnorm_cnn", "data.size=600", "recipe.batch_size=10", NO_FIGURES),
+        FEW,
+    ),
+    "single-patterns": (("model=lenet5_1998", "data.size=1500", NO_FIGURES), FEW),
+    # 20,000 steps: worth compiling.
+    "compiled": (
+        ("model=lenet5_1998", "recipe.max_epochs=5", NO_FIGURES),
+        (WITHIN, LAST, TERMINATED, WITHIN),
+    ),
+    "best-of-modern": (
+        ("model=dense", "recipe=modern", "recipe.batch_size=8", NO_FIGURES),
+        (WITHIN, BEST, LAST, SCORING, FIGURES),
+    ),
+    "seeds": (
+        ("model=mlp", "seeds=[0,1]", "recipe.keep=best", "recipe.batch_size=10", NO_FIGURES),
+        (START, WITHIN, LAST, LAST, BEST, TERMINATED, RECORD),
+    ),
+    "sweep": (
+        ("-m", "model=dense,mlp", "recipe.batch_size=4", NO_FIGURES),
+        (WITHIN, LAST, RECORD, WITHIN, TERMINATED),
+    ),
+    "joblib": (
+        (
+            *("-m", "model=dense,mlp", "launcher=joblib", "hydra.launcher.n_jobs=2"),
+            *("recipe.batch_size=4", NO_FIGURES),
+        ),
+        (WITHIN, LAST, WITHIN, RECORD),
+    ),
+    "ddp": (
+        (
+            *("model=lenet5", "trainer.devices=2", "+trainer.strategy=ddp"),
+            *("recipe.batch_size=20", NO_FIGURES),
+        ),
+        (WITHIN, LAST, WITHIN),
+    ),
+}
+
+
+def main(names: list[str]) -> int:
+    unequal, at, kinds = 0, Counter[str](), Counter[str]()
+    with tempfile.TemporaryDirectory() as home:
+        for name in names or KINDS:
+            words, moments = KINDS[name]
+            began, kind, folder = time.monotonic(), Kind(name, words), Path(home) / name
+            seed = [*KINDS].index(name)
+            try:
+                straight = Straight(kind, folder / "straight")
+                died = endure(kind, straight, folder / "killed", moments, seed)
+            except AssertionError as error:
+                unequal += len(moments)
+                print(f"{name}: NOT EQUAL\n{error}", flush=True)
+                continue
+            at.update(died)
+            kinds[name] = len(died)
+            print(
+                f"{name}: {len(died)} kills, all equal ({time.monotonic() - began:.0f} s): "
+                + ", ".join(died),
+                flush=True,
+            )
+    equal = sum(kinds.values())
+    print("\n" + "\n".join(f"{count:4}  {moment}" for moment, count in sorted(at.items())))
+    print(f"{equal} of {equal + unequal} kills: nothing lost, nothing changed")
+    return int(unequal > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
