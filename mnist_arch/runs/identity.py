@@ -14,8 +14,8 @@ from mnist_arch.runs.config import Config, flat, reference
 
 # Settings that change no result: where and how a run is made, not what it is.
 NEUTRAL = (
-    *("runs", "figures", "fail_fast", "label", "experiment", "logger", "recipe.name", "data.root"),
-    *("trainer.threads", "trainer.accelerator", "searchpath", "seeds", "trust"),
+    *("runs", "again", "figures", "fail_fast", "label", "experiment", "logger", "recipe.name"),
+    *("data.root", "trainer.threads", "trainer.accelerator", "searchpath", "seeds", "trust"),
 )
 # Settings that a record holds apart from its variant.
 APART = ("seed", "test", "model.name", "data.name", "trainer.precision")
