@@ -115,7 +115,8 @@ class Parser(argparse.ArgumentParser):
 
     def _refuse_setting(self, word: str) -> None:
         name, equals, value = word.partition("=")
-        say = {action.dest: self._said(action, value) for action in self._actions} | self.old
+        own = {action.dest: self._said(action, value) for action in self._actions}
+        say = {**own, **self.old}
         if equals and name in say and not Path(word).exists():
             raise UserError(
                 f"{word}: only settings of a run are given as name=value; here say {say[name]}"

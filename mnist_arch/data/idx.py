@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,10 @@ FILES = (  # images and labels of the training set, then of the test set
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 )
 UNSIGNED_BYTE, INTEGER = 8, 12
-TYPES = {UNSIGNED_BYTE: np.dtype(np.uint8), INTEGER: np.dtype(">i4")}
+TYPES: dict[int, np.dtype[Any]] = {
+    UNSIGNED_BYTE: np.dtype(np.uint8),
+    INTEGER: np.dtype(">i4"),
+}
 NAMES = {UNSIGNED_BYTE: "unsigned bytes", INTEGER: "integers"}
 IMAGES, LABELS = (UNSIGNED_BYTE, 3), (UNSIGNED_BYTE, 1)  # type and dimensions
 QMNIST_LABELS = (INTEGER, 2)  # eight columns, of which the first is the digit
@@ -105,7 +108,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 def _kind(
     path: Path, magic: bytes, kinds: tuple[tuple[int, int], ...]
-) -> tuple[np.dtype[np.generic], int]:
+) -> tuple[np.dtype[Any], int]:
     """Return the type and the number of dimensions that a file's first four bytes say."""
     for code, dimensions in kinds:
         if magic == bytes([0, 0, code, dimensions]):

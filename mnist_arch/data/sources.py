@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -299,7 +299,7 @@ def _unzip(archive: Path, names: Collection[str]) -> None:
                     _save(plain, archive.parent / name)
 
 
-def _save(source: IO[bytes], path: Path) -> None:
+def _save(source: gzip.GzipFile, path: Path) -> None:
     with path.open("wb") as file:
         shutil.copyfileobj(source, file)
 
@@ -336,8 +336,9 @@ def _mnist_5k() -> Dataset:
 
 def _line(error: BaseException) -> str:
     """Say in one line why a source failed; a certificate is the reason of whatever came of it."""
-    each: BaseException | None = error
-    while each := each.__cause__ or each.__context__:
+    each = error
+    while before := each.__cause__ or each.__context__:
+        each = before
         if isinstance(each, ssl.SSLCertVerificationError):
             error = each
     return " ".join(str(error).split()) or type(error).__name__

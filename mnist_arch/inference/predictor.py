@@ -233,7 +233,7 @@ def pixels(picture: Picture) -> NDArray[np.generic]:
     return pictures.read(content, str(getattr(picture, "name", "picture")))
 
 
-def _grey(values: NDArray[np.generic]) -> NDArray[np.generic]:
+def _grey(values: NDArray[Any]) -> NDArray[Any]:
     """(H, W) or (H, W, C) pixel values -> (H, W), as of a picture file with these pixels."""
     numbers = values.dtype.kind in "uif" and values.dtype != np.uint16 and values.size
     if numbers and 0 < (greatest := values.max()) <= 1:
