@@ -15,7 +15,6 @@ from experiments.command import Parser, run_command
 from mnist_arch import files
 from mnist_arch.errors import UserError
 from mnist_arch.files import target
-from mnist_arch.progress import progress
 
 
 def main() -> None:
@@ -37,7 +36,7 @@ def main() -> None:
         raise UserError("two of the runs have the same name, and so would their files")
     data = sources.load(args.data, args.root or sources.default_root())
     exported = []
-    for run in progress(runs, "runs"):
+    for run in runs:
         for file in export(run, args.out, args.format.split(","), data):
             files.write(args.out / f"{file.name}.md", card.model_card(file, run))
             print(f"{args.out / file.name}: verified on {file.verified_on}")

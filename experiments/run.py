@@ -31,18 +31,9 @@ from mnist_arch.runs import records
 from mnist_arch.runs.config import CONF, Config, quoted, typed
 
 OPTIONS = (  # Hydra's own
-    *(
-        "--help",
-        "--hydra-help",
-        "--version",
-        "--cfg",
-        "--resolve",
-        "--package",
-        "--run",
-        "--multirun",
-    ),
-    *("--shell-completion", "--config-path", "--config-name", "--config-dir", "--info"),
-    "--experimental-rerun",
+    *("--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run"),
+    *("--multirun", "--shell-completion", "--config-path", "--config-name", "--config-dir"),
+    *("--experimental-rerun", "--info"),
 )
 
 

@@ -43,13 +43,14 @@ def runs(words: Sequence[str | Path]) -> list[Path]:
         if not (found := matches(word)):
             raise UserError(f"{word}: no such run folder or record file")
         paths += map(Path, found)
-    firsts: dict[tuple[str, int], Path] = {}
+    firsts: dict[tuple[str, int, str], Path] = {}
     for path in paths:
         if (path / MEAN).exists():
             say(f"{path}: the mean of several runs, left out")
             continue
         record = records.read(path)
-        first = firsts.setdefault((kind(record), record.seed), path)
+        data = str(record.provenance.data_sha256)  # files of one's own have all the same name
+        first = firsts.setdefault((kind(record), record.seed, data), path)
         if _file(first) != _file(path):
             say(f"{path}: the same run as {first}, counted once")
     return [*firsts.values()]
@@ -74,9 +75,13 @@ def pictures(word: str) -> list[str]:
     if not Path(word).is_dir():
         names = [name for name in matches(word) if Path(name).is_file()]
     else:
+        from mnist_arch.inference.pictures import is_picture  # with numpy and Pillow
+
         files = [path for path in sorted(Path(word).iterdir()) if path.is_file()]
         files = [path for path in files if not path.name.startswith(".")]
-        names = [str(path) for path in files if path.suffix.lower() in SUFFIXES or known(path)]
+        names = [
+            str(path) for path in files if path.suffix.lower() in SUFFIXES or is_picture(path)
+        ]
         if others := [path.name for path in files if str(path) not in names]:
             more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
             say(
@@ -85,10 +90,3 @@ def pictures(word: str) -> list[str]:
     if not names:
         raise UserError(f"{word}: no pictures there")
     return names
-
-
-def known(path: Path) -> bool:
-    """Tell whether a file is a picture by its content, whatever its name is."""
-    from mnist_arch.inference.pictures import is_picture
-
-    return is_picture(path)

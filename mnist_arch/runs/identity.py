@@ -34,10 +34,12 @@ def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
     >>> identity({"seed": 1, "runs": "here"}) == identity({"seed": 1, "runs": "there"})
     True
     """
+    own = ["data.root"] if settings.get("data.name") == "idx" else []  # one's own files decide
     return {
         key: value
         for key, value in settings.items()
-        if value is not None and not _below(key, NEUTRAL)  # None is as good as not there
+        if value is not None  # which is as good as not there
+        and (key in own or not _below(key, NEUTRAL))
     }
 
 

@@ -43,6 +43,10 @@ def test_means_are_no_runs_and_equal_runs_are_one(capsys: pytest.CaptureFixture[
     assert (
         words.runs(["runs/mlp-seed0", "runs/mlp-seed?", "runs/mlp-seed0/record.json"]) == expected
     )
+    Path("runs/idx-seed0").mkdir()
+    record(provenance={"data_sha256": {"t10k": "b"}}).write(Path("runs/idx-seed0"))
+    both = ["runs/mlp-seed0", "runs/idx-seed0"]  # of equal settings, on files of one's own
+    assert words.runs(both) == [*map(Path, both)]
     with pytest.raises(UserError, match=r"ruin\*: no such run folder or record file"):
         words.runs(["runs/mlp-seed0", "ruin*"])
 
