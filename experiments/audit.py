@@ -10,6 +10,7 @@ of the same digits (Northcutt, Athalye, Mueller 2021).
 
 from pathlib import Path
 
+from experiments import words
 from experiments.command import Parser, run_command
 from mnist_arch.errors import UserError
 
@@ -18,7 +19,7 @@ RECORD, PAGE = Path("results/audit.json"), Path("docs/audit.md")
 
 def main() -> None:
     parser = Parser(__file__, __doc__)
-    parser.add_argument("runs", nargs="*", type=Path, help="folders of finished, tested runs")
+    parser.add_argument("runs", nargs="*", help="folders of finished, tested runs, or globs")
     parser.add_argument("--write", action="store_true", help="the record and the page")
     parser.add_argument("--from-records", action="store_true", help="write the page only")
     args = parser.parse_args()
@@ -31,7 +32,7 @@ def main() -> None:
     if args.from_records:
         record = read_as(Audit, RECORD)
     else:
-        record = audit(args.runs, f"{parser.prog} RUNS --write")
+        record = audit(words.runs(args.runs), f"{parser.prog} RUNS --write")
         print(report.table(record).text())
         if args.write:
             record.write(RECORD)

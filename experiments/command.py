@@ -6,9 +6,10 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from io import TextIOWrapper
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from mnist_arch.errors import UserError
@@ -80,14 +81,52 @@ def say(line: str) -> None:
 
 
 class Parser(argparse.ArgumentParser):
-    """Parses a command's arguments; --help shows its module's docstring, a mistake is one line."""
+    """Parses a command's arguments; --help shows its module's docstring, a mistake is one line.
 
-    def __init__(self, module: str, docstring: str | None) -> None:
+    Only settings of a run are given as name=value. Where a command takes none, an argument that
+    is given so is refused with what to say for it.
+
+    Args:
+        module: Its ``__file__``.
+        docstring: Its own.
+        old: What to say for names that arguments once had.
+    """
+
+    def __init__(
+        self, module: str, docstring: str | None, old: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         super().__init__(
             prog=f"python -m experiments.{Path(module).stem}",
             description=docstring,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        self.old = old
+
+    def parse_args(self, *args: Any, **kwargs: Any) -> Any:
+        """Parse the command line.
+
+        Raises:
+            UserError: It is not as the command takes it.
+        """
+        if "settings" not in {action.dest for action in self._actions}:
+            for word in sys.argv[1:]:
+                self._refuse_setting(word)
+        return super().parse_args(*args, **kwargs)
+
+    def _refuse_setting(self, word: str) -> None:
+        name, equals, value = word.partition("=")
+        own = {action.dest: self._said(action, value) for action in self._actions}
+        say = {**own, **self.old}
+        if equals and name in say and not Path(word).exists():
+            raise UserError(
+                f"{word}: only settings of a run are given as name=value; here say {say[name]}"
+            )
+
+    def _said(self, action: argparse.Action, value: str) -> str:
+        if not action.option_strings:
+            return f"{shlex.quote(value)} by itself"
+        option = action.option_strings[-1]
+        return option if action.nargs == 0 else f"{option} {shlex.quote(value)}"
 
     def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; --help shows how it is called")

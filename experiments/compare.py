@@ -5,15 +5,13 @@
     python -m experiments.compare 'results/lenet5-*.json' --markdown comparison.md
 
 Runs that differ only in their seed are taken together, as one network; if all do, each is compared
-with each. Records without predictions beside them, as in results/, tell less.
+with each. Records without predictions beside them, as in results/, tell less. Of equal runs the
+first counts, and the mean that a sweep leaves among its runs is left out.
 """
 
-import glob
-from pathlib import Path
-
+from experiments import words
 from experiments.command import Parser, run_command
 from mnist_arch import files
-from mnist_arch.errors import UserError
 from mnist_arch.files import target
 
 
@@ -26,7 +24,7 @@ def main() -> None:
     from mnist_arch.analysis.comparison import compare  # seconds of imports
     from mnist_arch.reports import comparison as report
 
-    comparison = compare([path for word in args.runs for path in paths(word)])
+    comparison = compare(words.runs(args.runs))
     print(report.text(comparison))
     if args.markdown:
         files.write(args.markdown, report.markdown(comparison))
@@ -34,18 +32,6 @@ def main() -> None:
     if args.html:
         files.write(args.html, report.html(comparison, *report.images_of(comparison.record)))
         print(args.html)
-
-
-def paths(word: str) -> list[Path]:
-    """Return the folder or file of that very name, or else those that match it as a glob.
-
-    Raises:
-        UserError: There is none.
-    """
-    matches = [word] if Path(word).exists() else sorted(glob.glob(word))
-    if not matches:
-        raise UserError(f"{word}: no such run folder or record file")
-    return [Path(each) for each in matches]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """How does a network's error fall from epoch to epoch? A figure made from records.
 
-    python -m experiments.curves                                 (LeNet-5 of 1998, committed runs)
-    python -m experiments.curves runs --model mlp --out mlp.png  (your own runs)
+    python -m experiments.curves                        (your own runs, in runs/)
+    python -m experiments.curves results --model mlp    (the published runs)
 
 Training errors are counted while the network learns, as in fig. 5 of the LeNet-5 paper; validation
 errors come from runs that keep images for validation.
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 def main() -> None:
     parser = Parser(__file__, __doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("results"), help="of records")
-    parser.add_argument("--model", default="lenet5_1998", help="a network")
-    parser.add_argument("--out", type=target, default="docs/lenet5_1998.png", metavar="PNG")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("runs"), help="of records")
+    parser.add_argument("--model", metavar="NAME", help="a network, where there are several")
+    parser.add_argument("--out", type=target, default="curves.png", metavar="PNG")
     args = parser.parse_args()
+    args.model = args.model or only_model(args.folder)
     if args.model not in mnist_arch.architectures():
         near = suggestion(args.model, mnist_arch.architectures())
         raise UserError(f"--model {args.model}: no such network; {near}")
@@ -35,6 +36,22 @@ def main() -> None:
 
     write_png(figure(args.folder, args.model), args.out)
     print(args.out)
+
+
+def only_model(folder: Path) -> str:
+    """Return the network of the records in a folder.
+
+    Raises:
+        UserError: There are none, or of several networks.
+    """
+    names = {record.architecture for record in read_all(folder)}
+    if not names:
+        raise UserError(f"{folder}: no records there; make one with experiments.run")
+    if len(names) > 1:
+        raise UserError(
+            f"{folder}: of several networks; choose by --model {', '.join(sorted(names))}"
+        )
+    return names.pop()
 
 
 def figure(folder: Path, model: str) -> "Figure":

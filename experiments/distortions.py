@@ -28,16 +28,16 @@ def main() -> None:
     parser = Parser(__file__, __doc__)
     parser.add_argument("--data", default="mnist", metavar="NAME", help="mnist, mnist_5k, ...")
     parser.add_argument("--root", type=Path, help="of the data")
-    parser.add_argument("--out", type=target, default="docs/distortions.png", metavar="PNG")
+    parser.add_argument("--out", type=target, default="distortions.png", metavar="PNG")
     args = parser.parse_args()
     from mnist_arch.data import sources  # seconds of imports
+    from mnist_arch.data.splits import first_of_each
     from mnist_arch.randomness import generator
     from mnist_arch.reports.figures.digits import digit_rows
     from mnist_arch.reports.figures.style import write_png
 
     data = sources.load(args.data, args.root or sources.default_root())
-    firsts = [int((data.train.labels == digit).nonzero()[0]) for digit in range(10)]
-    digits = data.train.images[firsts]
+    digits = first_of_each(data.train)
     rows = {"as they are": digits.float()}
     for name, distortion in distortions().items():
         rows[name] = distortion(digits, generator(0, "augmentation"))

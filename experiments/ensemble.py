@@ -3,30 +3,31 @@
     python -m experiments.ensemble runs/augmented_cnn-seed*
     python -m experiments.ensemble runs/lenet5-seed0 runs/mlp-seed0 --out both.json
 
-The test images are classified by the averaged probabilities of all members.
+The test images are classified by the averaged probabilities of all members. Of equal runs the
+first is a member.
 """
 
-from pathlib import Path
-
+from experiments import words
 from experiments.command import Parser, run_command
 from mnist_arch.files import target
 
 
 def main() -> None:
     parser = Parser(__file__, __doc__)
-    parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
+    parser.add_argument("runs", nargs="+", help="folders of finished runs, or globs of these")
     parser.add_argument("--out", type=target, metavar="FILE", help="write the record here")
     args = parser.parse_args()
     from mnist_arch.analysis.ensembles import average  # seconds of imports
     from mnist_arch.reports.table import Column, Table
 
-    ensemble = average(args.runs, parser.command)
+    runs = words.runs(args.runs)
+    ensemble = average(runs, parser.command)
     scores = [(member["test_errors"], member["test_loss"]) for member in ensemble.members]
     scores.append((ensemble.test_errors, ensemble.test_loss))
     images = ensemble.test_images
     rows = [
         (str(name), errors, 100 * (images - errors) / images, loss)
-        for name, (errors, loss) in zip([*args.runs, "all together"], scores, strict=True)
+        for name, (errors, loss) in zip([*runs, "all together"], scores, strict=True)
     ]
     columns = (
         Column("run"),

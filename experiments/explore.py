@@ -3,9 +3,10 @@
     python -m experiments.explore
     python -m experiments.explore --data mnist_5k --out some_folder
 
-It writes a record of what was counted, and the page of it with pictures. The augmented samples are
-those of augmented_cnn's recipe; experiments.distortions shows every other way. Distances between
-images are Euclidean, over their 784 pixel values.
+It writes a record of what was counted, and the page of it with pictures, into a folder `explored`
+unless told otherwise. The augmented samples are those of augmented_cnn's recipe;
+experiments.distortions shows every other way. Distances between images are Euclidean, over their
+784 pixel values.
 """
 
 import shlex
@@ -23,7 +24,7 @@ def main() -> None:
     parser = Parser(__file__, __doc__)
     parser.add_argument("--data", default="mnist", metavar="NAME", help="mnist, mnist_5k, ...")
     parser.add_argument("--root", type=Path, metavar="FOLDER", help="of the data")
-    parser.add_argument("--out", type=Path, default=Path("docs/data"), metavar="FOLDER")
+    parser.add_argument("--out", type=Path, default=Path("explored"), metavar="FOLDER")
     args = parser.parse_args()
     if args.out.exists() and not args.out.is_dir():
         raise UserError(f"--out {args.out}: is not a folder; name one for the pictures")

@@ -10,6 +10,7 @@ it.
 
 from pathlib import Path
 
+from experiments import words
 from experiments.command import Parser, run_command
 from mnist_arch import files
 from mnist_arch.errors import UserError
@@ -18,7 +19,7 @@ from mnist_arch.files import target
 
 def main() -> None:
     parser = Parser(__file__, __doc__)
-    parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
+    parser.add_argument("runs", nargs="+", help="folders of finished runs, or globs of these")
     parser.add_argument("--format", default="onnx,pt2", metavar="NAMES", help="onnx, pt2 or both")
     parser.add_argument("--out", type=Path, default=Path("exports"), metavar="FOLDER")
     parser.add_argument("--data", default="mnist", metavar="NAME", help="to verify the files on")
@@ -28,16 +29,14 @@ def main() -> None:
     from mnist_arch.data import sources  # seconds of imports
     from mnist_arch.inference.export import export
     from mnist_arch.reports import card
-    from mnist_arch.runs import records
     from mnist_arch.runs.provenance import Provenance
 
-    if len({run.resolve().name for run in args.runs}) < len(args.runs):
+    runs = words.runs(args.runs)  # what is no run is refused before any work
+    if len({run.resolve().name for run in runs}) < len(runs):
         raise UserError("two of the runs have the same name, and so would their files")
-    for run in args.runs:
-        records.read(run / "record.json")  # a folder that is no run is refused before any work
     data = sources.load(args.data, args.root or sources.default_root())
     exported = []
-    for run in args.runs:
+    for run in runs:
         for file in export(run, args.out, args.format.split(","), data):
             files.write(args.out / f"{file.name}.md", card.model_card(file, run))
             print(f"{args.out / file.name}: verified on {file.verified_on}")

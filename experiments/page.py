@@ -7,20 +7,18 @@ Of runs that differ in their seed only, the first is taken. Without any run, the
 train two nets. It is for this machine only, unless --host says otherwise; Ctrl-C ends it.
 """
 
-import argparse
 import asyncio
 import contextlib
 import socket
 import sys
 from pathlib import Path
 
-from experiments.command import run_command
+from experiments.command import Parser, run_command
 from mnist_arch.errors import UserError
 
 
 def main() -> None:
-    """Load the nets and serve the page."""
-    parser = argparse.ArgumentParser(prog="experiments.page", description=__doc__.split("\n")[0])
+    parser = Parser(__file__, __doc__)
     parser.add_argument("runs", nargs="*", type=Path, help="folders of runs, or checkpoint files")
     parser.add_argument("--host", default="127.0.0.1", help="who may reach it (this machine)")
     parser.add_argument("--port", type=int, default=8000, help="0 for any that is free")

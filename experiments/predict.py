@@ -1,70 +1,75 @@
 """Which digits are in these pictures?
 
-    python -m experiments.predict runs/lenet5-seed0 photos/*.jpg
-    python -m experiments.predict runs/lenet5-seed0 photos --sheet answers.png
-    python -m experiments.predict runs/lenet5-seed0 - --number < a.png
+    python -m experiments.predict --checkpoint runs/lenet5-seed0 photos/*.jpg
+    python -m experiments.predict --checkpoint runs/lenet5-seed0 photos --sheet answers.png
+    python -m experiments.predict --checkpoint runs/lenet5-seed0 - --number < a.png
 
 A picture is a file, a folder, a glob, or - for standard input. Each gives a line: digit,
 probability, the runner-up and its probability, and doubt. --number takes several digits in a
 picture as a number, --json and --csv write for programs, and --sheet shows each picture beside
 what the network saw. A file that is no picture is named, the others are classified, and the exit
-code is 2.
+code is 2. The network may also come first, without --checkpoint.
 """
 
-import glob
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from experiments import words
 from experiments.command import Parser, run_command
 from mnist_arch.errors import UserError
 from mnist_arch.files import target
+from mnist_arch.progress import progress
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
 FIELDS = ("digit", "probability", "runner_up", "runner_up_probability", "doubt")
-OLD = ("checkpoint", "images", "split", "json", "csv", "sheet")  # once given as name=value
+OLD = {"images": "the pictures by themselves", "split": "--number"}
 
 
 def main() -> None:
-    parser = Parser(__file__, __doc__)
-    parser.add_argument("checkpoint", help="a run's folder or a checkpoint file")
+    parser = Parser(__file__, __doc__, OLD)
     parser.add_argument("pictures", nargs="+", help="files, folders, globs, or -")
+    parser.add_argument("--checkpoint", metavar="RUN", help="a run's folder or a checkpoint file")
     parser.add_argument("--number", action="store_true", help="several digits in a picture")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="write JSON")
     form.add_argument("--csv", action="store_true", help="write comma-separated values")
     parser.add_argument("--sheet", type=target, metavar="PNG", help="draw what the network saw")
-    refuse_old(sys.argv[1:])
     args = parser.parse_args()
-    names = [name for word in args.pictures for name in files(word)]
+    checkpoint, *named = [args.checkpoint] * bool(args.checkpoint) + args.pictures
+    if not named:
+        raise UserError(f"{checkpoint}: a network or a picture? say --checkpoint RUN PICTURE ...")
+    names = [name for word in named for name in words.pictures(word)]
     from mnist_arch.inference import pictures, predictor  # seconds of imports
     from mnist_arch.reports.table import Column, Table
 
-    network = predictor.load(Path(args.checkpoint))
+    network = predictor.load(Path(checkpoint))
     rows: list[dict[str, Any]] = []
     drawn = []
-    for name in names:
+    as_text = not (args.json or args.csv)
+    for name in names if as_text and sys.stdout.isatty() else progress(names, "pictures"):
         try:
             # One byte more than a picture may have tells that there are too many.
             source = sys.stdin.buffer.read(pictures.MOST_BYTES + 1) if name == "-" else name
             picture = pictures.read(source, "standard input" if name == "-" else name)
         except UserError as error:
             rows.append({"file": name, **dict.fromkeys(FIELDS), "error": str(error)})
+            if as_text:
+                print(error, flush=True)
             continue
         answers = network.predict_number(picture) if args.number else []
+        if len(answers) > 1 and as_text:
+            print(f"{name}: the number {''.join(str(answer.digit) for answer in answers)}")
         for answer in answers or [network.predict(picture)]:
             values = {field: getattr(answer, field) for field in FIELDS}
             rows.append({"file": name, **values, "error": None})
             drawn.append((picture, answer.image, caption(Path(name).name, rows[-1])))
-        if len(answers) > 1 and not (args.json or args.csv):
-            print(f"{name}: the number {''.join(str(answer.digit) for answer in answers)}")
+            if as_text:
+                print(line(rows[-1]), flush=True)  # who waits sees how far it is
     if args.json:
         print(json.dumps(rows, indent=1))
     elif args.csv:
         print(Table([*map(Column, rows[0])], [[*row.values()] for row in rows]).csv(), end="")
-    else:
-        print("\n".join(map(line, rows)))
     if args.sheet and drawn:
         from mnist_arch.reports.figures.pictures import sheet
         from mnist_arch.reports.figures.style import write_png
@@ -72,38 +77,6 @@ def main() -> None:
         write_png(sheet(drawn), args.sheet)
     if broken := sum(row["error"] is not None for row in rows):
         raise UserError(f"{broken} of {len(names)} files could not be read")
-
-
-def refuse_old(words: list[str]) -> None:
-    """Refuse arguments in the form of before.
-
-    Raises:
-        UserError: One is given as name=value.
-    """
-    for word in words:
-        if word.partition("=")[0] in OLD and "=" in word and not Path(word).exists():
-            raise UserError(
-                f"{word}: arguments are no longer given as name=value; say experiments.predict "
-                "CHECKPOINT PICTURE ... [--number] [--json | --csv] [--sheet PNG]"
-            )
-
-
-def files(word: str) -> list[str]:
-    """Name the files of a folder, a glob, or one file; - is standard input.
-
-    Raises:
-        UserError: There are none.
-    """
-    if word == "-" or Path(word).is_file():
-        return [word]
-    if Path(word).is_dir():
-        inside = sorted(Path(word).iterdir())
-        names = [str(path) for path in inside if path.suffix.lower() in SUFFIXES]
-    else:
-        names = sorted(name for name in glob.glob(word, recursive=True) if Path(name).is_file())
-    if not names:
-        raise UserError(f"{word}: no pictures there")
-    return names
 
 
 def caption(name: str, row: dict[str, Any]) -> str:
@@ -115,9 +88,7 @@ def caption(name: str, row: dict[str, Any]) -> str:
 
 
 def line(row: dict[str, Any]) -> str:
-    """Put an answer, or why there is none, into one line."""
-    if row["error"]:
-        return str(row["error"])
+    """Put an answer into one line."""
     if row["digit"] is None:
         return f"{row['file']}: {row['doubt']}"
     doubt = f"; doubtful: {row['doubt']}" if row["doubt"] else ""

@@ -34,10 +34,12 @@ SET_HERE = ("model", "recipe", "seed", "runs", "test")  # not for the user to se
 PAGES_WITH_TABLES = ("docs/results.md", "docs/seeds.md", "docs/lenet5_1998.md")
 # What makes the pages and figures of this project from its records and its data, in this order.
 PAGES = (
-    ("experiments.curves",),
-    ("experiments.curves", "--model", "tanh_cnn", "--out", "docs/tanh_cnn.png"),
-    ("experiments.distortions",),
-    ("experiments.explore",),
+    *(
+        ("experiments.curves", "results", "--model", name, "--out", f"docs/{name}.png")
+        for name in ("lenet5_1998", "tanh_cnn")
+    ),
+    ("experiments.distortions", "--out", "docs/distortions.png"),
+    ("experiments.explore", "--out", "docs/data"),
     ("experiments.report", "--write", "README.md", *PAGES_WITH_TABLES),
     ("experiments.report", "--figure", "seeds", "docs/seeds.png"),
     ("experiments.report", "--figure", "cost", "docs/cost.png"),

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from experiments import words
 from experiments.command import Parser, run_command
 from mnist_arch import files
 from mnist_arch.errors import UserError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def main() -> None:
     parser = Parser(__file__, __doc__)
-    parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
+    parser.add_argument("runs", nargs="*", help="folders of finished runs, or globs of these")
     parser.add_argument("--again", action="store_true", help="test what is recorded, too")
     parser.add_argument("--from-records", action="store_true", help="write figures and claims.md")
     parser.add_argument("--sheet", action="store_true", help="draw the corruptions themselves")
@@ -38,7 +39,7 @@ def main() -> None:
     if (args.from_records or args.sheet) and not args.docs.is_dir():
         raise UserError(f"--docs {args.docs}: there is no such folder")
     if args.runs:
-        test(args.runs, args.results / "robustness", args.root, again=args.again)
+        test(words.runs(args.runs), args.results / "robustness", args.root, again=args.again)
     if args.from_records:
         write(args.results, args.docs, args.data)
     if args.sheet:
@@ -93,17 +94,18 @@ def draw_sheet(name: str, root: Path | None, out: Path) -> None:
 
     from mnist_arch.analysis.corruptions import CORRUPTIONS
     from mnist_arch.data import sources
+    from mnist_arch.data.splits import first_of_each
     from mnist_arch.randomness import generator
     from mnist_arch.reports.figures.digits import digit_rows
     from mnist_arch.reports.figures.style import write_png
 
     data = sources.load(name, root or sources.default_root())
-    firsts = [int((data.train.labels == digit).nonzero()[0]) for digit in range(10)]
-    digits = data.train.images[firsts]
+    digits = first_of_each(data.train)
     rows = {"as they are": digits.float()}
     for each in CORRUPTIONS.values():
         last = len(each.strengths) - 1
-        strengths = [each.strengths[round(place * last / 9)] for place in range(10)]
+        steps = torch.linspace(0, last, len(digits)).round().int().tolist()
+        strengths = [each.strengths[step] for step in steps]
         rows[f"{each.title}: {strengths[0]:g} to {strengths[-1]:g}"] = torch.cat(
             [
                 each(digits, strength, generator(0, "corruption"))[[place]]

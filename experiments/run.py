@@ -6,8 +6,9 @@
     python -m experiments.run resume=runs/lenet5-seed0  (an interrupted run, wherever it lies)
 
 A run that was interrupted is resumed where it was saved last, at most trainer.save_every seconds
-before, when the same command is typed again; a sweep (-m) leaves out what is finished, tries again
-what failed, and ends with a table.
+before, when the same command is typed again, and one that is finished is not trained again, unless
+with again=true. A sweep (-m) leaves out what is finished, tries again what failed, and ends with a
+table.
 The folder holds record.json (mnist_arch/runs/records.py says what is in it), predictions.npz (test
 scores and labels, in file order), checkpoints/, figures/, the loggers' files and config.yaml.
 """
@@ -15,6 +16,7 @@ scores and labels, in file order), checkpoints/, figures/, the loggers' files an
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +27,21 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.command import run_command, say
 from experiments.startup import import_lightning
-from experiments.sweeps import attempt, once, to_its_end, train
+from experiments.sweeps import attempt, once, tell_finished, to_its_end
 from mnist_arch.errors import UserError
-from mnist_arch.runs.config import Config, typed
+from mnist_arch.runs import records
+from mnist_arch.runs.config import CONF, Config, quoted, typed
 from mnist_arch.runs.folders import interrupted_config
 
 RESUME = "resume="
+OPTIONS = (  # Hydra's own
+    *("--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run"),
+    *("--multirun", "--shell-completion", "--config-path", "--config-name", "--config-dir"),
+    *("--experimental-rerun", "--info"),
+)
 
 
-@hydra.main(version_base="1.3", config_path="pkg://conf", config_name="config")
+@hydra.main(version_base="1.3", config_path=CONF, config_name="config")
 def main(settings: DictConfig) -> None:
     """Run what the command line says."""
     chosen = HydraConfig.get()
@@ -56,12 +64,14 @@ def _run(config: Config, command: str) -> None:
         rehearse(config)
         sys.stderr.write("fast_dev_run: training works; nothing is kept\n")
         return
-    runs = train(config, command)
+    folders, before = once(lambda: config, command)()
+    if before:
+        tell_finished(folders)
     if config.seeds:
         from mnist_arch.analysis.groups import groups  # scipy, which training does without
         from mnist_arch.reports import results
 
-        table = results.results(groups([run.record for run in runs]))
+        table = results.results(groups([records.read(folder) for folder in folders]))
         print(f"\n{table.text()}")
 
 
@@ -84,9 +94,30 @@ def resume(words: Sequence[str]) -> None:
     print(f"{summary(run.record)} -> {run.folder}")
 
 
+def checked(words: Sequence[str]) -> list[str]:
+    """Return a command line as Hydra takes it.
+
+    Raises:
+        UserError: A setting is given as an option.
+    """
+    for word, following in zip_longest(words, words[1:], fillvalue=""):
+        option, equals, value = word.partition("=")
+        known = any(each.startswith(option) for each in OPTIONS)  # argparse takes abbreviations
+        if option.startswith("--") and not known:
+            setting = f"{option[2:]}={value if equals else following}"
+            raise UserError(f"{word}: settings have no dashes; say {setting}")
+    sweep = any(word in ("-m", "--multirun") for word in words)
+    return [word if sweep and "," in word else quoted(word) for word in words]
+
+
+def command_line() -> None:
+    """Run what was typed."""
+    if any(word.startswith(RESUME) for word in sys.argv[1:]):
+        resume(sys.argv[1:])
+        return
+    sys.argv[1:] = checked(sys.argv[1:])
+    to_its_end(main)
+
+
 if __name__ == "__main__":
-    arguments = sys.argv[1:]
-    if any(argument.startswith(RESUME) for argument in arguments):
-        run_command(lambda: resume(arguments))
-    else:
-        run_command(lambda: to_its_end(main))
+    run_command(command_line)

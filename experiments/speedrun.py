@@ -28,6 +28,7 @@ import mnist_arch
 from experiments.command import Parser, run_command
 from experiments.startup import import_lightning
 from mnist_arch.errors import UserError
+from mnist_arch.progress import progress
 from mnist_arch.reports.speedrun import SPEEDRUN
 from mnist_arch.reports.table import Table
 from mnist_arch.runs.config import compose
@@ -120,7 +121,7 @@ def speedrun(
     programs = [(OURS, own, seeds)]
     programs += [(name, shlex.split(command), peer_seeds) for name, command in peers.items()]
     return [
-        row(name, [points([*words, str(seed)], threads) for seed in range(count)])
+        row(name, [points([*words, str(seed)], threads) for seed in progress(range(count), name)])
         for name, words, count in programs
         if count
     ]

@@ -161,6 +161,15 @@ def once(configure: Callable[[], Config], command: str) -> Callable[[], tuple[li
     return job
 
 
+def tell_finished(folders: Sequence[Path]) -> None:
+    """Print of runs that they were finished before, a line for each."""
+    from mnist_arch.reports.summary import summary
+
+    for folder in folders:
+        told = f"{summary(records.read(folder))} -> {folder}"
+        print(f"{told} (finished before; again=true trains another)")
+
+
 def train(config: Config, command: str) -> "list[Run]":
     """Train a run, or several seeds, and print a line for each."""
     import_lightning()  # seconds, which a mistyped word or a sweep of finished runs does without

@@ -20,7 +20,7 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
-from hydra import initialize_config_module
+from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
@@ -32,7 +32,7 @@ from mnist_arch import files
 from mnist_arch.errors import UserError
 from mnist_arch.reports.table import Column, Table
 from mnist_arch.runs import records
-from mnist_arch.runs.config import Config, compose, explanation
+from mnist_arch.runs.config import CONF, Config, compose, explanation
 from mnist_arch.runs.folders import finished
 from mnist_arch.runs.identity import identity
 
@@ -54,7 +54,7 @@ SHOWN = 10  # trials, on the screen
 def main() -> None:
     parser = Parser(__file__, __doc__)
     parser.add_argument("name", help="of the study")
-    parser.add_argument("words", nargs="+", metavar="word", help="settings, fixed or searched")
+    parser.add_argument("settings", nargs="+", metavar="word", help="settings, fixed or searched")
     parser.add_argument("--trials", type=int, default=20, metavar="N", help="in all (20)")
     parser.add_argument("--seeds", default="0", metavar="N,N,...", help="of each trial (0)")
     parser.add_argument("--sampler-seed", type=int, default=0, metavar="N", help="(0)")
@@ -64,8 +64,8 @@ def main() -> None:
     if args.trials < 1:
         raise UserError(f"--trials {args.trials}: must be 1 or more")
     folder = args.runs / "studies" / args.name
-    with initialize_config_module("conf", version_base="1.3"):
-        search = Search(args.words, seeds(args.seeds), folder)
+    with initialize_config_dir(CONF, version_base="1.3"):
+        search = Search(args.settings, seeds(args.seeds), folder)
         subject = search.subject()
         folder.mkdir(parents=True, exist_ok=True)
         try:

@@ -63,6 +63,9 @@ def train(
 ) -> "Run":
     """Train a network as `python -m experiments.run` does, and return the finished run.
 
+    One of equal settings that is finished already is returned as it is, unless ``again=true`` is
+    among the overrides.
+
     >>> run = train("lenet5", seed=1, overrides=["recipe.max_epochs=3", "data=mnist_5k"])
     >>> run.folder
     PosixPath('runs/lenet5-mnist_5k-max_epochs=3-seed1')
@@ -80,13 +83,17 @@ def train(
     Raises:
         UserError: A setting is impossible, or the data cannot be had. Nothing is left behind.
     """
-    from mnist_arch.runs.train import train
+    from mnist_arch.runs import records
+    from mnist_arch.runs.folders import finished
+    from mnist_arch.runs.train import Run, train
 
     if isinstance(architecture, str):
         config, typed = _composed(architecture, [f"seed={seed}", *overrides])
         command = command or typed
     else:
         config = architecture
+    if folder := finished(Path(config.runs), config):
+        return Run(folder, records.read(folder))
     run = train(config, command=command, callbacks=callbacks)
     _draw(run)
     return run

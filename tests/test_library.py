@@ -20,7 +20,17 @@ from tests.factories import finished_run
 
 PACKAGE = Path(mnist_arch.__file__).parent
 # Each may import itself and those before it.
-ROOMS = ["errors", "files", "randomness", "models", "data", "training", "runs", "inference"]
+ROOMS = [
+    "errors",
+    "files",
+    "progress",
+    "randomness",
+    "models",
+    "data",
+    "training",
+    "runs",
+    "inference",
+]
 ROOMS += ["analysis", "reports", "page"]
 
 

@@ -20,6 +20,7 @@ from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
 from mnist_arch.inference.predictor import Predictor, load
 from mnist_arch.inference.preprocess import Prepared, Preprocessor
+from mnist_arch.progress import progress
 from mnist_arch.runs import records
 from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.records import Record
@@ -125,8 +126,12 @@ def challenge(test: Split, no_digits: int = OTHERS) -> Challenge:
     originals = [image.numpy() for image in test.images[:, 0]]
     pictures = {
         "as_they_are": originals,
-        "enlarged": [challenges.enlarged(image, draws) for image in originals],
-        "photographed": [challenges.photographed(image, draws) for image in originals],
+        "enlarged": [
+            challenges.enlarged(image, draws) for image in progress(originals, "enlarge")
+        ],
+        "photographed": [
+            challenges.photographed(image, draws) for image in progress(originals, "photograph")
+        ],
     }
     truth = dict.fromkeys(pictures, test.labels)
     pictures["uci"], truth["uci"] = uci()

@@ -70,6 +70,12 @@ class Group:
         return [value for value in values if value is not None]
 
 
+def kind(record: Record) -> str:
+    """Return what runs share that differ in their seed only."""
+    shared = (record.architecture, record.recipe, record.data, record.precision)
+    return json.dumps([*shared, record.variant, record.tested], sort_keys=True)
+
+
 def groups(records: Iterable[Record]) -> list[Group]:
     """Gather the runs that differ in their seed only.
 
@@ -81,9 +87,7 @@ def groups(records: Iterable[Record]) -> list[Group]:
     """
     by_kind: dict[str, dict[int, Record]] = {}
     for record in records:
-        shared = (record.architecture, record.recipe, record.data, record.precision)
-        kind = json.dumps([*shared, record.variant, record.tested], sort_keys=True)
-        seeds = by_kind.setdefault(kind, {})
+        seeds = by_kind.setdefault(kind(record), {})
         if record.seed in seeds:
             raise UserError(f"two records of the same run: {record.provenance.command}")
         seeds[record.seed] = record

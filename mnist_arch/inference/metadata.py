@@ -34,7 +34,7 @@ MEANINGS: dict[type[Head], Meaning] = {
 
 
 def metadata(run: Path) -> dict[str, str]:
-    """Return what a file holds of a finished run, and what goes in and comes out.
+    """Return what a file holds of a finished run, and what goes in, which stands first, and out.
 
     Raises:
         UserError: It is no finished run.
@@ -42,6 +42,7 @@ def metadata(run: Path) -> dict[str, str]:
     record = records.read(run / "record.json")
     meaning = MEANINGS[type(ARCHITECTURES[record.architecture].head)]
     return {
+        "images": "(N, 1, 28, 28) uint8: pixel values from 0, background, to 255, ink; not 0 to 1",
         "architecture": record.architecture,
         "recipe": record.recipe,
         "data": record.data_title,
@@ -50,7 +51,6 @@ def metadata(run: Path) -> dict[str, str]:
         "record_sha256": hashlib.sha256((run / "record.json").read_bytes()).hexdigest(),
         "mnist_arch": version("mnist_arch"),
         "torch": version("torch"),
-        "images": "(N, 1, 28, 28) uint8: raw pixels, background 0 to ink 255",
         "scores": f"(N, 10) float32: {meaning.scores}; the greatest wins",
         "probabilities": f"(N, 10) float32: {meaning.probabilities}",
     }

@@ -15,6 +15,7 @@ from mnist_arch.errors import UserError
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 MOST_PIXELS = 50_000_000  # of one picture: a decompression bomb is rejected before decoding
 MOST_BYTES = 100_000_000  # of one file
+HEIF = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif")  # brands, in an ISO container
 
 Source = str | Path | bytes | Image.Image
 
@@ -36,7 +37,10 @@ def read(source: Source, name: str | None = None) -> NDArray[np.generic]:
     except UserError:
         raise
     except UnidentifiedImageError as error:
-        raise UserError(f"{name}: no picture of the formats {', '.join(FORMATS)}") from error
+        formats = ", ".join(FORMATS)
+        raise UserError(
+            f"{name}: no picture of the formats {formats}{_foreign(source)}"
+        ) from error
     # What Pillow's decoders raise for broken files; it differs between versions.
     except (
         *(OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError),
@@ -45,6 +49,26 @@ def read(source: Source, name: str | None = None) -> NDArray[np.generic]:
     ) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:120]
         raise UserError(f"{name}: not a readable picture ({reason})") from error
+
+
+def is_picture(path: Path) -> bool:
+    """Tell by its first bytes whether a file is a picture of a known format; it may be broken."""
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path, formats=FORMATS):
+            return True
+    except Exception:  # noqa: BLE001 whatever Pillow makes of a stranger's file
+        return False
+
+
+def _foreign(source: Source) -> str:
+    """Say of a picture that is of no known format which it is, if that is known."""
+    if isinstance(source, Image.Image):
+        return ""
+    with BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+        start = file.read(12)
+    if start[4:8] == b"ftyp" and start[8:] in HEIF:
+        return "; it is HEIC or AVIF, as phones write it: export it as JPEG"
+    return "; it is a PDF: export the page as PNG" if start.startswith(b"%PDF") else ""
 
 
 def _opened(source: Source, name: str) -> Image.Image:

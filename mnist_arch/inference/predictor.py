@@ -1,29 +1,37 @@
 """A trained network that classifies pictures, and flags doubtful ones."""
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, overload
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
+from typing_extensions import TypeIs
 
+from mnist_arch.data.batches import EVALUATION_BATCH
 from mnist_arch.errors import UserError
 from mnist_arch.inference import pictures
 from mnist_arch.inference.preprocess import BLANK, Prepared, prepare, prepare_each
 from mnist_arch.models.heads import RadialBasis
 from mnist_arch.models.network import Network
+from mnist_arch.progress import progress
 from mnist_arch.runs import checkpoint
 from mnist_arch.runs.scoring import scores_of
 
 LEAST_SCORES = Path(__file__).with_name("least_scores.json")
 DOUBTED = 0.05  # share of validation digits that are doubtful: those with the lowest top scores
 USUAL_PROBABILITY = 0.9  # a lower top probability is doubtful, where no threshold was measured
+CHANNELS = (1, 3, 4)  # grey, RGB, RGBA
 
-Picture = pictures.Source | NDArray[np.generic] | Tensor
+# A path, a file's bytes or an open file, a Pillow image, pixel values.
+Picture = pictures.Source | IO[bytes] | NDArray[np.generic] | Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +56,19 @@ class Answer:
     doubt: str | None
     image: NDArray[np.uint8]
 
+    def __repr__(self) -> str:
+        if self.digit is None:
+            return f"Answer(None; {self.doubt})"
+        doubt = f"; doubtful: {self.doubt}" if self.doubt else ""
+        return (
+            f"Answer({self.digit}, {100 * self.probability:.1f} %; else {self.runner_up}, "
+            f"{100 * self.runner_up_probability:.1f} %{doubt})"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all but the image as plain values, for JSON."""
+        return {name: value for name, value in vars(self).items() if name != "image"}
+
 
 class Predictor:
     """A network that classifies pictures, and the top score below which an answer is doubtful.
@@ -65,13 +86,31 @@ class Predictor:
         """(N, 1, 28, 28) raw pixels -> (N, 10) scores; the greatest wins."""
         return self.net(images)
 
-    def predict(self, picture: Picture) -> Answer:
-        """Classify one digit: a path, a file's bytes, a Pillow image, or (H, W) pixel values.
+    @overload
+    def predict(self, picture: Picture) -> Answer: ...  # type: ignore[overload-overlap]
+
+    @overload
+    def predict(self, picture: Iterable[Picture]) -> list[Answer]: ...
+
+    def predict(self, picture: Picture | Iterable[Picture]) -> Answer | list[Answer]:
+        """Classify a digit in a picture, or in each of several.
+
+        Args:
+            picture: A path, a file's bytes, an open file or a Pillow image; or pixel values from 0
+                to 255: numpy's (H, W), (H, W, 3) or (H, W, 4), torch's (H, W) or (1 or 3, H, W).
+                A list or a generator of these, or a batch with one more dimension, gives a list of
+                answers; on a terminal a bar shows how many there are after two seconds.
 
         Raises:
             UserError: It is no readable picture.
         """
-        return self.answers([prepare(pixels(picture))])[0]
+        if is_one(picture):
+            return self.answers([prepare(pixels(picture))])[0]
+        waiting = progress(enumerate(picture), "pictures")
+        answers: list[Answer] = []
+        while part := [_prepared(*each) for each in islice(waiting, EVALUATION_BATCH)]:
+            answers += self.answers(part)
+        return answers
 
     def predict_number(self, picture: Picture) -> list[Answer]:
         """Classify the digits in one picture, from left to right; none in a blank one.
@@ -144,8 +183,25 @@ def least_score(net: Network, images: Tensor) -> float:
     return float(scores_of(net, images).amax(1).quantile(DOUBTED))
 
 
+def is_one(picture: Picture | Iterable[Picture]) -> TypeIs[Picture]:
+    """Tell one picture from several."""
+    if isinstance(picture, (Tensor, np.ndarray)):
+        return picture.ndim < 4
+    kinds = (str, os.PathLike, bytes, bytearray, memoryview, Image.Image)
+    return isinstance(picture, kinds) or hasattr(picture, "read") or not np.iterable(picture)
+
+
+def _prepared(number: int, picture: Picture) -> Prepared:
+    """Prepare one of several, and say which it is if it cannot be read."""
+    try:
+        return prepare(pixels(picture))
+    except UserError as error:
+        named = isinstance(picture, (str, os.PathLike))
+        raise UserError(f"{error}" if named else f"number {number} (from 0): {error}") from error
+
+
 def pixels(picture: Picture) -> NDArray[np.generic]:
-    """Return the (H, W) pixel values of any picture; arrays and tensors may be (1, H, W).
+    """Return the (H, W) pixel values of any picture.
 
     Raises:
         UserError: It is no readable picture.
@@ -154,7 +210,45 @@ def pixels(picture: Picture) -> NDArray[np.generic]:
         if picture.is_meta or picture.is_complex():
             raise UserError(f"no pixel values in a tensor of {picture.dtype} on {picture.device}")
         dense = picture.detach().cpu().to_dense()
-        picture = (dense.float() if dense.is_floating_point() else dense).numpy()
-    if not isinstance(picture, np.ndarray):
+        values = (dense.float() if dense.is_floating_point() else dense).numpy()
+        # As torch has them, the channels come first, unless only the last dimension can be them.
+        if values.ndim == 3 and len(values) in CHANNELS:
+            values = np.moveaxis(values, 0, 2)
+        return _grey(values)
+    if isinstance(picture, np.ndarray):
+        lasts = picture.ndim == 3 and picture.shape[2] in CHANNELS
+        firsts = picture.ndim == 3 and not lasts and len(picture) in CHANNELS
+        return _grey(np.moveaxis(picture, 0, 2) if firsts else picture)
+    if isinstance(picture, (str, os.PathLike)):
+        return pictures.read(Path(picture))
+    if isinstance(picture, (bytes, bytearray, memoryview)):
+        return pictures.read(bytes(picture))
+    if isinstance(picture, Image.Image):
         return pictures.read(picture)
-    return picture[0] if picture.ndim == 3 and len(picture) == 1 else picture
+    if not hasattr(picture, "read"):
+        raise UserError(f"no picture but {type(picture).__name__}; give a path, bytes or pixels")
+    content = picture.read(pictures.MOST_BYTES + 1)  # one byte more tells that there are too many
+    if not isinstance(content, bytes):
+        raise UserError("a file opened as text; open a picture with mode 'rb'")
+    return pictures.read(content, str(getattr(picture, "name", "picture")))
+
+
+def _grey(values: NDArray[Any]) -> NDArray[Any]:
+    """(H, W) or (H, W, C) pixel values -> (H, W), as of a picture file with these pixels."""
+    numbers = values.dtype.kind in "uif" and values.dtype != np.uint16 and values.size
+    if numbers and 0 < (greatest := values.max()) <= 1:
+        raise UserError(
+            f"a picture with pixel values from {values.min():g} to {greatest:g}: expected 0 to "
+            "255; multiply it by 255"
+        )
+    if values.ndim != 3 or values.shape[2] not in CHANNELS or not values.size:
+        return values
+    if values.shape[2] == 1:
+        return values[:, :, 0]
+    if values.dtype == np.bool_:
+        values = values * np.uint8(255)
+    elif values.dtype == np.uint16:
+        values = values / 257
+    elif values.dtype.kind not in "uif" or not (values.min() >= 0 and values.max() <= 255):
+        raise UserError(f"a picture in colour of {values.dtype}: expected values from 0 to 255")
+    return pictures.read(Image.fromarray(np.rint(values).astype(np.uint8)))

@@ -4,6 +4,7 @@ The section numbers are those of LeCun, Bottou, Bengio, Haffner: Gradient-Based 
 to Document Recognition, Proc. IEEE 86(11), 1998.
 """
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -27,6 +28,7 @@ class Pixels(nn.Module):
     def __init__(self, *, background: float, ink: float, padding: int = 0) -> None:
         super().__init__()
         self.background, self.padding = background, padding
+        self.known = self.warned = False  # what is known of float images
         # Dividing, not multiplying by a rounded reciprocal, gives exactly pixel/255.
         self.register_buffer("divisor", torch.tensor(255 / (ink - background)), persistent=False)
 
@@ -36,7 +38,7 @@ class Pixels(nn.Module):
         self.divisor.fill_(STANDARD_DEVIATION)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scale and pad.
+        """Scale and pad; warns once of float images that never exceed 1.
 
         Raises:
             ValueError: The shape is not (N, 1, 28, 28).
@@ -52,10 +54,35 @@ class Pixels(nn.Module):
                 f"expected pixel values 0 to 255 as uint8 or float, got {images.dtype}; "
                 "convert with images.to(torch.uint8)"
             )
+        looking = images.is_floating_point() and not torch.compiler.is_compiling()
+        if looking and not (self.warned or (self.known and self.training)):
+            self._warn_if_scaled(images)
         scaled = images.to(self.divisor.dtype) / self.divisor
         if self.background:
             scaled = scaled + self.background
         return F.pad(scaled, [self.padding] * 4, value=self.background) if self.padding else scaled
+
+    def _warn_if_scaled(self, images: Tensor) -> None:
+        """Warn of a batch that has ink and no value above 1, as torchvision's ToTensor makes it.
+
+        Of what trains, the first batch is looked at and no other. Nothing is looked at that has no
+        values yet: where a function is traced, exported, compiled or mapped.
+        """
+        if not images.numel():
+            return
+        self.known = True
+        try:
+            greatest = float(images.detach().amax())
+        except RuntimeError:
+            return
+        if 0 < greatest <= 1:
+            warnings.warn(
+                "images of floats that never exceed 1: a network takes pixel values from 0 to "
+                "255; call it with images * 255",
+                stacklevel=2,
+            )
+            self.warned = True
+        self.known = greatest > 1
 
 
 class SameConv2d(nn.Conv2d):

@@ -1,12 +1,17 @@
 """What all architectures have in common: raw pixels in, ten scores out."""
 
+from collections.abc import Callable
 from typing import ClassVar, Self
 
+import torch
 from torch import Tensor, nn
 
 from mnist_arch.errors import UserError
 from mnist_arch.models.heads import Head
-from mnist_arch.models.layers import PartialConv2d, Pixels
+from mnist_arch.models.layers import BatchNorm, PartialConv2d, Pixels, ScaledTanh
+
+# Modules without maps of their own: they finish what the layer before them began.
+PASSING = (BatchNorm, ScaledTanh, nn.Dropout)
 
 
 class Network(nn.Module):
@@ -45,6 +50,39 @@ class Network(nn.Module):
         for layer in layers:
             layer.standardize()
         return self
+
+    def activations(self, images: Tensor) -> dict[str, Tensor]:
+        """(N, 1, 28, 28) raw pixels -> what each layer passes on, by name: (N, ...) maps or units.
+
+        That is the input of the next layer: behind the squashing function, and in evaluation mode,
+        in which dropout changes nothing. The last are the scores. The network is left as it was.
+        """
+        calls: list[tuple[str, Tensor, Tensor]] = []  # a layer's name, its input and its output
+
+        def record(name: str) -> Callable[..., None]:
+            def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+                calls.append((name, inputs[0], output))
+
+            return hook
+
+        training = self.training
+        hooks = [
+            module.register_forward_hook(record(name))
+            for name, module in self.named_children()
+            if not isinstance(module, PASSING)
+        ]
+        try:
+            with torch.inference_mode():
+                scores = self.eval()(images)
+        finally:
+            self.train(training)
+            for hook in hooks:
+                hook.remove()
+        passed_on = [inputs for _, inputs, _ in calls[1:]] + [scores]
+        return {
+            name: values.reshape(output.shape) if values.numel() == output.numel() else values
+            for (name, _, output), values in zip(calls, passed_on, strict=True)
+        }
 
     @property
     def parameter_count(self) -> int:

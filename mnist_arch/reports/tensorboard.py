@@ -19,12 +19,12 @@ from mnist_arch.models.network import Network
 from mnist_arch.reports.figures import network
 from mnist_arch.reports.figures.style import write_png
 from mnist_arch.reports.figures.training import training_curves
+from mnist_arch.runs.folders import MEAN as MARK
 from mnist_arch.runs.metrics import METRICS
 from mnist_arch.runs.records import Record
 from mnist_arch.runs.train import Run
 
 EMBEDDED = 1_000  # images in the projector: some 2 MB
-MARK = "mean_of.txt"  # says that a folder is one of `write_mean`
 
 
 def figures(net: Network, record: Record, test: Split, probabilities: Tensor) -> dict[str, Figure]:
@@ -67,7 +67,7 @@ def show(run: Run, test: Split | None = None) -> None:
             pixels = np.asarray(Image.open(path).convert("RGB"))
             writer.add_image(name, pixels, record.epochs, dataformats="HWC")
         images, labels = test.images[:EMBEDDED], test.labels[:EMBEDDED]
-        *_, features, _ = images, *network.activations(net, images).values()
+        *_, features, _ = images, *net.activations(images).values()
         if features[0].numel() < images[0].numel():
             thumbnails = 1 - images.expand(-1, 3, -1, -1) / 255  # ink black, as in the figures
             writer.add_embedding(features.flatten(1), labels.tolist(), thumbnails, tag="features")

@@ -4,13 +4,15 @@ The yaml files of conf/ give the values. A key that is not here, and a value of 
 refused.
 """
 
+import re
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra import compose as hydra_compose
-from hydra import initialize_config_module
+from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
@@ -21,6 +23,9 @@ from mnist_arch.errors import UserError, suggestion
 from mnist_arch.models import ARCHITECTURES
 from mnist_arch.training.recipe import Recipe, check_count
 
+# Beside this package, by its path: whoever has a conf.py of their own has their own module `conf`.
+CONF = str(Path(__file__).absolute().parents[2] / "conf")
+PATHS = ("runs", "data.root")  # settings that are paths
 ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 # What settings may name to be built: importing anything else could do anything.
 TRUSTED = (
@@ -52,7 +57,7 @@ class Data:
     """The data set; see mnist_arch/data/sources.py.
 
     Attributes:
-        name: ``mnist``, ``mnist_5k``, ``fashion_mnist`` or ``idx``.
+        name: One of `sources.NAMES`.
         root: The folder of the files; None for the cache that all runs share.
         size: Images of one epoch, None for the whole training split; see
             mnist_arch/data/datamodule.py.
@@ -87,6 +92,7 @@ class Config:
             choose something leaves them unread.
         figures: Whether a tested run is drawn, in its folder and for TensorBoard.
         fail_fast: Whether a sweep ends with its first failed job; else it goes on, and lists all.
+        again: Whether to train once more what is finished, in a folder of its own.
         label: A short name for tables, given by an experiment file; "" for none.
         trainer: Arguments of Lightning's Trainer; ``threads`` of the CPU (None leaves them to
             torch); and ``save_every``, the seconds of work that a kill may cost. Where several
@@ -112,6 +118,7 @@ class Config:
     logger: dict[str, Any] = field(default_factory=dict)
     callbacks: dict[str, Any] = field(default_factory=dict)
     seeds: Any = None
+    again: bool = False
     trust: list[str] = field(default_factory=list)
     experiment: str = ""
     searchpath: list[str] = field(default_factory=list)
@@ -189,7 +196,7 @@ def compose(words: Sequence[str]) -> Config:
         UserError: A word is no setting, or its value is impossible.
     """
     try:
-        return typed(_composed([*words]))
+        return typed(_composed([*map(quoted, words)]))
     except (
         HydraException,
         OmegaConfBaseException,
@@ -201,6 +208,23 @@ def compose(words: Sequence[str]) -> Config:
         if message is None:
             raise
         raise UserError(message) from error
+
+
+def quoted(word: str) -> str:
+    """Quote a path among the words where Hydra would take its signs for more than a path.
+
+    >>> quoted("runs=a=b, [c]")
+    "runs='a=b, [c]'"
+    >>> quoted("seed=0")
+    'seed=0'
+    """
+    key, _, value = word.partition("=")
+    as_it_is = re.fullmatch(r"[A-Za-z0-9_./-]*|'.*'|\".*\"", value) or "${" in value
+    if key not in PATHS or as_it_is:
+        return word
+    # Hydra unescapes backslashes before a quote, and no others.
+    escaped = re.sub(r"(\\*)('|$)", lambda end: 2 * end[1] + end[2].replace("'", "\\'"), value)
+    return f"{key}='{escaped}'"
 
 
 def reference(config: Config, experiment: str = "") -> DictConfig:
@@ -217,7 +241,7 @@ def reference(config: Config, experiment: str = "") -> DictConfig:
 def _composed(words: list[str]) -> DictConfig:
     if GlobalHydra.instance().is_initialized():  # a command's own, with its search path
         return hydra_compose("config", words, return_hydra_config=True)
-    with initialize_config_module("conf", version_base="1.3"):
+    with initialize_config_dir(CONF, version_base="1.3"):
         return hydra_compose("config", words, return_hydra_config=True)
 
 

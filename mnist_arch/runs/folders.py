@@ -23,6 +23,7 @@ ANEW = (
     *("figures", "logger", "trainer.threads", "trainer.accelerator", "trainer.save_every"),
     *("data.root", "trust"),
 )
+MEAN = "mean_of.txt"  # in a folder that stands among runs and holds the mean of several
 
 
 def finished(parent: Path, config: Config) -> Path | None:
@@ -32,15 +33,18 @@ def finished(parent: Path, config: Config) -> Path | None:
 
 
 def all_finished(parent: Path, configs: Sequence[Config]) -> list[Path | None]:
-    """Do the same for several runs, reading each folder's settings once."""
-    wanted = [identity(config.settings) for config in configs]
+    """Do the same for several runs, reading each folder's settings once.
+
+    There is none of a run that is wanted ``again``.
+    """
+    wanted = [None if config.again else identity(config.settings) for config in configs]
     folders: list[Path | None] = [None] * len(configs)
     for record in sorted(parent.glob("*/record.json")):
         if None not in folders:
             break
         own = _identity_of(record.parent)
         folders = [
-            folder or (record.parent if own == each else None)
+            folder or (record.parent if own and own == each else None)
             for folder, each in zip(folders, wanted, strict=True)
         ]
     return folders

@@ -14,9 +14,9 @@ from mnist_arch.runs.config import Config, flat, reference
 
 # Settings that change no result: where and how a run is made, not what it is.
 NEUTRAL = (
-    *("runs", "figures", "fail_fast", "label", "experiment", "logger", "recipe.name", "data.root"),
-    *("trainer.threads", "trainer.accelerator", "searchpath", "seeds", "trust"),
-    "trainer.save_every",
+    *("runs", "again", "figures", "fail_fast", "label", "experiment", "logger", "recipe.name"),
+    *("data.root", "trainer.threads", "trainer.accelerator", "trainer.save_every"),
+    *("searchpath", "seeds", "trust"),
 )
 # Settings that a record holds apart from its variant.
 APART = ("seed", "test", "model.name", "data.name", "trainer.precision")
@@ -39,11 +39,12 @@ def identity(settings: Mapping[str, Any]) -> dict[str, Any]:
     >>> identity({"seed": 1, "recipe.reshuffle": True}) == identity({"seed": 1})
     True
     """
+    own = ["data.root"] if settings.get("data.name") == "idx" else []  # one's own files decide
     return {
         key: value
         for key, value in settings.items()
         if value is not None  # which is as good as not there
-        and not _below(key, NEUTRAL)
+        and (key in own or not _below(key, NEUTRAL))
         and not (key in YOUNGER and value == YOUNGER[key])
     }
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis.extra import numpy as arrays
+from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor
 
 from mnist_arch.data import idx
 from mnist_arch.errors import UserError
@@ -31,15 +32,41 @@ def test_what_was_written_is_read(
     (folder / "plain").write_bytes(content)
     (folder / "packed.gz").write_bytes(gzip.compress(content))
     for name in ("plain", "packed.gz"):
-        file = idx.read(folder / name, dimensions=3)
+        file = idx.read(folder / name, idx.IMAGES)
         np.testing.assert_array_equal(file.values, values)
         assert file.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_gzip_is_known_by_its_content(tmp_path: Path) -> None:
+    (tmp_path / "packed").write_bytes(gzip.compress(CONTENT))
+    (tmp_path / "plain.gz").write_bytes(CONTENT)
+    for name in ("packed", "plain.gz"):
+        np.testing.assert_array_equal(idx.read(tmp_path / name, idx.IMAGES).values, IMAGES)
+
+
+def test_integers_are_read_as_torchvision_reads_them(tmp_path: Path) -> None:
+    """QMNIST's labels: type 12, big-endian, and of either sign."""
+    labels = np.array([[3, -1, 70_000], [9, 2**31 - 1, -(2**31)]], np.int32)
+    content = b"\0\0\x0c\x02" + struct.pack(">2I6i", 2, 3, *labels.flatten().tolist())
+    assert idx.encode(labels) == content
+    (tmp_path / "labels").write_bytes(content)
+    file = idx.read(tmp_path / "labels", idx.LABELS, idx.QMNIST_LABELS)
+    np.testing.assert_array_equal(file.values, labels)
+    theirs = read_sn3_pascalvincent_tensor(str(tmp_path / "labels"))
+    assert theirs.tolist() == file.values.tolist()
 
 
 CONTENT = idx.encode(IMAGES)
 BROKEN = {
     "empty": (b"", "starts with nothing"),
-    "text": (b"<html>404</html>", "it starts with 3c 68 74 6d, not 00 00 08 03"),
+    "text": (b"hello, world", "it starts with 68 65 6c 6c, not 00 00 08 03"),
+    "a page": (b"\r\n<!DOCTYPE html><html>404</html>", "is no IDX file but a saved web page"),
+    "a pointer": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9912422\n",
+        "is no IDX file but a git-lfs pointer",
+    ),
+    "an archive": (b"PK\x03\x04 and so on", "is no IDX file but a zip archive: unpack it"),
+    "integers": (b"\0\0\x0c\x02" + bytes(8), "it starts with 00 00 0c 02, not 00 00 08 03"),
     "labels instead of images": (b"\0\0\x08\x01\0\0\0\x02\x07\x02", "it starts with 00 00 08 01"),
     "floats": (b"\0\0\x0d\x03" + CONTENT[4:], "it starts with 00 00 0d 03"),
     "half a header": (CONTENT[:10], "ends inside its header"),
@@ -59,7 +86,7 @@ def test_a_broken_file_is_named_in_one_line(tmp_path: Path, name: str, packed: b
     path = tmp_path / f"file{'.gz' * packed}"
     path.write_bytes(gzip.compress(content) if packed else content)
     with pytest.raises(UserError, match=message) as caught:
-        idx.read(path, dimensions=3)
+        idx.read(path, idx.IMAGES)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -67,17 +94,16 @@ def test_a_broken_file_is_named_in_one_line(tmp_path: Path, name: str, packed: b
 @pytest.mark.parametrize(
     "content",
     [
-        b"not gzip at all",
         gzip.compress(CONTENT)[:-20],
         gzip.compress(CONTENT)[:30] + b"\xff" * 900,
     ],
-    ids=["not gzip", "cut short", "damaged"],
+    ids=["cut short", "damaged"],
 )
 def test_broken_gzip_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "images.gz"
     path.write_bytes(content)
     with pytest.raises(UserError, match=r"images\.gz: cannot be read"):
-        idx.read(path, dimensions=3)
+        idx.read(path, idx.IMAGES)
 
 
 def test_a_gzip_bomb_is_read_no_further_than_its_header_says(
@@ -91,10 +117,10 @@ def test_a_gzip_bomb_is_read_no_further_than_its_header_says(
         gzip.GzipFile, "read", lambda self, size: taken.append(size) or read(self, size)
     )
     with pytest.raises(UserError, match="more than 1,568"):
-        idx.read(path, dimensions=3)
+        idx.read(path, idx.IMAGES)
     assert sum(taken) <= 2 * idx.CHUNK
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing-here: cannot be read"):
-        idx.read(tmp_path / "nothing-here", dimensions=1)
+        idx.read(tmp_path / "nothing-here", idx.LABELS)

@@ -4,11 +4,14 @@ import gzip
 import hashlib
 import multiprocessing
 import pickle
+import ssl
 import subprocess
 import zipfile
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request
 
 import numpy as np
 import pytest
@@ -107,6 +110,7 @@ def test_when_all_fail_each_source_and_its_reason_is_listed(
     assert "data.root=FOLDER" in message
     assert "\n" not in message
     assert sorted(path.name for path in tmp_path.iterdir()) == [".mnist.lock", NAMES[0]]
+    assert "certificate" not in message
 
 
 def test_a_source_that_delivers_rubbish_is_passed_over(
@@ -128,7 +132,7 @@ def test_a_damaged_cache_is_mended(
 
 
 def _load_and_note(root: Path, sums: dict[str, str], notes: Path) -> None:
-    def fetch(_: str, folder: Path) -> None:
+    def fetch(_: object, folder: Path) -> None:
         with notes.open("a") as file:
             file.write("fetched\n")
         write(folder, contents())
@@ -166,7 +170,7 @@ def test_every_mirror_is_asked_whatever_the_first_one_does(
         (folder / file_name).write_bytes(gzip.compress(files[file_name[:-3]]))
 
     monkeypatch.setattr("torchvision.datasets.utils.download_url", download_url)
-    sources._from_mirrors("MNIST", tmp_path)
+    sources._from_mirrors(sources.PUBLISHED["mnist"], tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
     assert len(asked) == 4 * 2
     assert {md5 for _, md5 in asked} == {md5 for _, md5 in datasets.MNIST.resources}
@@ -239,6 +243,8 @@ def test_pips_failure_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (0, np.zeros((30, 32, 32), np.uint8), r"images are \(32, 32\), expected \(28, 28\)"),
         (0, np.zeros((29, 28, 28), np.uint8), "29 images, but 30 labels beside it"),
         (1, np.full(30, 10, np.uint8), "expected labels 0 to 9, found a label 10"),
+        (1, np.full((30, 8), -1, np.int32), "expected labels 0 to 9, found a label -1"),
+        (1, np.zeros((30, 5), np.int32), "have 5 columns, expected one, or QMNIST's 8"),
         (0, np.zeros((30, 28), np.uint8), "is not an IDX file of unsigned bytes in 3 dimensions"),
     ],
 )
@@ -255,6 +261,139 @@ def test_own_files_are_taken_as_they_are(tmp_path: Path) -> None:
     dataset = sources.load("idx", tmp_path)
     assert dataset.title == "IDX files"
     assert dataset.sha256[NAMES[0]] == hashlib.sha256(contents()[NAMES[0]]).hexdigest()
+
+
+def columns(labels: bytes) -> bytes:
+    """Labels as QMNIST has them: eight columns of integers, the first of which is the digit."""
+    digits = np.frombuffer(labels[8:], np.uint8)
+    others = np.random.default_rng(0).integers(10, 9_999, (len(digits), 7))
+    return idx.encode(np.column_stack([digits, others]).astype(np.int32))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_names_with_a_dot_and_labels_of_qmnist_are_ones_own_files(
+    tmp_path: Path, packed: bool
+) -> None:
+    """As Kaggle and some unpackers name them; a folder may have the published name."""
+    dotted = {name.replace("-idx", ".idx"): content for name, content in contents().items()}
+    wide = {
+        name.replace("idx1-ubyte", "idx2-int"): columns(content) if "labels" in name else content
+        for name, content in contents().items()
+    }
+    for folder, files in (("dotted", dotted), ("wide", wide)):
+        write(tmp_path / folder, files, packed=packed)
+        (tmp_path / "dotted" / NAMES[0]).mkdir(exist_ok=True)
+        dataset = sources.load("idx", tmp_path / folder)
+        assert dataset.train.labels.tolist() == [i % 10 for i in range(30)]
+        assert dataset.test.images.numpy().tobytes() == contents()[NAMES[2]][16:]
+
+
+def renamed(name: str, files: dict[str, bytes]) -> dict[str, bytes]:
+    """Files under the names of a published data set."""
+    names = [name for pair in sources.PUBLISHED[name].files for name in pair]
+    return dict(zip(names, files.values(), strict=True))
+
+
+@pytest.fixture
+def emnist() -> dict[str, bytes]:
+    """Four small files as EMNIST has them: each image transposed."""
+    files = {}
+    for name, content in contents().items():
+        pixels = np.frombuffer(content[16:], np.uint8)
+        lying = pixels.reshape(-1, 28, 28).swapaxes(1, 2) if "images" in name else None
+        files[name] = content if lying is None else idx.encode(np.ascontiguousarray(lying))
+    return renamed("emnist_digits", files)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("layout", [".", "emnist_digits", "EMNIST/raw"])
+def test_emnists_digits_are_set_upright(
+    tmp_path: Path, emnist: dict[str, bytes], layout: str, packed: bool
+) -> None:
+    write(tmp_path / layout, emnist, packed=packed)
+    dataset = sources.load("emnist_digits", tmp_path)
+    assert dataset.title == "EMNIST digits"
+    assert dataset.train.images.is_contiguous()
+    assert dataset.train.images.numpy().tobytes() == contents()[NAMES[0]][16:]
+    assert dataset.test.images.numpy().tobytes() == contents()[NAMES[2]][16:]
+    if layout == "EMNIST/raw" and not packed:
+        theirs = datasets.EMNIST(tmp_path, "digits", train=False).data
+        assert dataset.test.images[:, 0].equal(theirs.transpose(1, 2))
+
+
+def test_qmnists_labels_are_torchvisions(tmp_path: Path) -> None:
+    files = {
+        name: columns(file) if "labels" in name else file for name, file in contents().items()
+    }
+    write(tmp_path / "QMNIST/raw", renamed("qmnist", files))
+    ours = sources.load("qmnist", tmp_path)
+    for what, split in (("train", ours.train), ("test", ours.test)):
+        theirs = datasets.QMNIST(tmp_path, what=what)
+        assert split.images[:, 0].equal(theirs.data)
+        assert split.labels.equal(theirs.targets[:, 0])
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    """Files as NIST packs EMNIST's, with others beside them."""
+    file = BytesIO()
+    with zipfile.ZipFile(file, "w") as members:
+        for name, content in (files | {"emnist-letters-mapping.txt": b"1"}).items():
+            members.writestr(f"gzip/{name}.gz", gzip.compress(content))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("name", ["emnist_digits", "qmnist"])
+def test_what_torchvisions_addresses_deliver_is_kept(
+    tmp_path: Path, emnist: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    wide = {name: columns(file) if "labels" in name else file for name, file in contents().items()}
+    files = emnist if name == "emnist_digits" else renamed("qmnist", wide)
+    known = getattr(datasets, str(sources.PUBLISHED[name].torchvision))
+    parts = [] if known is datasets.EMNIST else known.resources["train"] + known.resources["test"]
+    expected, asked = dict(parts) or {known.url: known.md5}, {}
+
+    def download_url(url: str, folder: Path, file_name: str, md5: str) -> None:
+        asked[url] = md5
+        packed = (
+            archive(files) if file_name == "gzip.zip" else gzip.compress(files[file_name[:-3]])
+        )
+        (folder / file_name).write_bytes(packed)
+
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", download_url)
+    dataset = sources.load(name, tmp_path)
+    assert asked == expected
+    assert dataset.train.images.numpy().tobytes() == contents()[NAMES[0]][16:]
+    kept = {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()}
+    assert kept == files
+
+
+def test_where_a_certificate_is_not_trusted_the_settings_that_help_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a proxy that rewrites TLS. torchvision tries plain HTTP then, which fails, too."""
+
+    def urlopen(request: Request, *_: object, **__: object) -> None:
+        if request.full_url.startswith("http:"):
+            raise URLError(TimeoutError("timed out"))
+        untrusted = ssl.SSLCertVerificationError(1, "certificate verify failed: self-signed")
+        try:
+            raise untrusted
+        except OSError as error:  # as urllib's own handlers do
+            raise URLError(error)  # noqa: B904
+
+    monkeypatch.setattr("urllib.request.urlopen", urlopen)
+    told = "WARNING: Retrying after SSLError(1, 'certificate verify failed')\nERROR: No version\n"
+    failed = subprocess.CompletedProcess([], 1, "", told)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+    with pytest.raises(UserError) as caught:
+        sources.load("mnist", tmp_path / "root")
+    message = str(caught.value)
+    assert "\n" not in message
+    reasons, _, advice = message.partition("data.root=FOLDER")
+    encrypted = [mirror for mirror in datasets.MNIST.mirrors if mirror.startswith("https")]
+    assert reasons.count("certificate verify failed") == len(encrypted) + 1
+    assert "SSL_CERT_FILE" in advice
+    assert "PIP_CERT" in advice
 
 
 def test_a_mistyped_folder_of_own_files_is_not_made(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mnist_arch.data.batches import Batches, Chunks, Shuffle
 from mnist_arch.data.datamodule import MNISTDataModule
-from mnist_arch.data.splits import FOLDS, Split, fold_of, stratified
+from mnist_arch.data.splits import FOLDS, Split, first_of_each, fold_of, stratified
 from mnist_arch.randomness import derived_seed, generator
 
 
@@ -235,3 +236,53 @@ def test_processes_share_each_batch_and_their_weighted_means_make_the_mean(count
         assert sorted(labels.tolist()) == sorted(batch.labels.tolist())
         means = [part.weight * part.images.double().mean() for part in parts]
         assert sum(means) / world == pytest.approx(batch.images.double().mean().item())
+
+
+def test_alone_the_data_module_gives_pairs_of_images_and_labels(tmp_path: Path) -> None:
+    """What any module of Lightning's or a plain loop takes; runs are handed theirs in lists."""
+    from tests.data.test_sources import contents, write
+
+    write(tmp_path, contents(train=100))
+    data = MNISTDataModule(name="idx", root=tmp_path)
+    data.setup()
+    sizes = []
+    for images, labels in data.train_dataloader():
+        sizes.append(len(labels))
+        assert images.shape == (len(labels), 1, 28, 28)
+    assert sizes == [64, 26]
+    assert [len(labels) for _, labels in data.val_dataloader()] == [10]
+
+    class Other(pl.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.losses = torch.nn.Linear(784, 10), list[float]()
+
+        def training_step(self, batch: tuple[torch.Tensor, torch.Tensor], _: int) -> torch.Tensor:
+            images, labels = batch
+            scores = self.layer(images.flatten(1) / 255)
+            loss = torch.nn.functional.cross_entropy(scores, labels)
+            self.losses += [loss.item()] * self.training
+            return loss
+
+        validation_step = training_step
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    other = Other()
+    quiet = {"logger": False, "enable_progress_bar": False, "enable_checkpointing": False}
+    pl.Trainer(
+        accelerator="cpu",
+        max_epochs=20,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        **quiet,
+    ).fit(other, datamodule=data)
+    assert len(other.losses) == 2 * 20
+    assert sum(other.losses[-2:]) < sum(other.losses[:2])
+
+
+def test_the_first_image_of_each_class_that_there_is() -> None:
+    labels = torch.tensor([7, 2, 7, 2, 9])
+    images = torch.arange(5, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 28, 28)
+    assert first_of_each(Split(images, labels))[:, 0, 0, 0].tolist() == [1, 0, 4]

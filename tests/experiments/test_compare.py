@@ -4,11 +4,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from experiments.compare import paths
 from mnist_arch.analysis.comparison import compare
-from mnist_arch.errors import UserError
 from mnist_arch.reports import comparison as report
 from tests.analysis.test_comparison import run, seeds
 
@@ -44,13 +40,3 @@ def test_a_mistake_is_one_line_before_anything_is_written(
     assert done.returncode == 2
     assert done.stderr == "error: nowhere/page.html: there is no folder nowhere\n"
     assert {path.name for path in tmp_path.iterdir()} == {"one", "other"}
-
-
-def test_a_word_is_a_path_or_else_a_glob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ("run[1]", "run1", "run2"):
-        Path(name).mkdir()
-    assert paths("run[1]") == [Path("run[1]")]
-    assert paths("run[12]") == [Path("run1"), Path("run2")]
-    with pytest.raises(UserError, match=r"ruin\*: no such run folder or record file"):
-        paths("ruin*")

@@ -70,13 +70,16 @@ def test_the_command_draws_runs_and_says_what_is_wrong(command: Command, tmp_pat
     record(history=LEARNED).write(tmp_path / "runs/mlp-seed0")
     # The same settings chose something by validation images, before the recipe was what it is now.
     untested(history=LEARNED).write(tmp_path / "runs/search/mlp-seed0")
-    words = ["runs", "--out", "curves.png", "--model"]
-    done = command("experiments.curves", *words, "mlp")
+    done = command("experiments.curves")  # of runs/, whose only network is meant
     assert (done.returncode, done.stdout) == (0, "curves.png\n"), done.stderr
     assert imread(tmp_path / "curves.png").shape == (440, 720, 4)
-    for name, message in (
-        ("lenet6", "--model lenet6: no such network; did you mean lenet5?"),
-        ("dense", "runs: no runs of dense by a recipe with a claim there"),
+    (tmp_path / "runs/tanh_cnn-seed0").mkdir()
+    record(architecture="tanh_cnn", history=LEARNED).write(tmp_path / "runs/tanh_cnn-seed0")
+    for words, message in (
+        (["--model", "lenet6"], "--model lenet6: no such network; did you mean lenet5?"),
+        (["--model", "dense"], "runs: no runs of dense by a recipe with a claim there"),
+        ([], "runs: of several networks; choose by --model mlp, tanh_cnn"),
+        (["nowhere"], "nowhere: no records there; make one with experiments.run"),
     ):
-        done = command("experiments.curves", *words, name)
+        done = command("experiments.curves", *words)
         assert (done.returncode, done.stderr) == (2, f"error: {message}\n")

@@ -33,12 +33,12 @@ def test_the_command_keeps_files_and_a_record_of_them(command: Command, tmp_path
 def test_the_command_refuses_what_it_cannot_export_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("a", "elsewhere/a"):
-        finished_run(tmp_path / name, "dense")
+    for seed, name in enumerate(("a", "elsewhere/a")):
+        finished_run(tmp_path / name, "dense", seed=seed)
     monkeypatch.chdir(tmp_path)
     for runs, message in (
         (["a", "elsewhere/a"], "two of the runs have the same name"),
-        (["a", "nowhere"], r"nowhere/record\.json: not a readable record"),
+        (["a", "nowhere"], "nowhere: no such run folder or record file"),
     ):
         monkeypatch.setattr(sys, "argv", ["experiments.export", *runs, "--data", "mnist_5k"])
         with pytest.raises(UserError, match=message):

@@ -11,7 +11,7 @@ from PIL import Image
 
 import mnist_arch
 from mnist_arch.models import ARCHITECTURES
-from mnist_arch.reports.figures.network import activations, journey
+from mnist_arch.reports.figures.network import journey
 from tests.factories import finished_run
 
 
@@ -23,7 +23,7 @@ def test_every_layer_of_every_network_has_a_column_and_the_bars_are_its_probabil
     image = torch.randint(0, 256, (1, 1, 28, 28), dtype=torch.uint8)
     *columns, bars = journey(net, image).axes
     assert [axes.get_title() for axes in (*columns, bars)] == [
-        layer.upper() for layer in activations(net, image)
+        layer.upper() for layer in net.activations(image)
     ]
     probabilities = net.probabilities(image)[0].numpy(force=True)
     widths = [bar.get_width() for bar in bars.patches]

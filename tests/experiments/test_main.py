@@ -23,7 +23,7 @@ def test_every_command_is_listed(command: Command) -> None:
     runnable = {
         path.stem
         for path in Path(experiments.__path__[0]).glob("[a-z]*.py")
-        if path.read_text().endswith(("run_command(main)\n", "to_its_end(main))\n"))
+        if path.read_text().endswith(("run_command(main)\n", "run_command(command_line)\n"))
     }
     assert {line.split()[0] for line in lines} == runnable
     assert all(len(line.split()) > 1 for line in lines)

@@ -14,7 +14,7 @@ from matplotlib.image import imread
 from PIL import Image
 
 import mnist_arch
-from experiments.predict import files, main
+from experiments.predict import main
 from mnist_arch.errors import UserError
 from mnist_arch.inference.pictures import FORMATS
 from tests.factories import FIVE, SEVEN, drawn, png, written
@@ -82,15 +82,19 @@ def test_each_of_a_hundred_hostile_files_is_a_line(command: Command, tmp_path: P
     assert sum("%), else " in line for line in lines) == 1
 
 
-NEW_FORM = r"say experiments\.predict CHECKPOINT PICTURE \.\.\. \[--number\]"
+NEW_FORM = "only settings of a run are given as name=value; here say"
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["checkpoint=a", "images=b"], f"checkpoint=a: .*; {NEW_FORM}"),
-        (["a", "b", "split=true"], f"split=true: .*; {NEW_FORM}"),
-        (["a"], "required: pictures; --help"),
+        (["checkpoint=a", "b"], f"checkpoint=a: {NEW_FORM} --checkpoint a"),
+        (["a", "images=b"], f"images=b: {NEW_FORM} the pictures by themselves"),
+        (["a", "b", "split=true"], f"split=true: {NEW_FORM} --number"),
+        (["a", "b", "json=true"], f"json=true: {NEW_FORM} --json"),
+        (["a", "b", "sheet=a b.png"], f"sheet=a b.png: {NEW_FORM} --sheet 'a b.png'"),
+        ([], "required: pictures; --help"),
+        (["a"], "a: a network or a picture\\? say --checkpoint RUN PICTURE"),
         (["a", "b", "--sheet", "no/where.png"], "there is no folder no"),
         (["a", "b", "--sheet", "/"], "/: is a folder; name a file"),
         (["a", "b", "--json", "--csv"], "--csv: not allowed with argument --json; --help"),
@@ -106,12 +110,3 @@ def test_a_wrong_argument_is_one_line(
     with pytest.raises(UserError, match=message) as caught:
         main()
     assert "\n" not in str(caught.value)
-
-
-def test_a_folder_gives_its_pictures_in_order(tmp_path: Path) -> None:
-    for name in ("b.PNG", "a.jpg", "notes.txt"):
-        (tmp_path / name).touch()
-    assert files(str(tmp_path)) == [str(tmp_path / name) for name in ("a.jpg", "b.PNG")]
-    assert files("-") == ["-"]
-    with pytest.raises(UserError, match="no pictures there"):
-        files(f"{tmp_path}/*.gif")

@@ -2,11 +2,13 @@
 
 import os
 import pty
+import shlex
 import subprocess
 import sys
 import termios
 from collections.abc import Callable
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,9 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 
 import mnist_arch
 from mnist_arch.data import sources
+from mnist_arch.data.idx import FILES, encode
 from mnist_arch.errors import UserError
+from mnist_arch.runs.config import compose
 from mnist_arch.runs.metrics import METRICS
 from mnist_arch.runs.records import read
 from tests.data.test_sources import contents, write
@@ -29,11 +33,11 @@ NAME = "mlp-mnist_5k-max_epochs=2-seed0"
 
 @pytest.fixture(scope="module")
 def two_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """The same command twice in one folder; returns the folder and the two outputs."""
+    """The same run twice in one folder; returns the folder and the two outputs."""
     folder, lines = tmp_path_factory.mktemp("two"), []
-    for _ in range(2):
+    for again in ([], ["again=true"]):
         done = subprocess.run(
-            [sys.executable, "-m", "experiments.run", *QUICK],
+            [sys.executable, "-m", "experiments.run", *QUICK, *again],
             cwd=folder,
             capture_output=True,
             text=True,
@@ -67,12 +71,98 @@ def test_the_last_line_says_the_result(two_runs: tuple[Path, list[str]]) -> None
     assert lines[0].endswith(f" s -> runs/{NAME}\n")
 
 
-def test_the_same_command_twice_gives_the_same_weights_in_two_folders(
+def test_trained_again_a_run_has_the_same_weights_in_another_folder(
     two_runs: tuple[Path, list[str]],
 ) -> None:
     runs, _ = two_runs
     states = [mnist_arch.load(runs / name).net.state_dict() for name in (NAME, f"{NAME}-2")]
     assert all(value.equal(states[1][key]) for key, value in states[0].items())
+
+
+def test_a_finished_run_typed_again_says_so_and_trains_nothing(
+    two_runs: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, lines = two_runs
+    before = {path: path.stat().st_mtime_ns for path in runs.rglob("*")}
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.run", *QUICK, "trainer.threads=1"],
+        cwd=runs.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{lines[0][:-1]} (finished before; again=true trains another)\n"
+    monkeypatch.chdir(runs.parent)
+    run = mnist_arch.train("mlp", overrides=QUICK[1:])
+    assert (run.folder, run.record) == (Path("runs") / NAME, read(runs / NAME))
+    assert {path: path.stat().st_mtime_ns for path in runs.rglob("*")} == before
+
+
+AWKWARD = ["a=b", "with blanks", "Läufe", "a, b", "[2024] {x}", "it's", 'a "quote"', "100%$"]
+
+
+def test_a_folder_of_any_name_holds_data_and_runs(command: Command, tmp_path: Path) -> None:
+    name = "/".join(AWKWARD)
+    write(tmp_path / name, contents())
+    words = ["model=dense", "data=idx", "recipe.max_epochs=1", f"data.root={name}"]
+    done = command("experiments.run", *words, f"runs={name}/runs")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (tmp_path / name / "runs").iterdir()
+    record = read(folder)
+    assert (record.config["data.root"], record.config["runs"]) == (name, f"{name}/runs")
+    assert len(list((folder / "figures").iterdir())) == 5
+    assert {path.name for path in tmp_path.iterdir()} == {AWKWARD[0]}
+    repeated = shlex.split(record.provenance.command)
+    done = command(*repeated[2:])
+    assert "(finished before; again=true trains another)" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_a_path_among_words_is_what_was_typed(name: str) -> None:
+    for path in (name, f"{name}\\", f"\\{name}'", "\\\\'"):
+        config = compose([f"runs={path}", f"data.root={path}"])
+        assert (config.runs, config.data.root) == (path, path)
+    assert compose(["data.root=null", "runs='a b'"]).data.root is None
+    assert compose(["runs='a b'"]).runs == "a b"
+    assert compose(["runs=${label}x", "label=y"]).runs == "yx"
+
+
+def test_a_setting_with_dashes_is_refused_with_the_right_words(command: Command) -> None:
+    for words, say in ((["--seed", "3"], "seed=3"), (["--model=mlp"], "model=mlp")):
+        done = command("experiments.run", *words)
+        assert done.returncode == 2
+        assert done.stderr == f"error: {words[0]}: settings have no dashes; say {say}\n"
+
+
+def test_an_empty_class_survives_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels 1 to 9, as of letters cut to nine: no 0 in either split."""
+    draws = np.random.default_rng(0)
+    files = {}
+    for (images, labels), count in zip(FILES, (90, 45), strict=True):
+        pixels = draws.integers(0, 256, (count, 28, 28), dtype=np.uint8)
+        files[images] = encode(pixels)
+        files[labels] = encode((1 + np.arange(count) % 9).astype(np.uint8))
+    write(tmp_path / "own", files)
+    monkeypatch.chdir(tmp_path)
+    words = ["data=idx", "data.root=own", "recipe.max_epochs=1", "recipe.validation=0.3"]
+    for model in ("dense", "mlp"):
+        record = mnist_arch.train(model, overrides=words).record
+        assert [sum(row) for row in record.confusion or []] == [0] + [5] * 9
+        assert sum(record.errors_by_label) == record.score("test", "errors")
+    folds = ["data.fold=3", "figures=false", "runs=folds"]
+    mnist_arch.train("dense", overrides=[*words, *folds])
+    own = ("--data", "idx", "--root", "own")
+    for module, *rest in (
+        ("compare", "runs/*", "--html", "page.html"),
+        ("ensemble", "runs/*"),
+        ("explore", *own),
+        ("distortions", *own),
+        ("robustness", "--sheet", "--docs", ".", *own),
+    ):
+        monkeypatch.setattr(sys, "argv", [module, *rest])
+        import_module(f"experiments.{module}").main()
 
 
 def test_the_record_follows_from_the_predictions(two_runs: tuple[Path, list[str]]) -> None:

@@ -1,7 +1,10 @@
 """A network that classifies pictures."""
 
 import json
+import math
+from io import BytesIO, StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +14,8 @@ from torch import Tensor
 
 import mnist_arch
 from mnist_arch.errors import UserError
-from mnist_arch.inference.predictor import LEAST_SCORES, Predictor, least_score
+from mnist_arch.inference import pictures
+from mnist_arch.inference.predictor import LEAST_SCORES, Predictor, least_score, pixels
 from mnist_arch.inference.preprocess import BLANK, SEVERAL
 from mnist_arch.models.heads import Softmax
 from mnist_arch.models.network import Network
@@ -56,6 +60,123 @@ def test_the_best_two_are_the_networks_own(tmp_path: Path) -> None:
         probabilities = [answer.probability, answer.runner_up_probability]
         assert probabilities == pytest.approx(best.values.tolist(), rel=1e-6)
         assert answer.image.any()
+
+
+def test_every_form_of_a_picture_is_the_same_picture(tmp_path: Path) -> None:
+    predictor, five = Predictor(mnist_arch.build("mlp")), drawn(FIVE)
+    path = tmp_path / "five.png"
+    Image.fromarray(five).save(path)
+    rgb, tensor = np.stack([five] * 3, axis=2), torch.from_numpy(five.copy())
+    opaque = np.dstack([rgb, np.full_like(five, 255)])
+    with path.open("rb") as file:
+        forms = {
+            "path": path,
+            "string": str(path),
+            "bytes": path.read_bytes(),
+            "bytearray": bytearray(path.read_bytes()),
+            "memoryview": memoryview(path.read_bytes()),
+            "file": file,
+            "file in memory": BytesIO(path.read_bytes()),
+            "Pillow": Image.fromarray(five),
+            "(H, W)": five,
+            "(H, W, 1)": five[..., None],
+            "(1, H, W)": five[None],
+            "(H, W, 3)": rgb,
+            "(H, W, 3) of floats": rgb.astype(np.float32),
+            "(H, W, 3) of integers": rgb.astype(np.int64),
+            "(H, W, 3) of 16 bits": rgb.astype(np.uint16) * 257,
+            "(H, W, 4)": opaque,
+            "torch (H, W)": tensor,
+            "torch (1, H, W)": tensor[None],
+            "torch (3, H, W)": tensor.expand(3, -1, -1),
+            "torch (3, H, W) of floats": tensor.expand(3, -1, -1).float(),
+            "torch (H, W, 3)": torch.from_numpy(rgb),
+        }
+        images = {name: predictor.predict(picture).image for name, picture in forms.items()}
+    for name, image in images.items():
+        np.testing.assert_array_equal(image, images["path"], err_msg=name)
+
+
+def test_colour_is_weighed_as_by_pillow() -> None:
+    """Rec. 601 luma, as a picture file has it; and what is transparent is paper."""
+    page = np.full((90, 90, 4), 255, np.uint8)
+    page[20:70, 40:48] = (30, 60, 200, 255)
+    page[:10] = (0, 0, 0, 0)
+    np.testing.assert_array_equal(pixels(page), pictures.read(Image.fromarray(page)))
+    rgb = page[..., :3].copy()
+    np.testing.assert_array_equal(pixels(rgb), pictures.read(Image.fromarray(rgb)))
+    np.testing.assert_array_equal(
+        pixels(torch.from_numpy(rgb).permute(2, 0, 1)), pictures.read(Image.fromarray(rgb))
+    )
+
+
+def test_several_pictures_give_a_list_of_the_answers_of_each(tmp_path: Path) -> None:
+    predictor = Predictor(mnist_arch.build("mlp"))
+    five, seven = drawn(FIVE), drawn(SEVEN)
+    Image.fromarray(seven).save(tmp_path / "seven.png")
+    each = [predictor.predict(five).to_dict(), predictor.predict(seven).to_dict()]
+    stacked = np.stack([five, seven])
+    for several in (
+        [five, tmp_path / "seven.png"],
+        (five, Image.fromarray(seven)),
+        (page for page in (five, seven)),
+        torch.from_numpy(stacked)[:, None],
+        stacked[..., None],
+    ):
+        answers = predictor.predict(several)
+        for answer, alone in zip(answers, each, strict=True):
+            assert answer.to_dict().keys() == alone.keys()
+            assert answer.digit == alone["digit"]
+            assert answer.probabilities == pytest.approx(alone["probabilities"], rel=1e-5)
+    assert predictor.predict([]) == []
+
+
+def test_many_pictures_are_more_than_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor, sizes = Predictor(Fixed([1.0] + [0.0] * 9)), []
+    monkeypatch.setattr("mnist_arch.inference.predictor.EVALUATION_BATCH", 3)
+    forward = predictor.net.forward
+    monkeypatch.setattr(
+        predictor.net, "forward", lambda images: sizes.append(len(images)) or forward(images)
+    )
+    assert len(predictor.predict(drawn(FIVE) for _ in range(7))) == 7
+    assert sizes == [3, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.full((28, 28), 0.5), r"from 0.5 to 0.5: expected 0 to 255; multiply it by 255"),
+        (torch.full((3, 28, 28), 0.5), r"expected 0 to 255; multiply it by 255"),
+        (np.full((28, 28, 3), 256), "in colour of int64: expected values from 0 to 255"),
+        (np.full((28, 28, 3), np.nan), "in colour of float64: expected values from 0 to 255"),
+        (np.full((28, 28, 3), -1.0), "in colour of float64: expected values from 0 to 255"),
+        (np.zeros((5, 28, 28)), r"of shape \(5, 28, 28\)"),
+        (np.zeros((28, 0, 3), np.uint8), r"of shape \(28, 0, 3\)"),
+        (StringIO("text"), "a file opened as text; open a picture with mode 'rb'"),
+        (7, "no picture but int; give a path, bytes or pixels"),
+        (BytesIO(b"no picture"), "picture: no picture of the formats PNG"),
+        ([drawn(FIVE), np.full((28, 28), 0.5)], r"number 1 \(from 0\): a picture with pixel"),
+        ([drawn(FIVE), "nowhere.png"], "^nowhere.png: no such file"),
+    ],
+)
+def test_what_is_no_picture_is_named(picture: Any, message: str) -> None:
+    with pytest.raises(UserError, match=message) as caught:
+        Predictor(mnist_arch.build("mlp")).predict(picture)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_answer_says_itself_and_is_plain_data() -> None:
+    sure = Predictor(Fixed([2.0, 1.0] + [-50.0] * 8), least_score=1)
+    answer = sure.predict(drawn(FIVE))
+    share = 1 / (1 + math.exp(-1))
+    assert repr(answer) == "Answer(0, 73.1 %; else 1, 26.9 %)"
+    plain = json.loads(json.dumps(answer.to_dict()))
+    assert plain == answer.to_dict()
+    assert (plain["digit"], plain["runner_up"], plain["doubt"]) == (0, 1, None)
+    assert plain["probabilities"][:2] == pytest.approx([share, 1 - share])
+    both = np.concatenate([drawn(FIVE), drawn(SEVEN)], axis=1)
+    assert repr(sure.predict(both)) == f"Answer(0, 73.1 %; else 1, 26.9 %; doubtful: {SEVERAL})"
+    assert repr(sure.predict(np.zeros((99, 99), np.uint8))) == f"Answer(None; {BLANK})"
 
 
 def test_blank_and_several_are_doubtful_whatever_the_network_says() -> None:

@@ -1,13 +1,18 @@
 """The layers that PyTorch lacks, each against a second way of reckoning it."""
 
+import copy
 import math
+import warnings
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
+from torch.fx.experimental.proxy_tensor import make_fx
 
+import mnist_arch
 from mnist_arch.models.layers import (
     BatchNorm,
     EuclideanRBF,
@@ -220,3 +225,58 @@ def test_keras_inputs_are_exactly_pixel_over_255() -> None:
     torch.testing.assert_close(
         Pixels(background=0, ink=1)(images), images.float() / 255, rtol=0, atol=0
     )
+
+
+def warned(net: nn.Module, images: Tensor) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        net(images)
+    return [str(each.message) for each in caught]
+
+
+@pytest.mark.parametrize("name", ["mlp", "lenet5", "lenet5_1998"])
+@pytest.mark.parametrize("training", [False, True])
+def test_a_batch_scaled_to_1_is_warned_of_once(name: str, training: bool) -> None:
+    net = mnist_arch.build(name).train(training)
+    shares = torch.rand(3, 1, 28, 28, dtype=torch.float16)
+    assert warned(net, torch.zeros(3, 1, 28, 28)) == []  # blank is blank in every unit
+    assert warned(net, (shares > 0.5).to(torch.uint8)) == []
+    assert warned(net, torch.zeros(0, 1, 28, 28)) == []
+    (told,) = warned(net, shares)
+    assert "images * 255" in told
+    assert warned(net, shares) == []
+
+
+def test_in_use_every_batch_is_looked_at_and_in_training_the_first_alone() -> None:
+    shares = torch.rand(3, 1, 28, 28)
+    used, trained = mnist_arch.build("mlp").eval(), mnist_arch.build("mlp")
+    for net in (used, trained):
+        assert warned(net, shares * 255) == []
+    assert warned(used, shares) != []
+    assert warned(trained, shares) == []
+
+
+def test_an_error_of_the_warning_is_one_each_time() -> None:
+    net = mnist_arch.build("mlp").eval()
+    images = torch.rand(3, 1, 28, 28)
+    for _ in range(2):  # here every warning is an error
+        with pytest.raises(UserWarning, match="never exceed 1"):
+            net(images)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_no_trace_of_a_network_looks_at_values(training: bool) -> None:
+    """vmap, export and make_fx see no branch on data: warnings, too, are errors here."""
+    net, images = mnist_arch.build("mlp").train(training), torch.rand(3, 1, 28, 28)
+    expected = copy.deepcopy(net)(images * 255)
+    each = torch.func.vmap(lambda image: net(image[None])[0])(images)
+    torch.testing.assert_close(255 * each, expected, atol=1e-3, rtol=1e-3)
+    program = torch.export.export(net, (images,))
+    traced = make_fx(net)(images)
+    for graph in (program.graph, traced.graph):
+        graph.eliminate_dead_code()
+        names = {str(node.target) for node in graph.nodes}
+        assert not [name for name in names if "amax" in name or "scalar" in name]
+    torch.testing.assert_close(program.module()(images * 255), expected)
+    meta = mnist_arch.build("mlp").to("meta")
+    assert meta(torch.rand(3, 1, 28, 28, device="meta")).shape == (3, 10)

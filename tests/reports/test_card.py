@@ -114,3 +114,12 @@ def test_the_record_of_files_is_read_as_it_was_written(tmp_path: Path) -> None:
 def test_the_committed_record_is_readable() -> None:
     for path in (Path(mnist_arch.__file__).parents[1] / "results/exports").glob("*.json"):
         assert {Path(file.name).suffix for file in card.read(path)} == {".onnx", ".pt2"}
+
+
+def test_the_first_line_says_the_unit_of_the_pixels(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "run", "lenet5")
+    name, said = next(iter(metadata(run).items()))
+    assert name == "images"
+    _, _, line, *_ = card.model_card(FILE, run).splitlines()
+    for text in (said, line):
+        assert "from 0, background, to 255, ink" in text

@@ -59,14 +59,14 @@ def test_a_run_gets_every_figure_as_png_and_in_tensorboard(tmp_path: Path, name:
         assert embedding[0].read_text().split() == [str(label) for label in test.labels.tolist()]
         rows = embedding[0].with_name("tensors.tsv").read_text().splitlines()
         features = torch.tensor([[float(value) for value in row.split("\t")] for row in rows])
-        assert torch.allclose(features, network.activations(trained.network(), test.images)["f6"])
+        assert torch.allclose(features, trained.network().activations(test.images)["f6"])
         assert "features" in (tmp_path / "projector_config.pbtxt").read_text()
 
 
 def test_what_the_last_layer_but_one_passes_on_makes_the_scores() -> None:
     for name in mnist_arch.architectures():
         net, images = mnist_arch.build(name).eval(), digits_of(2).images
-        *_, features, scores = images, *network.activations(net, images).values()
+        *_, features, scores = images, *net.activations(images).values()
         assert scores.equal(net(images))
         if name != "dense":
             with torch.inference_mode():

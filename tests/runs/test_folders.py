@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
@@ -42,6 +43,7 @@ def test_an_unfinished_run_is_resumed_by_equal_settings_only(tmp_path: Path) -> 
     assert finished(tmp_path, MLP) is None
     (tmp_path / "mlp-seed0/record.json").write_text("{}")  # finished: never touched again
     assert finished(tmp_path, ELSEWHERE) == tmp_path / "mlp-seed0"
+    assert finished(tmp_path, replace(ELSEWHERE, again=True)) is None
     assert finished(tmp_path, SLOWER) is None
     with run_folder(tmp_path, "mlp-seed0", MLP) as folder:
         assert folder.name == "mlp-seed0-3"

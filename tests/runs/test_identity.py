@@ -13,7 +13,14 @@ from mnist_arch.runs.identity import described, identity, label, run_name, varia
     "words",
     [
         ["recipe.batch_size=32", "recipe.optimizer.lr=0.001", "recipe.optimizer.lr=1e-3"],
-        ["seed=0", "runs=elsewhere", "figures=false", "fail_fast=true", "logger=csv"],
+        [
+            "seed=0",
+            "runs=elsewhere",
+            "figures=false",
+            "fail_fast=true",
+            "logger=csv",
+            "again=true",
+        ],
         ["trainer.threads=1", "trainer.accelerator=cpu", "data.root=/somewhere"],
         ["recipe=mlp", "data=mnist", "recipe/schedule=none", "recipe.augmentation=null"],
     ],
@@ -64,6 +71,13 @@ def test_a_variant_is_what_differs_from_the_recipe(
     assert variant(config) == changes
     assert list(variant(config)) == sorted(changes)
     assert identity(config.settings) != identity(compose(["model=lenet5"]).settings)
+
+
+def test_other_files_of_ones_own_make_another_run() -> None:
+    one, same, other = (
+        identity(compose(["data=idx", f"data.root={root}"]).settings) for root in ("a", "a", "b")
+    )
+    assert one == same != other
 
 
 def test_the_order_of_words_does_not_count() -> None:

@@ -25,7 +25,7 @@ from mnist_arch.training.optimizers import SDLM, Staircase
 
 
 def digits(count: int) -> Split:
-    data = MNISTDataModule(name="mnist_5k", batch_size=1, validation=0)
+    data = MNISTDataModule(name="mnist_5k", batch_size=1, validation=0, chunk=1)
     data.setup()
     return Split(data.train.images[:: 4000 // count], data.train.labels[:: 4000 // count])
 
@@ -194,7 +194,7 @@ def test_validation_is_counted_apart_and_weighs_the_short_batch_by_its_size() ->
 
 
 def test_lightnings_own_test_loop_works_with_the_data_module() -> None:
-    data = MNISTDataModule(name="mnist_5k", batch_size=64, validation=0.1)
+    data = MNISTDataModule(name="mnist_5k", batch_size=64, validation=0.1, chunk=1)
     ours = classifier("dense")
     (figures,) = trainer(1).test(ours, data, verbose=False)
     scores = ours.net.eval()(data.test.images)

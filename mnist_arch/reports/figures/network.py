@@ -1,7 +1,7 @@
 """Figures of one trained network: what it confuses, what it has learned, what its layers do."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,8 @@ import torch
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from mnist_arch.models.layers import BatchNorm, ScaledTanh
 from mnist_arch.models.network import Network
 from mnist_arch.reports.figures.style import COLORS, DPI
 
@@ -19,8 +18,6 @@ ACROSS, DOWN = 10, 4  # misclassified images in a row, and rows of them
 MAPS = 16  # of one layer that are drawn, at most
 UNITS = 40  # whose weights are drawn, at most
 DIVERGING = "RdBu_r"  # red above zero, blue below, white at it
-# Modules without maps of their own: they finish what the layer before them began.
-PASSING = (BatchNorm, ScaledTanh, nn.Dropout)
 
 
 def confusion(counts: Sequence[Sequence[int]], title: str) -> Figure:
@@ -100,43 +97,9 @@ def filters(net: Network, title: str) -> Figure:
     return figure
 
 
-def activations(net: Network, images: Tensor) -> dict[str, Tensor]:
-    """(N, 1, 28, 28) raw pixels -> what each layer passes on, by name: (N, ...) maps or units.
-
-    That is the input of the next layer: behind the squashing function, and in evaluation mode, in
-    which dropout changes nothing. The last are the scores. The network is left as it was.
-    """
-    calls: list[tuple[str, Tensor, Tensor]] = []  # a layer's name, its input and its output
-
-    def record(name: str) -> Callable[..., None]:
-        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            calls.append((name, inputs[0], output))
-
-        return hook
-
-    training = net.training
-    hooks = [
-        module.register_forward_hook(record(name))
-        for name, module in net.named_children()
-        if not isinstance(module, PASSING)
-    ]
-    try:
-        with torch.inference_mode():
-            scores = net.eval()(images)
-    finally:
-        net.train(training)
-        for hook in hooks:
-            hook.remove()
-    passed_on = [inputs for _, inputs, _ in calls[1:]] + [scores]
-    return {
-        name: values.reshape(output.shape) if values.numel() == output.numel() else values
-        for (name, _, output), values in zip(calls, passed_on, strict=True)
-    }
-
-
 def layers(net: Network, image: Tensor) -> dict[str, Tensor]:
-    """Return the `activations` of one (1, 1, 28, 28) image, without the dimension of images."""
-    return {name: values[0] for name, values in activations(net, image).items()}
+    """Return the activations of one (1, 1, 28, 28) image, without the dimension of images."""
+    return {name: values[0] for name, values in net.activations(image).items()}
 
 
 def feature_maps(net: Network, image: Tensor, title: str) -> Figure:
