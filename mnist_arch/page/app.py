@@ -183,7 +183,7 @@ class Unread(JSONResponse):
     the connection, and the sender never see the answer (RFC 9112, section 9.6).
     """
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
         start = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **start})

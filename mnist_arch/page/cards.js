@@ -6,10 +6,10 @@ import { SIDE } from "./strokes.js";
 export function card({ title, architecture, recipe, epochs, seed, accuracy }) {
   const article = $("#net").content.cloneNode(true).firstElementChild;
   $("h2", article).textContent = title;
-  const trained = [recipe === architecture ? "own recipe" : `recipe ${recipe}`];
+  const trained = [architecture, recipe === architecture ? "own recipe" : `recipe ${recipe}`];
   if (epochs !== null) trained.push(epochs === 1 ? "1 epoch" : `${epochs} epochs`);
   if (seed !== null) trained.push(`seed ${seed}`);
-  const about = [architecture, trained.join(", ")];
+  const about = [trained.join(", ")];
   if (accuracy !== null) about.push(`${accuracy.toFixed(2)} % of the test digits`);
   $(".about", article).innerText = about.join("\n");
   for (let digit = 0; digit < 10; digit++) {

@@ -141,7 +141,11 @@ def _write_comparison(groups: Sequence[Group], runs: Path) -> Path:
 
 
 def comparison(groups: Mapping[str, Group]) -> dict[str, Figure]:
-    """Draw what tells groups of runs apart: errors of the test, and by epoch."""
+    """Draw what tells named groups of runs apart: errors of the test, and by epoch.
+
+    What all names have in common stands in the titles.
+    """
+    groups, common = _told_apart(groups)
     figures = {}
     by_name = {
         name: [100 - value for value in scores]
@@ -149,13 +153,32 @@ def comparison(groups: Mapping[str, Group]) -> dict[str, Figure]:
         if (scores := group.scores("test", "accuracy"))
     }
     if by_name:
-        figures["test_errors"] = sweep.errors(by_name, "test images")
+        figures["test_errors"] = sweep.errors(by_name, ", ".join(["test images", *common]))
     for split in ("train", "validation"):
         tag = f"error_percent/{split}"
         curves = {name: _curves(group).get(tag, []) for name, group in groups.items()}
         if curves := {name: runs for name, runs in curves.items() if runs}:
-            figures[f"{split}_errors"] = sweep.errors_by_epoch(curves, f"{split} images")
+            figures[f"{split}_errors"] = sweep.errors_by_epoch(
+                curves, ", ".join([f"{split} images", *common])
+            )
     return figures
+
+
+def _told_apart(groups: Mapping[str, Group]) -> tuple[dict[str, Group], list[str]]:
+    """Shorten names to what differs; return the groups by these, and what was left out.
+
+    >>> _told_apart({"mlp-a": 1, "dense-a": 2})
+    ({'mlp': 1, 'dense': 2}, ['a'])
+    """
+    parts = {name: name.split("-") for name in groups}
+    common = [
+        part for part in next(iter(parts.values()))[1:] if all(part in p for p in parts.values())
+    ]
+    short = {
+        "-".join(p for p in parts[name] if p not in common): group
+        for name, group in groups.items()
+    }
+    return (short, common) if len(short) == len(groups) else (dict(groups), [])
 
 
 def _emptied(folder: Path, what: str) -> Path:

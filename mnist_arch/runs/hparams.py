@@ -9,7 +9,7 @@ from typing import Any
 
 from pytorch_lightning.loggers import TensorBoardLogger
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.plugins.hparams import api_pb2, summary_v2
+from tensorboard.plugins.hparams import summary_v2
 
 from mnist_arch.runs.identity import described
 from mnist_arch.runs.metrics import METRICS
@@ -61,14 +61,14 @@ def summaries(record: Record) -> list[Summary]:
 
 
 def trial(record: Record) -> str:
-    """Name a row, what tells it from others first: a narrow column cuts long names off.
+    """Name a row, what mostly tells it from others first: a narrow column cuts long names off.
 
     Two rows of the same name would be taken for one.
     """
-    name = f"{record.architecture} {record.seed}"
-    described_settings = settings(record)
-    rest = [described_settings["recipe"]] if described_settings["recipe"] != "own" else []
-    rest += [record.data] if record.data != "mnist" else []
-    rest += [record.precision] if record.precision != "32-true" else []
-    rest += [] if record.tested else ["not tested"]
-    return ": ".join([name, ", ".join(rest)] if rest else [name])
+    special = [record.recipe] if record.recipe != record.architecture else []
+    special += [record.data] if record.data != "mnist" else []
+    special += [record.precision] if record.precision != "32-true" else []
+    special += [] if record.tested else ["not tested"]
+    special += [record.label] if record.label else described(record.variant)
+    name = f"{record.architecture} seed {record.seed}"
+    return f"{name}: {', '.join(special)}" if special else name

@@ -150,6 +150,7 @@ def write(page: Page, strokes: list[list[Any]]) -> None:
             if place == 0:
                 page.mouse.down()
         page.mouse.up()
+    expect(page.locator(".answers")).to_have_attribute("aria-busy", "false")
 
 
 def box_of(page: Page, selector: str) -> Any:
@@ -317,13 +318,20 @@ def test_answers_come_while_one_draws(browser: Browser, address: str) -> None:
 def held(page: Page) -> tuple[list[Route], Callable[[], None]]:
     """Let the server seem slow; returns the questions that wait, and what lets them through."""
     waiting: list[Route] = []
-    page.route("**/classify*", waiting.append)
+    released: list[bool] = []
+
+    def hold(route: Route) -> None:
+        if released:
+            route.continue_()
+        else:
+            waiting.append(route)
 
     def release() -> None:
-        page.unroute("**/classify*")
+        released.append(True)
         for route in waiting:
             route.continue_()
 
+    page.route("**/classify*", hold)
     return waiting, release
 
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullForm
 from mnist_arch.reports.figures.style import DPI, LINES, THUMBNAIL, color
 
 SMALL = 7.5  # points
-TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50)
 
 
 def errors_by_epoch(curves: Mapping[str, Sequence[Sequence[float]]], title: str) -> Figure:
