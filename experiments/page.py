@@ -24,10 +24,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000, help="0 for any that is free")
     args = parser.parse_args()
     try:
-        import uvicorn
+        import torch
 
         from mnist_arch.page.app import LOOPBACK, application
         from mnist_arch.page.nets import first_seeds, load_nets
+        from mnist_arch.page.server import Server
         from mnist_arch.page.training import Training
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn"):
@@ -38,14 +39,15 @@ def main() -> None:
         nets = load_nets(args.runs or first_seeds(Path("runs")))
         app = application(nets, None if args.runs else Training(), loopback=loopback)
         if not loopback:
-            print(f"warning: --host {args.host}: others can reach the page", file=sys.stderr)
+            sys.stderr.write(
+                f"warning: --host {args.host}: whoever reaches this machine can use the page, and "
+                "start the training that it offers; what they send is not encrypted\n"
+            )
         host = f"[{args.host}]" if ":" in args.host else args.host
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, ws="none", timeout_graceful_shutdown=2
-        )
+        torch.set_num_threads(1)  # to share one picture's work takes longer than to do it
         print(f"http://{host}:{bound.getsockname()[1]} (Ctrl-C ends it)", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(uvicorn.Server(config).serve(sockets=[bound]))
+            asyncio.run(Server(app).serve(sockets=[bound]))
 
 
 def listen(host: str, port: int) -> socket.socket:

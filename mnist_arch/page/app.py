@@ -7,7 +7,7 @@ loopback's, such as a name of theirs that resolves to it.
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -23,13 +23,18 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mnist_arch.errors import UserError
-from mnist_arch.page.nets import Net, classify, find_signs, load_nets, maps
+from mnist_arch.page.nets import Net, classify, find_signs, load_nets, maps, saliency
 from mnist_arch.page.training import Training
 
 MOST_BYTES = 10_000_000  # of one picture
+PATIENCE = 20  # seconds that a picture may take to arrive
+UNREAD = (403, 408, 413, 415)  # the answers that come before the end of a request's body
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-DESCRIPTION = ("title", "architecture", "seed", "accuracy", "meaning")  # of a net
-FILES = {"/": "page.html", "/page.css": "page.css", "/page.js": "page.js"}
+DESCRIPTION = (  # of a net
+    *("title", "architecture", "recipe", "epochs", "seed", "accuracy", "meaning"),
+)
+SCRIPTS = ("page.js", "cards.js", "elements.js", "save.js", "strokes.js")
+FILES = {"/": "page.html"} | {f"/{name}": name for name in ("page.css", *SCRIPTS)}
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -85,7 +90,7 @@ class Page:
         return JSONResponse(answers)
 
     async def maps(self, request: Request) -> Response:
-        """Return one net's feature maps of one sign in a picture."""
+        """Return what one net looks at in one sign of a picture, and its feature maps."""
         picture, number = await _picture(request)
         async with self.one_at_a_time:
             signs, _ = await asyncio.to_thread(find_signs, picture, number=number)
@@ -96,7 +101,9 @@ class Page:
                 raise HTTPException(
                     404, "no such network, or no such sign in the picture"
                 ) from None
-            return JSONResponse(await asyncio.to_thread(maps, net, sign))
+            layers = await asyncio.to_thread(maps, net, sign)
+            looked_at = await asyncio.to_thread(saliency, net, sign)
+        return JSONResponse({"saliency": looked_at, "layers": layers})
 
 
 def application(
@@ -134,10 +141,11 @@ def application(
 
 
 async def _picture(request: Request) -> tuple[bytes, bool]:
-    """Receive a picture, and whether it shows a number; stop reading at MOST_BYTES.
+    """Receive a picture, and whether it shows a number; keep no more of it than MOST_BYTES.
 
     Raises:
-        HTTPException: It is declared to be no picture (415), or is larger than MOST_BYTES (413).
+        HTTPException: It is declared to be no picture (415), is larger than MOST_BYTES (413), or
+            has not arrived after PATIENCE (408).
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if not kind.startswith("image/") and kind != "application/octet-stream":
@@ -145,12 +153,16 @@ async def _picture(request: Request) -> tuple[bytes, bool]:
     content = bytearray()
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or int(declared) <= MOST_BYTES:
-        async for part in request.stream():
-            content += part
-            if len(content) > MOST_BYTES:
-                break
-        else:
-            return bytes(content), request.query_params.get("number") == "1"
+        try:
+            async with asyncio.timeout(PATIENCE):
+                async for part in request.stream():
+                    content += part
+                    if len(content) > MOST_BYTES:
+                        break
+                else:
+                    return bytes(content), request.query_params.get("number") == "1"
+        except TimeoutError:
+            raise HTTPException(408, f"the picture took more than {PATIENCE} seconds") from None
     raise HTTPException(413, f"the picture is larger than {MOST_BYTES // 1_000_000} MB")
 
 
@@ -159,9 +171,29 @@ async def _file(name: str, _: Request) -> Response:
 
 
 def _error(status: int, message: str) -> Response:
-    # The rest of a body that was not read must not be taken for the next request.
-    headers = {"Connection": "close"} if status == 413 else {}
-    return JSONResponse({"error": message}, status, headers)
+    if status in UNREAD:
+        return Unread({"error": message}, status, {"Connection": "close"})
+    return JSONResponse({"error": message}, status)
+
+
+class Unread(JSONResponse):
+    """An answer to a request whose body has not been read to its end, and ends the connection.
+
+    What comes after it is read and forgotten, for PATIENCE: closing on unread bytes would reset
+    the connection, and the sender never see the answer (RFC 9112, section 9.6).
+    """
+
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **start})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        if self.status_code != 408:  # who was too slow is not waited for again
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PATIENCE):
+                    while (await receive()).get("more_body"):
+                        pass
+        await send({"type": "http.response.body", "body": b""})
 
 
 class Guard:

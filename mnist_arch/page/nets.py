@@ -19,10 +19,10 @@ from mnist_arch.errors import UserError
 from mnist_arch.inference import pictures
 from mnist_arch.inference.metadata import MEANINGS
 from mnist_arch.inference.predictor import Predictor, from_checkpoint
-from mnist_arch.inference.preprocess import BLANK, Prepared, prepare, prepare_each
+from mnist_arch.inference.preprocess import BLANK, SEVERAL, Prepared, prepare, prepare_each
 from mnist_arch.models import ARCHITECTURES
 from mnist_arch.models.heads import RadialBasis
-from mnist_arch.reports.figures.network import layers
+from mnist_arch.reports.figures import network as figures
 from mnist_arch.reports.templates import render
 from mnist_arch.runs import checkpoint, records
 from mnist_arch.runs.identity import identity
@@ -39,6 +39,8 @@ class Net:
     Attributes:
         title: Its name; no two nets on a page have the same.
         architecture: A name of `mnist_arch.architectures`.
+        recipe: A name in conf/recipe.
+        epochs: That it was trained for; None where it is unknown.
         seed: Of its run; None where it is unknown.
         accuracy: Of its run on the test images, in percent; None where it is unknown.
         meaning: What its ten probabilities are.
@@ -47,6 +49,8 @@ class Net:
 
     title: str
     architecture: str
+    recipe: str
+    epochs: int | None
     seed: int | None
     accuracy: float | None
     meaning: str
@@ -98,10 +102,13 @@ def _load(path: Path) -> Net:
     metadata, predictor = content["mnist_arch"], from_checkpoint(content, path)
     architecture, record = metadata["architecture"], records.read(path) if path.is_dir() else None
     recipe = metadata.get("recipe", architecture)
+    epochs = record.epochs if record else content["epoch"] + 1 if "epoch" in content else None
     kind = Group([record]).title if record else "own" if recipe == architecture else recipe
     return Net(
         title=predictor.net.title + ("" if kind == "own" else f" ({kind.removeprefix('own, ')})"),
         architecture=architecture,
+        recipe=recipe,
+        epochs=epochs,
         seed=metadata.get("seed"),
         accuracy=record.score("test", "accuracy") if record else None,
         meaning=MEANINGS[type(predictor.net.head)].probabilities,
@@ -142,6 +149,7 @@ def classify(nets: Sequence[Net], picture: bytes, *, number: bool) -> dict[str, 
             doubtful=sum(any(answer.doubt for answer in row) for row in answers),
         ),
         "size": size,
+        "has_several": any(SEVERAL in sign.doubts for sign in signs),
         "signs": [{"image": _encoded(sign.image), "box": sign.box} for sign in signs],
         "nets": [
             {
@@ -178,9 +186,19 @@ def maps(net: Net, sign: Prepared) -> list[dict[str, Any]]:
     of one row; those of F6 that were made to draw a bitmap draw it.
     """
     network = net.predictor.net
-    by_layer = layers(network, torch.from_numpy(sign.image)[None, None])
+    by_layer = figures.layers(network, torch.from_numpy(sign.image)[None, None])
     bitmap = isinstance(network.head, RadialBasis)
     return [_maps(name, values.float(), bitmap=bitmap) for name, values in by_layer.items()]
+
+
+def saliency(net: Net, sign: Prepared) -> dict[str, Any]:
+    """Return a net's digit for one sign, and how much each of the 28x28 pixels counts for it.
+
+    The pixels are bytes in Base64, 255 the one that counts most.
+    """
+    digit, weights = figures.saliency(net.predictor.net, torch.from_numpy(sign.image)[None, None])
+    scaled = weights * (255 / max(float(weights.max()), 1e-9))
+    return {"digit": digit, "pixels": _encoded(scaled.round().to(torch.uint8).numpy())}
 
 
 def _maps(name: str, values: Tensor, *, bitmap: bool) -> dict[str, Any]:

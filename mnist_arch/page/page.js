@@ -1,52 +1,41 @@
 // What is written goes to the server as a picture; the answers of its networks are shown.
 
-const SIDE = 28; // pixels of MNIST's images: the unit of the pad, which is that high, and of strokes
+import { card, fill, inside, meanings } from "./cards.js";
+import { $, canvasOf, element } from "./elements.js";
+import { offerToSave } from "./save.js";
+import { SIDE, draw, pictureOf, sample } from "./strokes.js";
+
 const WIDE = 2.5; // width of the pad for several digits, in heights
-const MARGIN = 2; // units around the picture that is sent, so that no ink touches its rim
-const SCALE = 10; // pixels of the picture that is sent, for each unit
-const PAUSE = 150; // milliseconds between the end of a stroke and the question
 const NOTHING = "Nothing written.";
 const POLL = 1000; // milliseconds between two questions about the training
 
-const $ = (selector, inside = document) => inside.querySelector(selector);
-const element = (tag, properties, ...children) => {
-  const node = Object.assign(document.createElement(tag), properties);
-  node.append(...children);
-  return node;
-};
 const pad = $("#pad");
 const pen = { x: SIDE / 2, y: SIDE / 2, down: false, visible: false };
-const history = [{ strokes: [], picture: null }]; // what Undo goes back through
-let stroke = null; // the one being drawn: {width, points}, in units
+const past = [{ strokes: [], picture: null }]; // what Undo goes back through
+const future = []; // what Redo brings back
+let stroke = null; // the one being drawn
 let pointer = null; // the one that draws it
-let latest = 0; // number of the latest question: answers to older ones are dropped
-let answer = null; // to it
-let chosen = 0; // the sign whose probabilities are shown
-let timer = null;
+let samples = 0; // digits given so far
 let mostBytes = Infinity;
+let nets = []; // as the server describes them
+
+// Every change has a number. The server is asked one question at a time, about the latest change;
+// what is shown is marked as stale as long as it does not answer that.
+let latest = 0; // change
+let begun = 0; // the change that replaced what was there: answers to earlier ones are dropped
+let asking = false;
+let answer = null; // on show, with its picture
+let chosen = 0; // the sign whose probabilities are shown
 
 // Drawing
 
-const now = () => history.at(-1);
+const now = () => past.at(-1);
+const strokes = () => [...now().strokes, ...(stroke ? [stroke] : [])];
 const number = () => $("#number").checked;
 const width = () => (number() ? WIDE * SIDE : SIDE);
-const blank = () => !now().picture && !now().strokes.length;
-
-function draw(context, strokes) {
-  context.lineCap = context.lineJoin = "round";
-  context.strokeStyle = "#000";
-  for (const { width, points } of strokes) {
-    context.lineWidth = width;
-    context.beginPath();
-    context.moveTo(...points[0]);
-    for (let i = 1; i < points.length - 1; i++) {
-      const [[x, y], [nextX, nextY]] = [points[i], points[i + 1]];
-      context.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
-    }
-    context.lineTo(...points.at(-1));
-    context.stroke();
-  }
-}
+const blank = () => !now().picture && strokes().every(({ erases }) => erases);
+const erasing = () => $("#eraser").ariaPressed === "true";
+const strokeWidth = () => Number($("#stroke").value) * (erasing() ? 2.5 : 1);
 
 function paint() {
   const { clientWidth, clientHeight } = pad;
@@ -55,7 +44,7 @@ function paint() {
   pad.height = Math.round(clientHeight * ratio);
   const context = pad.getContext("2d");
   context.scale(pad.height / SIDE, pad.height / SIDE);
-  draw(context, [...now().strokes, ...(stroke ? [stroke] : [])]);
+  draw(context, strokes());
   for (const [gap, color] of [[0, pen.down ? "#fff" : "#000"], [0.2, "#666"]]) {
     if (!pen.visible) break;
     context.beginPath();
@@ -65,30 +54,20 @@ function paint() {
     context.stroke();
   }
   $("#hint").hidden = !blank() || stroke !== null || pen.visible;
-  $("#undo").disabled = history.length < 2 && !stroke;
+  $("#undo").disabled = past.length < 2 && !stroke;
+  $("#redo").disabled = !future.length;
   $("#clear").disabled = blank() && !stroke;
 }
 
-function drawing() {
-  const [wide, high] = [width(), SIDE].map((side) => (side + 2 * MARGIN) * SCALE);
-  const canvas = element("canvas", { width: wide, height: high });
-  const context = canvas.getContext("2d");
-  context.fillStyle = "#fff";
-  context.fillRect(0, 0, wide, high);
-  context.scale(SCALE, SCALE);
-  context.translate(MARGIN, MARGIN);
-  context.beginPath();
-  context.rect(0, 0, width(), SIDE);
-  context.clip();
-  draw(context, now().strokes);
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+function begin(x, y) {
+  if (erasing() && now().picture) return;
+  stroke = { width: strokeWidth(), points: [[x, y]], erases: erasing() };
+  drawn();
 }
 
-const strokeWidth = () => Number($("#stroke").value);
-
-function begin(x, y) {
-  stroke = { width: strokeWidth(), points: [[x, y]] };
+function drawn() {
   paint();
+  changed();
 }
 
 function end() {
@@ -97,32 +76,53 @@ function end() {
   change({ strokes: [...before, stroke], picture: null });
 }
 
-function change(state) {
+function change(state, known = null) {
+  if (state.picture || now().picture || !state.strokes.length) begun = latest + 1;
   stroke = null;
-  history.push(state);
-  changed();
+  past.push(state);
+  future.length = 0;
+  refreshPad(known);
 }
 
-function changed() {
+function replace() {
+  // What is there now does not follow from what was there.
+  begun = latest + 1;
+  refreshPad();
+}
+
+function refreshPad(known = null) {
   pen.down = false;
   showPicture();
   paint();
   complain("");
-  clearTimeout(timer);
-  latest++;
-  if (blank()) show(null);
-  else timer = setTimeout(classify, PAUSE);
+  changed(known);
 }
 
 function undo() {
   if (stroke) stroke = null;
-  else if (history.length > 1) history.pop();
-  changed();
+  else if (past.length > 1) future.push(past.pop());
+  replace();
+}
+
+function redo() {
+  if (stroke || !future.length) return;
+  past.push(future.pop());
+  replace();
 }
 
 function clear() {
   pointer = null;
   if (stroke || !blank()) change({ strokes: [], picture: null });
+}
+
+function giveSample() {
+  const places = number() ? [0, 1, 2] : [0];
+  const layout = (place) => (number() ? { size: 0.85, left: 21 * (place - 1) + 21 } : {});
+  const digits = places.map((place) =>
+    sample(samples++, { ...layout(place), width: Number($("#stroke").value) }),
+  );
+  begun = latest + 1;
+  change({ strokes: digits.flat(), picture: null });
 }
 
 function place(event) {
@@ -143,7 +143,7 @@ pad.addEventListener("pointermove", (event) => {
   if (event.pointerId !== pointer || !stroke) return;
   const events = event.getCoalescedEvents?.() ?? []; // in a secure context only
   stroke.points.push(...(events.length ? events : [event]).map(place));
-  paint();
+  drawn();
 });
 for (const kind of ["pointerup", "pointercancel"]) {
   pad.addEventListener(kind, (event) => {
@@ -161,8 +161,10 @@ pad.addEventListener("keydown", (event) => {
     pen.x = Math.min(Math.max(pen.x + x, 0), width());
     pen.y = Math.min(Math.max(pen.y + y, 0), SIDE);
     pen.visible = true;
-    if (pen.down) stroke.points.push([pen.x, pen.y]);
-    paint();
+    if (pen.down && stroke) {
+      stroke.points.push([pen.x, pen.y]);
+      drawn();
+    } else paint();
   } else if (event.key === " ") {
     pen.visible = true;
     if (pen.down) end();
@@ -170,7 +172,8 @@ pad.addEventListener("keydown", (event) => {
       pen.down = true;
       begin(pen.x, pen.y);
     }
-  } else return;
+  } else if (event.key === "e") toggleEraser();
+  else return;
   event.preventDefault();
 });
 pad.addEventListener("focus", () => {
@@ -183,35 +186,62 @@ pad.addEventListener("blur", () => {
   paint();
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "z" && (event.ctrlKey || event.metaKey) && !event.shiftKey) {
-    event.preventDefault();
-    undo();
-  } else if (event.key === "Escape" || event.key === "Delete") clear();
+  const key = event.key.toLowerCase();
+  const control = event.ctrlKey || event.metaKey;
+  if (control && (key === "y" || (key === "z" && event.shiftKey))) redo();
+  else if (control && key === "z") undo();
+  else if (key === "escape" && $("#save").open) $("#save").open = false;
+  else if (key === "escape" || key === "delete") clear();
+  else return;
+  event.preventDefault();
 });
-$("#undo").addEventListener("click", undo);
-$("#clear").addEventListener("click", clear);
-$("#stroke").addEventListener("input", showStroke);
-$("#number").addEventListener("change", () => {
-  $(".write").classList.toggle("number", number());
-  pen.x = Math.min(pen.x, width());
-  changed();
-});
-new ResizeObserver(paint).observe(pad);
 
-function showStroke() {
-  $(".stroke output").textContent = `${strokeWidth()} of ${SIDE} pixels`;
+function toggleEraser() {
+  $("#eraser").ariaPressed = String(!erasing());
   if (pen.visible) paint();
 }
 
+function showStroke() {
+  $(".stroke output").textContent = `${$("#stroke").value} px`;
+  if (pen.visible) paint();
+}
+
+function changeMode() {
+  $(".write").classList.toggle("number", number());
+  pen.x = Math.min(pen.x, width());
+  replace();
+}
+
+$("#undo").addEventListener("click", undo);
+$("#redo").addEventListener("click", redo);
+$("#eraser").addEventListener("click", toggleEraser);
+$("#clear").addEventListener("click", clear);
+$("#sample").addEventListener("click", giveSample);
+$("#stroke").addEventListener("input", showStroke);
+$("#number").addEventListener("change", changeMode);
+$("#several").addEventListener("click", () => {
+  $("#number").checked = true;
+  changeMode();
+});
+new ResizeObserver(paint).observe(pad);
+
 // Pictures of one's own
 
-function upload(file) {
+async function upload(file) {
   if (!file) return;
   if (file.size > mostBytes) {
     complain(`${file.name}: the picture is larger than ${mostBytes / 1e6} MB`);
     return;
   }
-  change({ strokes: [], picture: file });
+  const before = latest;
+  busy(true);
+  try {
+    const answers = await classify(file);
+    if (before === latest) change({ strokes: [], picture: file }, answers);
+  } catch (error) {
+    if (before === latest) complain(error.message); // and nothing else has happened
+  }
+  busy(latest !== answered());
 }
 
 function showPicture() {
@@ -238,7 +268,7 @@ function showBoxes() {
   const frame = $("#photo .frame");
   if (!frame) return;
   for (const mark of frame.querySelectorAll("i")) mark.remove();
-  if (!answer || !now().picture) return;
+  if (!answer || answer.picture !== now().picture) return;
   const [height, width] = answer.size;
   for (const { box: [top, left, bottom, right] } of answer.signs) {
     const mark = element("i");
@@ -279,47 +309,64 @@ async function ask(path, body) {
   return content;
 }
 
+async function classify(picture) {
+  const several = Number(number());
+  return { ...(await ask(`classify?number=${several}`, picture)), picture, several };
+}
+
 function complain(message) {
   $("#error").textContent = message && message[0].toUpperCase() + message.slice(1);
   $("#error").hidden = !message;
 }
 
-async function classify() {
-  const question = ++latest;
-  try {
-    const picture = now().picture ?? (await drawing());
-    const answers = await ask(`classify?number=${Number(number())}`, picture);
-    if (question === latest) show(answers, picture);
-  } catch (error) {
-    if (question !== latest) return;
-    show(null);
-    complain(error.message);
+function busy(is) {
+  $(".answers").ariaBusy = String(is);
+}
+
+const answered = () => (answer ? answer.change : blank() ? latest : null);
+
+function changed(known = null) {
+  latest++;
+  if (known) show({ ...known, change: latest });
+  else if (blank()) show(null);
+  else {
+    busy(true);
+    askAgain();
   }
 }
 
-function show(answers, picture = null) {
-  answer = answers && { ...answers, picture };
+async function askAgain() {
+  if (asking) return; // it goes on until the latest change is answered
+  asking = true;
+  while (!blank() && answered() !== latest) {
+    const change = latest;
+    try {
+      const answers = await classify(now().picture ?? pictureOf(strokes(), width()));
+      if (change >= begun && !blank()) show({ ...answers, change });
+    } catch (error) {
+      if (change !== latest) continue;
+      show(null);
+      complain(error.message);
+      break;
+    }
+  }
+  asking = false;
+}
+
+function show(answers) {
+  answer = answers;
   chosen = 0;
+  busy(!blank() && answers !== null && answers.change !== latest);
   showBoxes();
   showSigns();
   $("#summary").textContent = answers?.summary ?? (blank() ? NOTHING : "");
+  $("#several").hidden = number() || !answers?.has_several;
+  for (const control of [$("#look"), $("#save")]) control.hidden = !answers?.signs.length;
   showNets();
 }
 
-function bitmap(values, width, height, offset = 0) {
-  const canvas = element("canvas", { className: "pixels", width, height });
-  const context = canvas.getContext("2d");
-  const image = context.createImageData(width, height);
-  for (let i = 0; i < width * height; i++) {
-    image.data.fill(255 - values.charCodeAt(offset + i), 4 * i, 4 * i + 3);
-    image.data[4 * i + 3] = 255;
-  }
-  context.putImageData(image, 0, 0);
-  return canvas;
-}
-
 function showSigns() {
-  const signs = (answer?.signs ?? []).map(({ image }) => bitmap(atob(image), SIDE, SIDE));
+  const signs = (answer?.signs ?? []).map(({ image }) => canvasOf(atob(image), SIDE, SIDE));
   $("#signs").replaceChildren(...(signs.length < 2 ? signs : signs.map(choice)));
 }
 
@@ -334,93 +381,48 @@ function choice(canvas, place) {
   return button;
 }
 
-function percent(probability) {
-  return probability < 0.0005 ? "< 0.1 %" : `${(100 * probability).toFixed(1)} %`;
-}
+const cards = () => [...$("#nets").children];
 
 function showNets() {
-  for (const [place, card] of [...$("#nets").children].entries()) {
-    const net = answer?.nets[place];
-    const sign = net?.signs[chosen];
-    const several = net?.signs.length > 1;
-    $(".digit", card).textContent = net?.text || "–";
-    const chance = sign ? percent(sign.probability) : "";
-    $(".chance", card).textContent = several ? `${sign.digit}: ${chance}` : chance;
-    $(".differs", card).hidden = !net?.differs;
-    card.classList.toggle("other", Boolean(net?.differs));
-    $(".doubt", card).hidden = !sign?.doubt;
-    $(".doubt", card).textContent = sign?.doubt ? `? doubtful: ${sign.doubt}` : "";
-    for (const [digit, row] of [...$(".bars", card).children].entries()) {
-      const probability = sign?.probabilities[digit] ?? 0;
-      row.classList.toggle("winner", sign?.digit === digit);
-      $("i", row).style.width = `${100 * probability}%`;
-      $("em", row).textContent = probability >= 0.01 ? percent(probability) : "";
-    }
-    card.classList.toggle("blank", !sign);
-    showMaps(place, card);
+  for (const [place, each] of cards().entries()) {
+    fill(each, answer?.nets[place], chosen);
+    lookInside(place, each);
   }
+  showLook();
 }
 
-// Feature maps
+// Inside the networks
 
-async function showMaps(place, card) {
-  const list = $(".layers", card);
-  if (!$("details", card).open || !answer?.signs.length) {
+async function lookInside(place, each) {
+  const list = $(".inside", each);
+  if (!$("details", each).open || !answer?.signs.length) {
     list.replaceChildren();
     return;
   }
-  const question = latest;
-  const sign = chosen;
+  if (answer.change !== latest) return; // while one draws the parts stay as they are, marked
+  const [asked, sign] = [answer, chosen];
   try {
-    const path = `maps/${place}/${sign}?number=${Number(number())}`;
-    const layers = await ask(path, answer.picture);
-    if (question === latest && sign === chosen) list.replaceChildren(...layers.map(layer));
+    const parts = await ask(`maps/${place}/${sign}?number=${answer.several}`, answer.picture);
+    if (asked === answer && sign === chosen) {
+      list.replaceChildren(...inside(parts, answer.signs[sign].image));
+    }
   } catch (error) {
-    if (question === latest) complain(error.message);
+    if (asked === answer) complain(error.message);
   }
 }
 
-function layer({ name, shape, count, height, width, least, most, pixels }) {
-  const range = `${least.toFixed(2)} (paper) to ${most.toFixed(2)} (ink)`.replaceAll("-", "−");
-  const title = element("h3", {}, element("b", {}, name), ` ${shape.join(" × ")} · ${range}`);
-  const label = `${name}: ${shape.join(" by ")}`;
-  const maps = element("div", { className: "layer", role: "img", ariaLabel: label });
-  const values = atob(pixels);
-  for (let i = 0; i < count; i++) {
-    const canvas = bitmap(values, width, height, i * width * height);
-    canvas.style.width = `${height === 1 ? width * 12 : Math.max(2 * width, 44)}px`;
-    if (height === 1) canvas.style.height = "18px";
-    maps.append(canvas);
-  }
-  return element("div", {}, title, maps);
+function showLook() {
+  const open = cards().some((each) => $("details", each).open);
+  $("#look").ariaPressed = String(open);
 }
+
+$("#look").addEventListener("click", () => {
+  const open = $("#look").ariaPressed !== "true";
+  for (const each of cards()) $("details", each).open = open;
+  showLook();
+});
 
 // The networks, or the training of some
-
-function card({ title, architecture, seed, accuracy }, place) {
-  const article = $("#net").content.cloneNode(true).firstElementChild;
-  $("h2", article).textContent = title;
-  const about = [seed === null ? architecture : `${architecture}, seed ${seed}`];
-  if (accuracy !== null) about.push(`${accuracy.toFixed(2)} % test accuracy`);
-  $(".about", article).innerText = about.join("\n");
-  for (let digit = 0; digit < 10; digit++) {
-    const bar = element("span", {}, element("i"));
-    $(".bars", article).append(element("li", {}, String(digit), bar, element("em")));
-  }
-  $("details", article).addEventListener("toggle", () => showMaps(place, article));
-  article.classList.add("blank");
-  return article;
-}
-
-function meanings(nets) {
-  const titles = new Map();
-  for (const { title, meaning } of nets) {
-    titles.set(meaning, [...(titles.get(meaning) ?? []), title]);
-  }
-  return [...titles].map(([meaning, names]) =>
-    element("li", {}, `Bars of ${names.join(", ")}: ${meaning}`),
-  );
-}
 
 function progress({ epoch, epochs, folder }) {
   if (folder) return "trained";
@@ -435,6 +437,15 @@ function step(each) {
   const value = folder ? max : epoch;
   const bar = element("progress", { max, value, ariaLabel: `Training of ${architecture}` });
   return element("li", {}, architecture, bar, element("span", {}, progress(each)));
+}
+
+function cardOf(net, place) {
+  const article = card(net);
+  $("details", article).addEventListener("toggle", () => {
+    lookInside(place, article);
+    showLook();
+  });
+  return article;
 }
 
 async function refresh() {
@@ -453,10 +464,11 @@ async function refresh() {
   $("#train").disabled = running;
   $("#steps").replaceChildren(...steps.map(step));
   complain(error ?? "");
-  $("#nets").replaceChildren(...state.nets.map(card));
-  $("#meanings").replaceChildren(...meanings(state.nets));
+  nets = state.nets;
+  $("#nets").replaceChildren(...nets.map(cardOf));
+  $("#meanings").replaceChildren(...meanings(nets));
   if (running) setTimeout(refresh, POLL);
-  else if (!blank()) classify();
+  else if (!blank()) replace();
 }
 
 $("#train").addEventListener("click", async () => {
@@ -468,6 +480,7 @@ $("#train").addEventListener("click", async () => {
   }
 });
 
+offerToSave(() => ({ answer, nets }), complain);
 $("#summary").textContent = NOTHING;
 showStroke();
 paint();

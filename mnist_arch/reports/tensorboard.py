@@ -1,7 +1,8 @@
 """What TensorBoard shows of finished runs besides their curves; the same figures as PNG files."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -16,15 +17,19 @@ from mnist_arch.data import sources
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
 from mnist_arch.models.network import Network
-from mnist_arch.reports.figures import network
+from mnist_arch.reports.figures import network, sweep
 from mnist_arch.reports.figures.style import write_png
 from mnist_arch.reports.figures.training import training_curves
 from mnist_arch.runs.folders import MEAN as MARK
+from mnist_arch.runs.identity import described, kind_name
 from mnist_arch.runs.metrics import METRICS
 from mnist_arch.runs.records import Record
 from mnist_arch.runs.train import Run
+from mnist_arch.training.classifier import charted
 
 EMBEDDED = 1_000  # images in the projector: some 2 MB
+FIGURES = ".figures"  # ends the name of the file that has them
+LINES = ("mean", "low", "high")  # of a band
 
 
 def figures(net: Network, record: Record, test: Split, probabilities: Tensor) -> dict[str, Figure]:
@@ -60,12 +65,14 @@ def show(run: Run, test: Split | None = None) -> None:
     root = record.config["data.root"]
     test = test or sources.load(record.data, Path(root) if root else sources.default_root()).test
     (folder / "figures").mkdir(exist_ok=True)
-    with SummaryWriter(folder) as writer:
+    for earlier in folder.glob(f"events.out.tfevents.*{FIGURES}"):
+        earlier.unlink()
+    with SummaryWriter(folder, filename_suffix=FIGURES) as writer:
         for name, figure in figures(net, record, test, run.predictions().probabilities).items():
             path = folder / "figures" / f"{name}.png"
             write_png(figure, path)
             pixels = np.asarray(Image.open(path).convert("RGB"))
-            writer.add_image(name, pixels, record.epochs, dataformats="HWC")
+            writer.add_image(f"figures/{name}", pixels, record.epochs, dataformats="HWC")
         images, labels = test.images[:EMBEDDED], test.labels[:EMBEDDED]
         *_, features, _ = images, *net.activations(images).values()
         if features[0].numel() < images[0].numel():
@@ -76,41 +83,129 @@ def show(run: Run, test: Split | None = None) -> None:
 def write_means(groups: Iterable[Group], runs: Path) -> list[Path]:
     """Write one folder for each group of several runs: their mean by epoch, with its spread.
 
-    In TensorBoard it stands among the runs, under the same tags; the custom scalars show it with a
-    band of one standard deviation on either side. Written again, it replaces itself.
+    In TensorBoard it stands beside its runs, under their name and tags; the custom scalars show it
+    with a band of one standard deviation on either side. Several groups are compared in pictures,
+    in a folder of their own. Written again, all that replaces itself.
 
     Raises:
         UserError: There is a folder of that name that this did not write.
     """
-    return [_write_mean(group, runs) for group in groups if len(group.records) > 1]
+    gathered = list(groups)
+    folders = [_write_mean(group, runs) for group in gathered if len(group.records) > 1]
+    return [*folders, *([_write_comparison(gathered, runs)] if gathered[1:] else [])]
+
+
+def name_of(group: Group) -> str:
+    """Return what the names of a group's runs have in common."""
+    first = group.first
+    changes = [first.label] if first.label else described(first.variant)
+    names = (first.architecture, first.recipe, first.data, first.precision)
+    return kind_name(*names, changes, tested=first.tested)
 
 
 def _write_mean(group: Group, runs: Path) -> Path:
-    title = f"{group.architecture}, {group.title}"
-    name = re.sub(r"[^A-Za-z0-9._=-]+", "_", title.replace(", ", "-"))
-    folder = runs / f"{name}{'' if group.tested else '-test=false'}-mean"
-    if folder.exists() and not (folder / MARK).exists():
-        raise UserError(f"{folder}: in the way of the mean of {title}; move it")
-    folder.mkdir(parents=True, exist_ok=True)
     seeds = ", ".join(str(record.seed) for record in group.records)
-    (folder / MARK).write_text(f"{title}: the mean of seeds {seeds}\n")
-    for earlier in folder.glob("events.out.tfevents.*"):
-        earlier.unlink()
+    name, title = name_of(group), f"{group.architecture}, {group.title}"
+    folder = _emptied(runs / f"{name}-mean", f"{title}: the mean of seeds {seeds}")
     with SummaryWriter(folder) as writer:
-        bands = {}
-        for tag in sorted(tag for tag in group.records[0].history if tag != "learning_rate"):
-            for epoch, values in enumerate(_by_epoch(group, tag), start=1):
+        charts: dict[str, dict[str, list[str | list[str]]]] = {}
+        for tag, curves in _curves(group).items():
+            # A chart draws its tags of every run that has them: these are of this one alone.
+            band = [re.sub(r"[^\w./-]", "_", f"with_spread/{name}/{tag}/{line}") for line in LINES]
+            charts[tag] = {name: ["Margin", band]}
+            for epoch, values in enumerate(zip(*curves, strict=True), start=1):
                 middle, spread = mean(values), stdev(values)
                 writer.add_scalar(tag, middle, epoch)
-                writer.add_scalar(f"{tag}/mean-sd", middle - spread, epoch)
-                writer.add_scalar(f"{tag}/mean+sd", middle + spread, epoch)
-            bands[tag] = ["Margin", [tag, f"{tag}/mean-sd", f"{tag}/mean+sd"]]
-        for metric in METRICS:
-            if scores := group.scores("test", metric):
-                writer.add_scalar(f"test/{metric}", mean(scores), group.first.epochs)
-        writer.add_custom_scalars({title: bands})
+                for line, value in zip(
+                    band, (middle, middle - spread, middle + spread), strict=True
+                ):
+                    writer.add_scalar(line, value, epoch)
+        writer.add_custom_scalars(charts)
+        scores = {f"test/{metric}": group.scores("test", metric) for metric in METRICS}
+        final = {tag: mean(values) for tag, values in scores.items() if values}
+        for tag, value in charted(final).items():
+            writer.add_scalar(tag, value, group.first.epochs)
     return folder
 
 
-def _by_epoch(group: Group, tag: str) -> Iterable[tuple[float, ...]]:
-    return zip(*(record.history[tag] for record in group.records), strict=True)
+def _write_comparison(groups: Sequence[Group], runs: Path) -> Path:
+    names = [name_of(group) for group in groups]
+    folder = _emptied(runs / "comparison", f"{', '.join(names)}: side by side")
+    with SummaryWriter(folder) as writer:
+        for name, figure in comparison(dict(zip(names, groups, strict=True))).items():
+            file = BytesIO()
+            figure.savefig(file, format="png")
+            pixels = np.asarray(Image.open(file).convert("RGB"))
+            writer.add_image(f"comparison/{name}", pixels, dataformats="HWC")
+    return folder
+
+
+def comparison(groups: Mapping[str, Group]) -> dict[str, Figure]:
+    """Draw what tells named groups of runs apart: errors of the test, and by epoch.
+
+    What all names have in common stands in the titles.
+    """
+    groups, common = _told_apart(groups)
+    figures = {}
+    by_name = {
+        name: [100 - value for value in scores]
+        for name, group in groups.items()
+        if (scores := group.scores("test", "accuracy"))
+    }
+    if by_name:
+        figures["test_errors"] = sweep.errors(by_name, ", ".join(["test images", *common]))
+    for split in ("train", "validation"):
+        tag = f"error_percent/{split}"
+        curves = {name: _curves(group).get(tag, []) for name, group in groups.items()}
+        if curves := {name: runs for name, runs in curves.items() if runs}:
+            figures[f"{split}_errors"] = sweep.errors_by_epoch(
+                curves, ", ".join([f"{split} images", *common])
+            )
+    return figures
+
+
+def _told_apart(groups: Mapping[str, Group]) -> tuple[dict[str, Group], list[str]]:
+    """Shorten names to what differs; return the groups by these, and what was left out.
+
+    >>> _told_apart({"mlp-a": 1, "dense-a": 2})
+    ({'mlp': 1, 'dense': 2}, ['a'])
+    """
+    parts = {name: name.split("-") for name in groups}
+    common = [
+        part for part in next(iter(parts.values()))[1:] if all(part in p for p in parts.values())
+    ]
+    short = {
+        "-".join(p for p in parts[name] if p not in common): group
+        for name, group in groups.items()
+    }
+    return (short, common) if len(short) == len(groups) else (dict(groups), [])
+
+
+def _emptied(folder: Path, what: str) -> Path:
+    """Make a folder of ours, or empty it, and mark it.
+
+    Raises:
+        UserError: There is one that is not ours.
+    """
+    if folder.exists() and not (folder / MARK).exists():
+        raise UserError(f"{folder}: in the way of {what}; move it")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARK).write_text(f"{what}\n")
+    for earlier in folder.glob("events.out.tfevents.*"):
+        earlier.unlink()
+    return folder
+
+
+def _curves(group: Group) -> dict[str, list[list[float]]]:
+    """Return the curve of each run for whatever is a matter of errors or loss, by its tag."""
+    curves: dict[str, list[list[float]]] = {}
+    for record in group.records:
+        for tag, values in record.history.items():
+            if tag.endswith("/accuracy"):
+                errors = [100 - value for value in values]
+                curves.setdefault(f"error_percent/{tag.removesuffix('/accuracy')}", []).append(
+                    errors
+                )
+            if tag != "learning_rate":
+                curves.setdefault(tag, []).append(values)
+    return dict(sorted(curves.items()))

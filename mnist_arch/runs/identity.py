@@ -5,7 +5,7 @@ and 6e-3 is 0.006.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -125,15 +125,28 @@ def run_name(config: Config) -> str:
     >>> run_name(compose(["model=mlp", "recipe=modern", "recipe.max_epochs=3"]))
     'mlp-modern-max_epochs=3-seed0'
     """
-    precision = config.trainer["precision"]
-    parts = [config.model.name]
-    parts += [config.recipe.name] if config.recipe.name != config.model.name else []
-    parts += [config.data.name] if config.data.name != "mnist" else []
-    parts += [] if config.test else ["test=false"]
-    parts += [label(config)] if config.label else described(variant(config))
+    changes = [label(config)] if config.label else described(variant(config))
+    names = (config.model.name, config.recipe.name, config.data.name, config.trainer["precision"])
+    return f"{kind_name(*names, changes, tested=config.test)}-seed{config.seed}"
+
+
+def kind_name(
+    architecture: str,
+    recipe: str,
+    data: str,
+    precision: str,
+    changes: Sequence[str],
+    *,
+    tested: bool,
+) -> str:
+    """Name all runs that differ in their seed only: what is not usual of them, in short words."""
+    parts = [architecture]
+    parts += [recipe] if recipe != architecture else []
+    parts += [data] if data != "mnist" else []
+    parts += [] if tested else ["test=false"]
+    parts += changes
     parts += [f"precision={precision}"] if precision != "32-true" else []
-    name = re.sub(r"[^A-Za-z0-9._=-]+", "_", "-".join(parts))[:LONGEST_NAME]
-    return f"{name}-seed{config.seed}"
+    return re.sub(r"[^A-Za-z0-9._=-]+", "_", "-".join(parts))[:LONGEST_NAME]
 
 
 def _below(key: str, prefixes: Iterable[str]) -> bool:

@@ -18,10 +18,10 @@ from pytorch_lightning.loggers import Logger, TensorBoardLogger
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.errors import UserError
 from mnist_arch.models.network import Network
-from mnist_arch.runs import assemble, checkpoint, predictions, provenance
+from mnist_arch.runs import assemble, checkpoint, hparams, predictions, provenance
 from mnist_arch.runs.config import Config
 from mnist_arch.runs.folders import interrupted_folder, run_folder
-from mnist_arch.runs.identity import described, label, run_name, variant
+from mnist_arch.runs.identity import label, run_name, variant
 from mnist_arch.runs.metrics import measure
 from mnist_arch.runs.predictions import Predictions
 from mnist_arch.runs.processor import has_bf16
@@ -31,7 +31,7 @@ from mnist_arch.runs.resumption import Saved, newest
 from mnist_arch.runs.scoring import score
 from mnist_arch.training import stopping
 from mnist_arch.training.callbacks import PREVIOUS, Metadata, Progress
-from mnist_arch.training.classifier import Classifier, DivergedError
+from mnist_arch.training.classifier import Classifier, DivergedError, charted
 from mnist_arch.training.curvature import Loss
 
 
@@ -316,30 +316,9 @@ def log(loggers: Sequence[Logger], record: Record) -> None:
     """Give the loggers what is known only at the end: settings beside test metrics."""
     final = {f"test/{name}": value for name, value in record.scores.get("test", {}).items()}
     for logger in loggers:
+        logger.log_metrics(charted(final), step=record.epochs)
         if isinstance(logger, TensorBoardLogger):
-            logger.log_hyperparams(_hyperparameters(record), final, step=record.epochs)
+            hparams.log(logger, record)
         else:
-            logger.log_hyperparams(_hyperparameters(record))
-            logger.log_metrics(final, step=record.epochs)
+            logger.log_hyperparams(hparams.settings(record))
         logger.finalize("success")
-
-
-def _hyperparameters(record: Record) -> dict[str, Any]:
-    """Choose what the HParams tab compares: the same keys for every run, none of them empty."""
-    config = record.config
-    augmentation = config.get("recipe.augmentation._target_", "none")
-    return {
-        "architecture": record.architecture,
-        "recipe": record.recipe,
-        "variant": record.label or ", ".join(described(record.variant)),
-        "data": record.data,
-        "seed": record.seed,
-        "parameters": record.parameters,
-        "max_epochs": record.epochs,
-        "batch_size": config["recipe.batch_size"],
-        "optimizer": config["recipe.optimizer._target_"].rpartition(".")[2],
-        "learning_rate": config.get("recipe.optimizer.lr", record.history["learning_rate"][0]),
-        "l2": config["recipe.l2"],
-        "augmentation": augmentation.rpartition(".")[2],
-        "validation_images": record.images.get("validation", 0),
-    }

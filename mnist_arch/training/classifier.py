@@ -1,6 +1,6 @@
 """The one Lightning module, for every architecture."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import pytorch_lightning as pl
@@ -60,6 +60,21 @@ class Counted(NamedTuple):
             f"{phase}/errors": int(self.errors),
             f"{phase}/accuracy": 100 * (self.images - self.errors) / self.images,
         }
+
+
+def charted(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Add errors in percent, for charts: of 92 and of 99.6 % accuracy both are read on one axis.
+
+    >>> charted({"test/accuracy": 99.5})
+    {'test/accuracy': 99.5, 'error_percent/test': 0.5}
+    """
+    accuracies = {
+        name.removesuffix("/accuracy"): value
+        for name, value in metrics.items()
+        if name.endswith("/accuracy")
+    }
+    errors = {f"error_percent/{split}": 100 - value for split, value in accuracies.items()}
+    return {**metrics, **errors}
 
 
 class Classifier(pl.LightningModule):
@@ -150,8 +165,8 @@ class Classifier(pl.LightningModule):
             for logger in loggers:
                 if isinstance(logger, CSVLogger | TensorBoardLogger):
                     for epoch in range(len(history.get("train/loss", ()))):
-                        metrics: Any = {name: values[epoch] for name, values in history.items()}
-                        logger.log_metrics(metrics, step=epoch + 1)
+                        metrics = {name: values[epoch] for name, values in history.items()}
+                        logger.log_metrics(charted(metrics), step=epoch + 1)
 
     @override
     def on_train_start(self) -> None:
@@ -317,7 +332,7 @@ class Classifier(pl.LightningModule):
             self.history.setdefault(name, []).append(value)
         self.log_dict(metrics, logger=False)  # for callbacks; the loggers count in epochs:
         for logger in self.loggers:
-            logger.log_metrics(metrics, step=self.current_epoch + 1)
+            logger.log_metrics(charted(metrics), step=self.current_epoch + 1)
 
 
 def _random(device: torch.device) -> Any:

@@ -19,7 +19,14 @@ from mnist_arch.models.network import Network
 from mnist_arch.randomness import derived_seed, generator
 from mnist_arch.training import curvature
 from mnist_arch.training.callbacks import Checkpoints, checkpoint_file
-from mnist_arch.training.classifier import UNFINISHED, Classifier, Counted, DivergedError, Phase
+from mnist_arch.training.classifier import (
+    UNFINISHED,
+    Classifier,
+    Counted,
+    DivergedError,
+    Phase,
+    charted,
+)
 from mnist_arch.training.optimizers import SDLM, KerasAdam, parameter_groups
 from mnist_arch.training.stack import Stack
 from mnist_arch.training.update import Clipping, Update
@@ -180,7 +187,7 @@ class Together(Classifier):
             for name, value in metrics.items():
                 self.histories[number].setdefault(name, []).append(value)
             for logger in self.copy_loggers[number] if self.copy_loggers else ():
-                logger.log_metrics(metrics, step=self.current_epoch + 1)
+                logger.log_metrics(charted(metrics), step=self.current_epoch + 1)
         means = {
             name: sum(metrics[name] for metrics in copies) / len(copies) for name in copies[0]
         }

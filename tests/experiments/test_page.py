@@ -3,6 +3,7 @@
 import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,6 +74,26 @@ def test_the_command_serves_other_machines_where_it_is_told_to_and_warns(tmp_pat
         code, errors = ended(process)
         assert (code, errors.count("\n")) == (0, 1)
         assert errors.startswith("warning: --host 0.0.0.0")
+
+
+def test_the_command_ends_quietly_while_a_client_hangs(tmp_path: Path) -> None:
+    with serving(tmp_path) as (process, address):
+        port = int(address.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            head = "POST /classify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
+            line.sendall(f"{head}Content-Length: 1000\r\n\r\nx".encode())
+            assert ask(port, "GET", "/state")[0] == 200
+            assert ended(process) == (0, "")
+
+
+def test_a_picture_of_30_mb_is_told_that_it_is_too_large(tmp_path: Path) -> None:
+    with serving(tmp_path) as (_, address):
+        port = int(address.rpartition(":")[2])
+        with closing(http.client.HTTPConnection("127.0.0.1", port)) as browser:
+            browser.request("POST", "/classify", bytes(30_000_000), {"Content-Type": "image/png"})
+            answer = browser.getresponse()
+            assert answer.status == 413
+            assert b"10 MB" in answer.read()
 
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])

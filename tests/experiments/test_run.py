@@ -227,11 +227,14 @@ def test_tensorboard_shows_curves_by_epoch_and_the_final_test(
     record, events = read(folder), EventAccumulator(str(folder)).Reload()
     figures = ["loss", "errors", "accuracy"]
     curves = {f"{split}/{figure}" for split in ("train", "validation") for figure in figures}
-    finals = {f"test/{name}" for name in METRICS}
+    curves |= {f"error_percent/{split}" for split in ("train", "validation")}
+    finals = {"error_percent/test"} | {f"test/{name}" for name in METRICS}
     assert set(events.Tags()["scalars"]) == curves | finals | {"learning_rate"}
     for tag in curves:
         assert [event.step for event in events.Scalars(tag)] == [1, 2]
-        assert [event.value for event in events.Scalars(tag)] == pytest.approx(record.history[tag])
+        split = tag.partition("/")[2]
+        values = record.history.get(tag) or [100 - v for v in record.history[f"{split}/accuracy"]]
+        assert [event.value for event in events.Scalars(tag)] == pytest.approx(values)
     (errors,) = events.Scalars("test/errors")
     assert (errors.step, errors.value) == (2, record.score("test", "errors"))
 
@@ -252,12 +255,18 @@ def test_the_hparams_tab_has_real_metrics_and_full_columns(
     experiment = content["_hparams_/experiment"].experiment
     metrics = {metric.name.tag for metric in experiment.metric_infos}
     assert metrics == {f"test/{name}" for name in METRICS}
-    hparams = content["_hparams_/session_start_info"].session_start_info.hparams
-    assert hparams["architecture"].string_value == "mlp"
-    assert hparams["learning_rate"].number_value == 1e-3
-    assert hparams["seed"].number_value == 0
-    assert hparams["augmentation"].string_value == "none"
-    assert all(value.WhichOneof("kind") != "null_value" for value in hparams.values())
+    session = content["_hparams_/session_start_info"].session_start_info
+    assert session.group_name == "mlp seed 0: mnist_5k, max_epochs=2"
+    # The tab sorts its columns by their internal names, and shows five at first.
+    columns = sorted(experiment.hparam_infos, key=lambda column: column.name)
+    titles = [column.display_name for column in columns]
+    assert titles[:3] == ["test accuracy, %", "test errors", "network"]
+    values = {column.display_name: session.hparams[column.name] for column in columns}
+    assert values["test errors"].number_value == read(folder).score("test", "errors")
+    assert values["network"].string_value == "mlp"
+    assert values["learning rate"].number_value == 1e-3
+    assert values["seed"].number_value == 0
+    assert all(value.WhichOneof("kind") != "null_value" for value in values.values())
 
 
 def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> None:
@@ -273,9 +282,9 @@ def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> N
     assert {record.kept_epoch for record in records} == {1}
     assert {record.checkpoint for record in records} == {"checkpoints/best.ckpt"}
     results, table, written = done.stdout.split("\n\n")
-    for model, line in zip(("dense", "lenet5_1998"), written.splitlines()[1:], strict=True):
-        assert line.startswith(f"runs/{model}-modern-on_MNIST-5k")
-        assert line.endswith("-mean (for TensorBoard)")
+    means = [f"{model}-{end.removesuffix('-seed')}-mean" for model in ("dense", "lenet5_1998")]
+    shown = [f"runs/{name} (for TensorBoard)" for name in (*means, "comparison")]
+    assert written.splitlines()[1:] == shown
     assert [line.split()[0] for line in results.splitlines()] == ["dense"] * 2 + [
         "lenet5_1998"
     ] * 2
@@ -320,6 +329,9 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_bit_identical(tmp_path: Path
     assert f"dense epoch {parted['epochs']}/5" not in told
     assert output.partition(" in ")[0] == resumed.partition(" in ")[0]
     assert record.history == straight.history
+    events = EventAccumulator(str(folder)).Reload()
+    for tag in record.history:  # each epoch once, those before the kill included
+        assert [event.step for event in events.Scalars(tag)] == [1, 2, 3, 4, 5]
     assert record.kept_epoch == straight.kept_epoch
     for kept in ("last", "best"):
         nets = [

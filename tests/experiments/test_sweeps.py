@@ -178,7 +178,7 @@ def test_a_sweep_elsewhere_keeps_its_means_beside_its_runs(
     done = command("experiments.run", *words, "figures=false", "hydra.sweep.dir=here")
     assert done.returncode == 0, done.stderr
     names = [f"dense-mnist_5k-max_epochs=1-seed{seed}" for seed in (0, 1)]
-    mean = "dense-own-on_MNIST-5k-max_epochs=1-mean"
+    mean = "dense-mnist_5k-max_epochs=1-mean"
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == sorted([*names, mean])
     assert (tmp_path / "here/table.md").is_file()
 

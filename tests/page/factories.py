@@ -35,7 +35,7 @@ class Constant(Network):
 
 
 def net(network: Network, title: str = "") -> Net:
-    return Net(title or network.title, "", 0, None, "", Predictor(network))
+    return Net(title or network.title, "", "", None, 0, None, "", Predictor(network))
 
 
 def untrained(*names: str) -> list[Net]:

@@ -1,26 +1,30 @@
 """The page in Chromium: ten digits written by hand, pictures, keys, and the offer to train."""
 
+import json
 import math
 import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-import uvicorn
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 import mnist_arch
 from experiments.page import listen
 from mnist_arch.data import sources
 from mnist_arch.page.app import application
 from mnist_arch.page.nets import Net, load_nets
+from mnist_arch.page.server import Server
 from mnist_arch.page.training import Step
-from tests.factories import SEVEN
+from tests.factories import FIVE, SEVEN
 from tests.page.factories import Rehearsed, picture
 
 CHROMIUM = next(
@@ -90,7 +94,7 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> list[Net]:
 def served(app: Any) -> Iterator[str]:
     """Serve an application from a thread; gives its address."""
     bound = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False, ws="none"))
+    server = Server(app)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
     try:
@@ -146,6 +150,13 @@ def write(page: Page, strokes: list[list[Any]]) -> None:
             if place == 0:
                 page.mouse.down()
         page.mouse.up()
+    expect(page.locator(".answers")).to_have_attribute("aria-busy", "false")
+
+
+def box_of(page: Page, selector: str) -> Any:
+    box = page.locator(selector).bounding_box()
+    assert box
+    return box
 
 
 def of_lenet5(page: Page) -> Any:
@@ -167,6 +178,7 @@ def test_ten_written_digits_are_classified(browser: Browser, address: str, size:
         wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(wider) == 0
         if size == "phone":  # the pad, the buttons and the first answers at one glance
+            assert box_of(page, "#summary")["y"] < box_of(page, "#undo")["y"]  # next to the pad
             for part in ("#pad", "#undo", "#upload", "#summary", ".net .digit"):
                 expect(page.locator(part).first).to_be_in_viewport(ratio=1)
         for control in page.locator("button:visible, label:visible, summary:visible").all():
@@ -221,11 +233,13 @@ def test_pictures_are_classified_and_other_files_refused(
         expect(page.locator("#summary")).to_have_text("Nothing written.")
         expect(of_lenet5(page).locator(".digit")).to_have_text(NOTHING)
         expect(page.locator(".winner")).to_have_count(0)
-        expect(page.locator(".layers canvas, #signs canvas")).to_have_count(0)
+        expect(page.locator(".inside canvas, #signs canvas")).to_have_count(0)
         page.set_input_files("#upload", tmp_path / "none.png")
         expect(page.get_by_role("alert")).to_contain_text("PNG")
         page.set_input_files("#upload", tmp_path / "huge.png")
         expect(page.get_by_role("alert")).to_contain_text("10 MB")
+        page.click("#undo")  # of the last picture that was one
+        expect(of_lenet5(page).locator(".digit")).to_have_text("7")
         write(page, DIGITS[2])
         expect(of_lenet5(page).locator(".digit")).to_have_text("2")
         expect(page.get_by_role("alert")).to_be_hidden()
@@ -275,11 +289,180 @@ def test_a_number_and_the_feature_maps_of_a_digit_of_it(browser: Browser, addres
         expect(of_lenet5(page).locator(".digit")).to_have_text("23")
         page.get_by_label("Digit 2").click()
         expect(of_lenet5(page).locator(".winner")).to_contain_text("3")
-        of_lenet5(page).get_by_text("Feature maps").click()
+        of_lenet5(page).get_by_text("Look inside").click()
         expect(page.get_by_role("img", name="C3: 16 by 10 by 10").locator("canvas")).to_have_count(
             16
         )
-        expect(page.locator(".layers h3")).to_have_count(8)
+        expect(page.locator(".inside h3")).to_have_count(9)  # saliency, and eight layers
+
+
+def test_answers_come_while_one_draws(browser: Browser, address: str) -> None:
+    with opened(browser, address, "desk") as page:
+        box = box_of(page, "#pad")
+        for place, (x, y) in enumerate(DIGITS[7][0]):
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=5)
+            if place == 0:
+                page.mouse.down()
+        expect(of_lenet5(page).locator(".digit")).to_have_text("7")  # the pen is still down
+        expect(page.locator(".answers")).to_have_attribute("aria-busy", "false")
+        page.mouse.up()
+        page.click("#pad")  # and by keys
+        page.keyboard.press("Delete")
+        page.keyboard.press("Shift+ArrowUp")
+        page.keyboard.press(" ")
+        for _ in range(4):
+            page.keyboard.press("Shift+ArrowDown")
+        expect(of_lenet5(page).locator(".digit")).to_have_text("1")
+
+
+def held(page: Page) -> tuple[list[Route], Callable[[], None]]:
+    """Let the server seem slow; returns the questions that wait, and what lets them through."""
+    waiting: list[Route] = []
+    released: list[bool] = []
+
+    def hold(route: Route) -> None:
+        if released:
+            route.continue_()
+        else:
+            waiting.append(route)
+
+    def release() -> None:
+        released.append(True)
+        for route in waiting:
+            route.continue_()
+
+    page.route("**/classify*", hold)
+    return waiting, release
+
+
+def test_an_answer_that_is_not_to_what_is_written_is_marked_and_a_late_one_dropped(
+    browser: Browser, address: str
+) -> None:
+    with opened(browser, address, "desk") as page:
+        write(page, DIGITS[3])
+        expect(of_lenet5(page).locator(".digit")).to_have_text("3")
+        busy = page.locator(".answers[aria-busy=true]")
+        expect(busy).to_have_count(0)
+        waiting, release = held(page)
+        box = box_of(page, "#pad")
+        page.mouse.move(box["x"] + 40, box["y"] + 40)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 60, box["y"] + 300, steps=20)
+        page.mouse.up()
+        expect(busy).to_have_count(1)
+        assert len(waiting) == 1  # twenty movements, one question at a time
+        page.keyboard.press("Delete")
+        expect(page.locator("#summary")).to_have_text("Nothing written.")
+        expect(busy).to_have_count(0)
+        with page.expect_response("**/classify*"):
+            release()
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        expect(of_lenet5(page).locator(".digit")).to_have_text(NOTHING)
+        page.click("#undo")
+        expect(page.locator("#summary")).not_to_have_text("Nothing written.")
+
+
+def test_what_was_undone_comes_back_and_the_eraser_erases(browser: Browser, address: str) -> None:
+    with opened(browser, address, "desk") as page:
+        write(page, DIGITS[7])
+        page.keyboard.press("Control+z")
+        expect(page.locator("#summary")).to_have_text("Nothing written.")
+        page.click("#redo")
+        expect(of_lenet5(page).locator(".digit")).to_have_text("7")
+        expect(page.locator("#redo")).to_be_disabled()
+        page.click("#eraser")
+        page.locator("#stroke").fill("6")
+        box = box_of(page, "#pad")
+        page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.23 * box["height"])
+        page.mouse.down()  # the bar of the seven: a slash is left, which is a one
+        page.mouse.move(box["x"] + 0.62 * box["width"], box["y"] + 0.2 * box["height"], steps=9)
+        page.mouse.up()
+        expect(of_lenet5(page).locator(".digit")).to_have_text("1")
+        page.keyboard.press("Control+z")
+        expect(of_lenet5(page).locator(".digit")).to_have_text("7")
+
+
+def test_samples_of_all_digits_are_what_they_should_be(browser: Browser, address: str) -> None:
+    with opened(browser, address, "phone") as page:
+        for digit in range(10):
+            page.click("#sample")
+            expect(of_lenet5(page).locator(".digit")).to_have_text(str(digit))
+
+
+def test_a_picture_of_several_digits_offers_to_read_them(
+    browser: Browser, address: str, tmp_path: Path
+) -> None:
+    both = picture(FIVE, [(x + 150, y) for x, y in SEVEN])
+    (tmp_path / "57.png").write_bytes(both)
+    with opened(browser, address, "desk") as page:
+        page.set_input_files("#upload", tmp_path / "57.png")
+        page.click("#several")
+        expect(of_lenet5(page).locator(".digit")).to_have_text("57")
+        expect(page.locator("#several")).to_be_hidden()
+        expect(page.locator("#photo i")).to_have_count(2)
+
+
+def test_all_networks_are_looked_into_at_once_and_layers_enlarged(
+    browser: Browser, address: str
+) -> None:
+    with opened(browser, address, "desk") as page:
+        write(page, DIGITS[2])
+        page.click("#look")
+        c3 = page.get_by_role("img", name="C3: 16 by 10 by 10").locator("canvas").first
+        expect(c3).to_be_visible()
+        expect(page.get_by_role("img", name="Saliency")).to_have_count(2)
+        before = c3.bounding_box()
+        page.get_by_role("button", name="C3").click()
+        after = c3.bounding_box()
+        assert before
+        assert after
+        assert after["width"] >= 3 * before["width"]
+        write(page, DIGITS[3])  # they follow what is written
+        expect(page.get_by_role("img", name=re.compile("Saliency.* 3 "))).not_to_have_count(0)
+        page.click("#look")
+        expect(page.locator(".inside canvas")).to_have_count(0)
+
+
+def test_what_was_answered_can_be_taken_away(browser: Browser, address: str) -> None:
+    with opened(browser, address, "desk") as page:
+        page.check("#number")
+        page.click("#sample")
+        expect(of_lenet5(page).locator(".digit")).to_have_text("012")
+        saved = {}
+        for kind in ("picture", "pixels", "answers"):
+            page.click("#save > summary")
+            with page.expect_download() as download:
+                page.click(f"#save-{kind}")
+            saved[kind] = download.value.path()
+        answers = json.loads(saved["answers"].read_text())
+        names = [(net["architecture"], net["text"]) for net in answers["nets"]]
+        assert names[0] == ("lenet5", "012")
+        pixels = np.asarray(Image.open(saved["pixels"]).convert("L"))
+        assert pixels.shape == (28, 3 * 28)
+        seen = np.concatenate([sign["image"] for sign in answers["signs"]], axis=1)
+        assert (255 - pixels == seen).all()
+        with Image.open(saved["picture"]) as sent:
+            assert sent.size == ((2.5 * 28 + 4) * 10, (28 + 4) * 10)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_axe_finds_no_barrier(browser: Browser, address: str, size: str) -> None:
+    with opened(browser, address, size) as page:
+        assert barriers(page) == []
+        page.click("#sample")
+        expect(of_lenet5(page).locator(".digit")).to_have_text("0")
+        expect(page.locator(".answers")).to_have_attribute("aria-busy", "false")
+        page.click("#look")
+        expect(page.get_by_role("img", name="Saliency")).to_have_count(2)
+        page.click("#save > summary")
+        assert barriers(page) == []
+
+
+def barriers(page: Page) -> list[str]:
+    """What axe-core finds, each with where it is."""
+    # Its script is evaluated, not loaded: the page's own rules allow no script from elsewhere.
+    found = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found]
 
 
 def test_without_a_net_the_page_offers_to_train(browser: Browser) -> None:

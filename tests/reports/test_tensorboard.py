@@ -1,12 +1,14 @@
 """What TensorBoard is given, read back from its files, and the figures behind it."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from matplotlib.image import imread
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
 
 import mnist_arch
 from mnist_arch.analysis.groups import Group
@@ -44,13 +46,14 @@ def finished(folder: Path, name: str, test: Split) -> Run:
 def test_a_run_gets_every_figure_as_png_and_in_tensorboard(tmp_path: Path, name: str) -> None:
     test = digits_of(30)
     trained = finished(tmp_path, name, test)
-    tensorboard.show(trained, test)
+    for _ in range(2):  # again: replaces itself
+        tensorboard.show(trained, test)
     events = EventAccumulator(str(tmp_path)).Reload()
-    assert set(events.Tags()["images"]) == set(FIGURES)
+    assert set(events.Tags()["images"]) == {f"figures/{figure}" for figure in FIGURES}
     for figure in FIGURES:
         picture = imread(tmp_path / "figures" / f"{figure}.png")
         assert picture.std() > 0.05  # not blank
-        (image,) = events.Images(figure)
+        (image,) = events.Images(f"figures/{figure}")
         assert (image.step, image.height, image.width) == (2, *picture.shape[:2])
     embedding = list(tmp_path.glob("*/features/metadata.tsv"))
     if name == "dense":  # its output layer sees the pixels: it has no features of its own
@@ -157,8 +160,8 @@ def two_runs(make: Callable[..., Record] = record) -> Group:
 
 def test_the_mean_of_runs_has_their_tags_and_its_spread(tmp_path: Path) -> None:
     alone = group([100], recipe="modern", history=HISTORY)
-    (folder,) = tensorboard.write_means([two_runs(), alone], tmp_path)
-    assert folder == tmp_path / "mlp-own-mean"
+    folder, _ = tensorboard.write_means([two_runs(), alone], tmp_path)
+    assert folder == tmp_path / "mlp-mean"
     tensorboard.write_means([two_runs()], tmp_path)  # again: replaces itself
     events = EventAccumulator(str(folder)).Reload()
 
@@ -166,7 +169,8 @@ def test_the_mean_of_runs_has_their_tags_and_its_spread(tmp_path: Path) -> None:
         return [(event.step, event.value) for event in events.Scalars(tag)]
 
     assert values("train/accuracy") == [(1, 91), (2, 96)]
-    low, high = (values(f"train/accuracy/mean{sign}sd") for sign in "-+")
+    assert values("error_percent/train") == [(1, 9), (2, 4)]
+    low, high = (values(f"with_spread/mlp/train/accuracy/{line}") for line in ("low", "high"))
     # Two values two apart: sd is the square root of two.
     assert [value for _, value in low] == pytest.approx([91 - 2**0.5, 96 - 2**0.5])
     assert [value for _, value in high] == pytest.approx([91 + 2**0.5, 96 + 2**0.5])
@@ -184,14 +188,50 @@ def test_every_metric_that_runs_have_is_a_scalar_of_their_mean(tmp_path: Path) -
         assert (event.step, event.value) == (2, pytest.approx(0.2))
 
 
+def test_a_chart_of_the_custom_scalars_shows_one_net_and_misses_no_tag(tmp_path: Path) -> None:
+    others = two_runs(partial(record, architecture="lenet5", parameters=60_806))
+    folders = tensorboard.write_means([two_runs(), others], tmp_path)[:2]
+    events = [EventAccumulator(str(folder)).Reload() for folder in folders]
+    tags = [tag for each in events for tag in each.Tags()["scalars"]]
+    charts = [chart for each in events for chart in charts_of(each)]
+    assert {chart.title for chart in charts} == {"mlp", "lenet5"}
+    for chart in charts:
+        (band,) = chart.margin.series
+        for tag in (band.value, band.lower, band.upper):
+            assert tags.count(tag) == 1  # TensorBoard draws a chart's tags of all runs
+
+
+def charts_of(events: EventAccumulator) -> list[layout_pb2.Chart]:
+    (layout,) = events.Tensors("custom_scalars__config__")
+    content = layout_pb2.Layout.FromString(layout.tensor_proto.string_val[0])
+    return [chart for category in content.category for chart in category.chart]
+
+
+def test_a_sweep_is_compared_in_pictures_that_name_what_differs(tmp_path: Path) -> None:
+    shared = {"data": "mnist_5k", "variant": {"recipe.max_epochs": 2}}
+    others = {"architecture": "lenet5", "recipe": "lenet5"}
+    sweep = [two_runs(partial(record, **shared)), two_runs(partial(record, **shared, **others))]
+    folder = tensorboard.write_means(sweep, tmp_path)[-1]
+    images = EventAccumulator(str(folder)).Reload().Tags()["images"]
+    assert set(images) == {"comparison/test_errors", "comparison/train_errors"}
+    figures = tensorboard.comparison({tensorboard.name_of(group): group for group in sweep})
+    (axes,) = figures["test_errors"].axes
+    assert axes.get_title() == "test images, mnist_5k, max_epochs=2"
+    assert {label.get_text() for label in axes.get_yticklabels()} == {"mlp", "lenet5"}
+    assert axes.lines[0].get_xdata() == pytest.approx([2.41, 2.41])  # 241 of 10,000
+    (axes,) = figures["train_errors"].axes
+    assert axes.lines[0].get_ydata() == pytest.approx([9, 4])  # the mean of the two runs
+
+
 def test_the_mean_of_runs_that_were_not_tested_has_a_folder_of_its_own(tmp_path: Path) -> None:
     folders = tensorboard.write_means([two_runs(), two_runs(untested)], tmp_path)
-    assert [path.name for path in folders] == ["mlp-own-mean", "mlp-own-test=false-mean"]
+    names = ["mlp-mean", "mlp-test=false-mean", "comparison"]
+    assert [path.name for path in folders] == names
 
 
 def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "mlp-own-mean").mkdir()
-    (tmp_path / "mlp-own-mean/events.out.tfevents.mine").touch()
-    with pytest.raises(UserError, match="mlp-own-mean: in the way of the mean of mlp, own"):
+    (tmp_path / "mlp-mean").mkdir()
+    (tmp_path / "mlp-mean/events.out.tfevents.mine").touch()
+    with pytest.raises(UserError, match="mlp-mean: in the way of mlp, own: the mean"):
         tensorboard.write_means([two_runs()], tmp_path)
-    assert (tmp_path / "mlp-own-mean/events.out.tfevents.mine").exists()
+    assert (tmp_path / "mlp-mean/events.out.tfevents.mine").exists()

@@ -207,6 +207,10 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     run = mnist_arch.train("mlp", overrides=words)
     assert [each["epochs"] for each in run.record.interrupted] == [2]
     assert run.record.history == straight.record.history
+    events = EventAccumulator(str(folder)).Reload()  # the third epoch was logged twice
+    for tag, values in run.record.history.items():
+        assert [event.step for event in events.Scalars(tag)] == [1, 2, 3, 4]
+        assert [event.value for event in events.Scalars(tag)] == pytest.approx(values)
     assert run.record.kept_epoch == straight.record.kept_epoch
     for name, value in run.network().state_dict().items():
         assert value.equal(straight.network().state_dict()[name]), name

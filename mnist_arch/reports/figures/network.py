@@ -12,39 +12,37 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mnist_arch.models.network import Network
-from mnist_arch.reports.figures.style import COLORS, DPI
+from mnist_arch.reports.figures.style import COLORS, DPI, THUMBNAIL
 
 ACROSS, DOWN = 10, 4  # misclassified images in a row, and rows of them
 MAPS = 16  # of one layer that are drawn, at most
 UNITS = 40  # whose weights are drawn, at most
+COPIES, NOISE = 24, 40.0  # of an image for its saliency; their standard deviation, of 255
 DIVERGING = "RdBu_r"  # red above zero, blue below, white at it
 
 
 def confusion(counts: Sequence[Sequence[int]], title: str) -> Figure:
     """Draw images by truth (ten rows) and prediction (ten columns); only errors have a colour."""
-    figure = Figure(figsize=(7.2, 6.4), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=THUMBNAIL, dpi=2 * DPI, layout="constrained")
     axes = figure.add_subplot()
     errors = torch.tensor(counts).float()
     errors.fill_diagonal_(0)
     cells = errors.masked_fill(errors == 0, torch.nan)
     most = max(2.0, float(errors.max()))
-    image = axes.imshow(cells.numpy(), cmap="YlOrRd", norm=LogNorm(1, most))
+    axes.imshow(cells.numpy(), cmap="YlOrRd", norm=LogNorm(1, most), aspect="auto")
     for truth in range(10):
         for predicted in range(10):
             count = int(counts[truth][predicted])
             dark = errors[truth, predicted] > most**0.7
             color = "0.35" if truth == predicted else "white" if dark else "black"
-            text = f"{count:,}" if count else ""
-            axes.text(predicted, truth, text, color=color, ha="center", va="center", fontsize=9)
+            text = str(count) if count else ""
+            axes.text(predicted, truth, text, color=color, ha="center", va="center", fontsize=7.5)
     axes.set_xticks(range(10))
     axes.set_yticks(range(10))
-    axes.set_xlabel("predicted", fontsize=11)
-    axes.set_ylabel("true", fontsize=11)
-    axes.set_title(title, fontsize=12)
-    ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200, 500) if tick <= most]
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, ticks=ticks, format="{x:g}")
-    bar.ax.minorticks_off()
-    bar.set_label("misclassified images", fontsize=11)
+    axes.tick_params(length=0, pad=2, labelsize=8)
+    axes.set_xlabel("predicted", fontsize=8, labelpad=1)
+    axes.set_ylabel("true", fontsize=8, labelpad=1)
+    axes.set_title(title, fontsize=8, pad=3)
     return figure
 
 
@@ -100,6 +98,26 @@ def filters(net: Network, title: str) -> Figure:
 def layers(net: Network, image: Tensor) -> dict[str, Tensor]:
     """Return the activations of one (1, 1, 28, 28) image, without the dimension of images."""
     return {name: values[0] for name, values in net.activations(image).items()}
+
+
+def saliency(net: Network, image: Tensor) -> tuple[int, Tensor]:
+    """(1, 1, 28, 28) raw pixels -> the digit, and (28, 28) how much its score hangs on each pixel.
+
+    That is the gradient's absolute value (Simonyan et al. 2013, section 3), the mean over copies
+    of the image with noise, without which it flickers from pixel to pixel (Smilkov et al. 2017).
+    The network is left as it was.
+    """
+    noise = torch.randn(COPIES, *image.shape[1:], generator=torch.Generator().manual_seed(0))
+    copies = (image.float() + NOISE * noise).requires_grad_()
+    training = net.training
+    try:
+        with torch.no_grad():
+            digit = int(net.eval()(image).argmax())
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(net(copies)[:, digit].sum(), copies)
+    finally:
+        net.train(training)
+    return digit, gradient.abs().mean(0)[0]
 
 
 def feature_maps(net: Network, image: Tensor, title: str) -> Figure:

@@ -11,6 +11,10 @@ from matplotlib.figure import Figure
 from mnist_arch.files import whole
 
 DPI = 100
+THUMBNAIL = (
+    3.4,
+    2.15,
+)  # inches: at 100 pixels an inch, what TensorBoard shows of a picture at first
 
 # Distinct for the colour-blind, too: Okabe and Ito 2008, then four of Paul Tol's muted colours.
 COLORS = (

@@ -1,0 +1,179 @@
+"""The page under load: 16 clients at once, beside one that uploads rubbish and one that is slow.
+
+    python -m tests.page.load                          (2,000 requests; prints what came of them)
+    python -m tests.page.load --requests 200 lenet5 mlp dense
+
+The networks have the weights they are drawn with: right is what they answer when asked directly.
+"""
+
+import argparse
+import http.client
+import itertools
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import mnist_arch
+from mnist_arch.page.app import MOST_BYTES
+from mnist_arch.page.nets import classify, load_nets
+from tests.factories import FIVE, SEVEN
+from tests.page.factories import picture, saved
+
+ROOT = Path(mnist_arch.__file__).parent.parent
+WARM = 100  # requests after which memory shall not grow any more
+PICTURES = [picture(FIVE), picture(SEVEN), picture(FIVE, [(x + 150, y) for x, y in SEVEN])]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of so many requests: latencies in seconds, memory in bytes, by time."""
+
+    latencies: list[float]
+    wrong: int
+    refusals: list[int]
+    slow_bytes: int
+    memory: list[int]
+
+    @property
+    def growth(self) -> float:
+        """By what share the memory has grown since the first WARM requests."""
+        return self.memory[-1] / self.memory[0] - 1
+
+
+@contextmanager
+def serving(checkpoints: Sequence[Path]) -> Iterator[tuple[int, int]]:
+    """Serve some networks in a process of their own; gives its id and its port."""
+    words = [sys.executable, "-m", "experiments.page", "--port", "0", *map(str, checkpoints)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    server = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
+    assert server.stdout
+    try:
+        yield server.pid, int(server.stdout.readline().split()[0].rpartition(":")[2])
+    finally:
+        server.terminate()
+        server.communicate()
+
+
+def resident(process: int) -> int:
+    """Bytes of memory that a process holds."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def ask(browser: http.client.HTTPConnection, content: bytes) -> tuple[int, Any]:
+    browser.request("POST", "/classify", content, {"Content-Type": "image/png"})
+    answer = browser.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+def rubbish() -> Iterator[bytes]:
+    """What is no picture: random bytes, half a picture, one with a byte changed, far too much."""
+    draws = random.Random(0)
+    for turn in itertools.count():
+        changed = bytearray(PICTURES[0])
+        changed[draws.randrange(8, 40)] ^= 255
+        kinds = [draws.randbytes(5_000), PICTURES[0][: len(PICTURES[0]) // 2], bytes(changed), b""]
+        yield bytes(MOST_BYTES + 1) if turn % 20 == 19 else kinds[turn % len(kinds)]
+
+
+def measure(requests: int, clients: int = 16, names: Sequence[str] = ("lenet5", "mlp")) -> Outcome:
+    """Ask so many times, and count."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        checkpoints = [saved(Path(folder) / f"{name}.ckpt", name) for name in names]
+        nets = load_nets(checkpoints)
+        expected = [_texts(classify(nets, each, number=False)) for each in PICTURES]
+        with serving(checkpoints) as (process, port):
+            return _measured(process, port, expected, requests, clients)
+
+
+def _texts(answers: Any) -> list[Any]:
+    return [answers["summary"], *(net["text"] for net in answers["nets"])]
+
+
+def _measured(
+    process: int, port: int, expected: list[Any], requests: int, clients: int
+) -> Outcome:
+    done = threading.Event()
+    numbers, lock = iter(range(requests)), threading.Lock()
+    latencies: list[float] = []
+    memory: list[int] = []
+    wrong: list[int] = []
+
+    def client(_: int) -> None:
+        browser = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        while True:
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                browser.close()
+                return
+            started = time.perf_counter()
+            status, answers = ask(browser, PICTURES[number % len(PICTURES)])
+            with lock:
+                latencies.append(time.perf_counter() - started)
+                if status != 200 or _texts(answers) != expected[number % len(PICTURES)]:
+                    wrong.append(number)
+                if len(latencies) >= WARM:
+                    memory.append(resident(process))
+
+    def vandal() -> list[int]:
+        refusals = []
+        for content in rubbish():
+            if done.is_set():
+                return refusals
+            browser = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            refusals.append(ask(browser, content)[0])
+            browser.close()
+            done.wait(0.05)
+        return refusals
+
+    def slow() -> int:
+        sent = 0
+        with socket.create_connection(("127.0.0.1", port)) as line:
+            head = "POST /classify HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/png\r\n"
+            line.sendall(f"{head}Content-Length: 100000\r\n\r\n".encode())
+            while not done.wait(0.1):
+                try:
+                    line.sendall(b"x")
+                except OSError:  # its time is over
+                    break
+                sent += 1
+        return sent
+
+    with ThreadPoolExecutor(clients + 2) as threads:
+        others = threads.submit(vandal), threads.submit(slow)
+        try:
+            list(threads.map(client, range(clients)))
+        finally:
+            done.set()
+        return Outcome(latencies, len(wrong), others[0].result(), others[1].result(), memory)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", default=["lenet5", "mlp"])
+    parser.add_argument("--requests", type=int, default=2_000)
+    parser.add_argument("--clients", type=int, default=16)
+    args = parser.parse_args()
+    outcome = measure(args.requests, args.clients, args.names)
+    [1000 * each for each in outcome.latencies]
+
+
+if __name__ == "__main__":
+    main()
