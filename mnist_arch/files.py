@@ -1,6 +1,7 @@
-"""Files that appear whole or not at all, whatever ends the writing."""
+"""Files that appear whole or not at all, and that are read only if they can be what they should."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,41 @@ def whole(path: Path, before: Path | None = None) -> Iterator[Path]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def read(path: Path, most: int) -> bytes:
+    """Read a plain file of at most so many bytes.
+
+    A pipe would be waited for, a device read without end.
+
+    Raises:
+        UserError: It is something else, or larger.
+        OSError: It is not there, or cannot be read.
+    """
+    plain(path, most)
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:  # it grew, or did not tell its size, as those of /proc
+        raise UserError(_too_large(path, most))
+    return content
+
+
+def plain(path: Path, most: int) -> None:
+    """Refuse what is no plain file of at most so many bytes.
+
+    Raises:
+        UserError: It is none.
+        OSError: It is not there.
+    """
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(f"{path}: not a file")
+    if status.st_size > most:
+        raise UserError(_too_large(path, most))
+
+
+def _too_large(path: Path, most: int) -> str:
+    return f"{path}: larger than {most / 1e6:,.0f} MB, which no such file is"
 
 
 def target(word: str) -> Path:

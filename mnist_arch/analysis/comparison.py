@@ -25,8 +25,7 @@ from mnist_arch.analysis.statistics import (
     paired_bootstrap,
     wilson,
 )
-from mnist_arch.errors import UserError, suggestion
-from mnist_arch.models import ARCHITECTURES
+from mnist_arch.errors import UserError
 from mnist_arch.runs import predictions, records
 from mnist_arch.runs.calibration import Bin, calibration_error, reliability
 from mnist_arch.runs.predictions import Predictions
@@ -286,9 +285,6 @@ def _runs(files: Iterable[Path]) -> Iterator[Run]:
     labels: Tensor | None = None
     for file in files:
         record = records.read(file)
-        if record.architecture not in ARCHITECTURES:
-            near = suggestion(str(record.architecture), ARCHITECTURES)
-            raise UserError(f"{file}: no network {record.architecture!r}; {near}")
         if not record.tested or record.confusion is None:
             raise UserError(f"{file}: not tested (test=false); compare tested runs")
         beside = file.name == "record.json" and (file.parent / "predictions.npz").exists()

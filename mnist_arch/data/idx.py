@@ -2,7 +2,7 @@
 dimensions, each dimension as a big-endian uint32, then the values.
 
 torchvision has a reader too. This one says what is wrong with a file, never reads more than the
-header promises (so a gzip bomb stays unexploded), and gives the digest of what it read.
+header promises (so a gzip bomb stays unexploded), nor a header that promises too much, and gives the digest of what it read.
 """
 
 import gzip
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_arch import files
 from mnist_arch.errors import UserError
 
 FILES = (  # images and labels of the training set, then of the test set
@@ -23,6 +24,7 @@ FILES = (  # images and labels of the training set, then of the test set
 )
 UNSIGNED_BYTE = 8
 CHUNK = 1 << 20
+MOST_VALUES = 600_000_000  # of one file: EMNIST ByClass, 28x28's largest, has 697,932 x 784
 
 
 @dataclass(frozen=True)
@@ -40,10 +42,16 @@ def read(path: Path, *, dimensions: int) -> IdxFile:
         UserError: The file cannot be read, or it is not such a file with so many dimensions.
     """
     try:
+        files.plain(path, MOST_VALUES + CHUNK)
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             header = file.read(4 + 4 * dimensions)
             shape = _shape(path, header, dimensions)
             expected = int(np.prod(shape, dtype=object))
+            if expected > MOST_VALUES:
+                raise UserError(
+                    f"{path}: its header promises {expected:,} values {shape}, more than "
+                    f"{MOST_VALUES:,}; get the file anew"
+                )
             body = bytearray()
             while len(body) <= expected and (chunk := file.read(CHUNK)):
                 body += chunk
@@ -56,7 +64,9 @@ def read(path: Path, *, dimensions: int) -> IdxFile:
             "get the file anew"
         )
     values = np.frombuffer(body, np.uint8).reshape(shape)
-    return IdxFile(values, hashlib.sha256(header + body).hexdigest())
+    sha256 = hashlib.sha256(header)
+    sha256.update(body)
+    return IdxFile(values, sha256.hexdigest())
 
 
 def encode(values: NDArray[np.uint8]) -> bytes:

@@ -209,10 +209,12 @@ class Preprocessor(NamedTuple):
 
     def _ink(self, pixels: NDArray[np.generic]) -> tuple[Values, bool, float]:
         """Separate ink from paper: (h, w), 0 to about 1; whether it is dark; picture / working."""
-        values = _values(pixels)
-        reduction = max(1.0, max(values.shape) / WORKING_SIDE)
-        if reduction > 1:
-            values = resized(values, _scaled(values.shape, reduction), Image.Resampling.BOX)
+        shape = np.shape(pixels)
+        reduction = max(1.0, max(shape, default=0) / WORKING_SIDE)
+        if reduction > 1:  # nothing else holds the values, so that memory is theirs only once
+            values = resized(_values(pixels), _scaled(shape, reduction), Image.Resampling.BOX)
+        else:
+            values = _values(pixels)
         reduced = _scaled(values.shape, max(1.0, max(values.shape) / LIGHT_SIDE))
         small = resized(values, reduced, Image.Resampling.BOX)
         paper = self.light(small)
@@ -282,17 +284,19 @@ def _values(pixels: NDArray[np.generic]) -> Values:
             f"a picture of shape {picture.shape} and type {picture.dtype}: expected (height, "
             "width) pixel values"
         )
-    values = picture.astype(np.float64)
+    values = picture.astype(np.float64)  # a copy; 50 million of them are 400 MB, so no other
     if not np.isfinite(values).all():
         raise UserError("a picture with pixel values that are not finite numbers")
     if picture.dtype == np.bool_:
         return values
     if picture.dtype == np.uint16:
-        return values / 65535
+        values /= 65535
+        return values
     low, high = values.min(), values.max()
     if low < 0 or high > 255 or 0 < high <= 1:
         raise UserError(f"a picture with pixel values from {low:g} to {high:g}: expected 0 to 255")
-    return values / 255
+    values /= 255
+    return values
 
 
 def _otsu(values: Values) -> float:
@@ -363,5 +367,6 @@ def _redrawn(digit: Values, size: Shape, wider: float) -> Values:
 
 def resized(values: Values, size: Shape, method: Image.Resampling) -> Values:
     """Resize values to (height, width) with Pillow, which averages over all pixels it reduces."""
-    picture = Image.fromarray(values.astype(np.float32))
+    values = values.astype(np.float32)
+    picture = Image.fromarray(values)
     return np.asarray(picture.resize((size[1], size[0]), method), dtype=np.float64)

@@ -57,7 +57,7 @@ def show(run: Run, test: Split | None = None) -> None:
     a network whose output layer sees the pixels themselves has no embedding.
     """
     folder, record, net = run.folder, run.record, run.network()
-    root = record.config["data.root"]
+    root = record.config.get("data.root")
     test = test or sources.load(record.data, Path(root) if root else sources.default_root()).test
     (folder / "figures").mkdir(exist_ok=True)
     with SummaryWriter(folder) as writer:
@@ -98,7 +98,8 @@ def _write_mean(group: Group, runs: Path) -> Path:
         earlier.unlink()
     with SummaryWriter(folder) as writer:
         bands = {}
-        for tag in sorted(tag for tag in group.records[0].history if tag != "learning_rate"):
+        tags = set.intersection(*({*record.history} for record in group.records))
+        for tag in sorted(tags - {"learning_rate"}):
             for epoch, values in enumerate(_by_epoch(group, tag), start=1):
                 middle, spread = mean(values), stdev(values)
                 writer.add_scalar(tag, middle, epoch)
@@ -113,4 +114,5 @@ def _write_mean(group: Group, runs: Path) -> Path:
 
 
 def _by_epoch(group: Group, tag: str) -> Iterable[tuple[float, ...]]:
-    return zip(*(record.history[tag] for record in group.records), strict=True)
+    """Return the values of all runs, epoch by epoch; where one stopped early, until then."""
+    return zip(*(record.history[tag] for record in group.records), strict=False)

@@ -16,6 +16,11 @@ from mnist_arch.runs.records import Record
 from mnist_arch.runs.scoring import Scored
 
 
+# Bytes, as they are and unpacked: 48 for each image, of which MNIST's largest relative, QMNIST, has
+# 60,000 to test on.
+LARGEST = 50_000_000
+
+
 @dataclass(frozen=True)
 class Predictions:
     """What a run made of the test split, in file order.
@@ -48,8 +53,7 @@ def read(folder: Path, record: Record) -> Predictions:
         raise UserError(f"{folder}: left the test images unread (test=false)")
     path = folder / "predictions.npz"
     try:
-        with path.open("rb") as file, np.load(file) as saved:
-            scores, labels = torch.from_numpy(saved["scores"]), torch.from_numpy(saved["labels"])
+        scores, labels = _arrays(path)
     except (
         OSError,
         ValueError,
@@ -57,6 +61,9 @@ def read(folder: Path, record: Record) -> Predictions:
         TypeError,
         EOFError,
         RuntimeError,
+        MemoryError,
+        OverflowError,
+        SyntaxError,
         zlib.error,
         zipfile.BadZipFile,
     ) as error:
@@ -64,9 +71,28 @@ def read(folder: Path, record: Record) -> Predictions:
     images = record.images["test"]
     if scores.shape != (images, 10) or labels.shape != (images,):
         raise UserError(f"{path}: not the {images:,} images of its record")
+    if not scores.isfinite().all() or not ((labels >= 0) & (labels <= 9)).all():
+        raise UserError(f"{path}: no test scores: not all are finite, or not all labels digits")
     predicted = scores.argmax(1)
     expected = record.scores["test"]["errors"]
     if (errors := int((predicted != labels).sum())) != expected:
         raise UserError(f"{path}: {errors:,} errors, but {expected:,} in its record")
     head = ARCHITECTURES[record.architecture].head
     return Predictions(head.probabilities(scores.double()), predicted, labels)
+
+
+def _arrays(path: Path) -> tuple[Tensor, Tensor]:
+    """Return (N, 10) float32 scores and (N,) int64 labels, or arrays of any other shape.
+
+    Raises:
+        ValueError: They are not of these types, or too large.
+    """
+    files.plain(path, LARGEST)
+    with zipfile.ZipFile(path) as parts:
+        if sum(each.file_size for each in parts.infolist()) > LARGEST:
+            raise ValueError(f"unpacked, larger than {LARGEST / 1e6:,.0f} MB")
+    with path.open("rb") as file, np.load(file) as saved:
+        scores, labels = saved["scores"], saved["labels"]
+    if scores.dtype != np.float32 or labels.dtype != np.int64:
+        raise ValueError(f"{scores.dtype} scores, {labels.dtype} labels")
+    return torch.from_numpy(scores), torch.from_numpy(labels)
