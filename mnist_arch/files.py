@@ -58,6 +58,25 @@ def plain(path: Path, most: int) -> None:
         raise UserError(_too_large(path, most))
 
 
+def yaml_text(path: Path, most: int) -> str:
+    """Read the text of a YAML file of at most so many bytes that repeats nothing by aliases.
+
+    A few lines of them can stand for more than all memory.
+
+    Raises:
+        UserError: It is no such file.
+        OSError: It is not there, or cannot be read.
+        ValueError: It is not UTF-8.
+        YAMLError: It is not YAML.
+    """
+    import yaml  # not needed by those who only write
+
+    text = read(path, most).decode()
+    if "*" in text and any(isinstance(each, yaml.AliasToken) for each in yaml.scan(text)):
+        raise UserError(f"{path}: has aliases (*), which are not taken")
+    return text
+
+
 def _too_large(path: Path, most: int) -> str:
     return f"{path}: larger than {most / 1e6:,.0f} MB, which no such file is"
 
@@ -80,6 +99,7 @@ def write(path: Path, content: str | bytes) -> None:
     """Write a whole file."""
     with whole(path) as unfinished:
         if isinstance(content, str):
-            unfinished.write_text(content, encoding="utf-8")
+            # A file's name need not be text.
+            unfinished.write_text(content, encoding="utf-8", errors="backslashreplace")
         else:
             unfinished.write_bytes(content)

@@ -2,7 +2,8 @@
 dimensions, each dimension as a big-endian uint32, then the values.
 
 torchvision has a reader too. This one says what is wrong with a file, never reads more than the
-header promises (so a gzip bomb stays unexploded), nor a header that promises too much, and gives the digest of what it read.
+header promises (so a gzip bomb stays unexploded), believes no header that promises more than any
+file has, and gives the digest of what it read.
 """
 
 import gzip

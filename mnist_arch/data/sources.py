@@ -70,9 +70,29 @@ NAMES = (*PUBLISHED, "mnist_5k")
 
 
 def default_root() -> Path:
-    """Return the cache that all runs share: $MNIST_ARCH_DATA, or a folder in the user's cache."""
-    chosen = os.environ.get("MNIST_ARCH_DATA")
-    return Path(chosen).expanduser() if chosen else user_cache_path("mnist_arch", appauthor=False)
+    """Return the cache that all runs share: $MNIST_ARCH_DATA, or a folder in the user's cache.
+
+    Raises:
+        UserError: The user has no home.
+    """
+    if chosen := os.environ.get("MNIST_ARCH_DATA"):
+        return folder_of(chosen)
+    cache = user_cache_path("mnist_arch", appauthor=False)
+    if not cache.is_absolute():  # "~" stays "~" for an unknown user
+        raise UserError("no home to keep data in: set MNIST_ARCH_DATA to a folder")
+    return cache
+
+
+def folder_of(word: str | Path) -> Path:
+    """Return a path whose ~ is the user's home.
+
+    Raises:
+        UserError: There is no such user, or no home.
+    """
+    try:
+        return Path(word).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{word}: {error}") from error
 
 
 def load(name: str, root: Path, *, fetch: bool = True) -> Dataset:

@@ -20,7 +20,6 @@ from mnist_arch.inference import pictures
 from mnist_arch.inference.metadata import MEANINGS
 from mnist_arch.inference.predictor import Predictor, from_checkpoint
 from mnist_arch.inference.preprocess import BLANK, Prepared, prepare, prepare_each
-from mnist_arch.models import ARCHITECTURES
 from mnist_arch.models.heads import RadialBasis
 from mnist_arch.reports.figures.network import layers
 from mnist_arch.reports.templates import render

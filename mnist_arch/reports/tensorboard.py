@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from mnist_arch import files
 from mnist_arch.analysis.groups import Group
 from mnist_arch.data import sources
 from mnist_arch.data.splits import Split
@@ -93,7 +94,7 @@ def _write_mean(group: Group, runs: Path) -> Path:
         raise UserError(f"{folder}: in the way of the mean of {title}; move it")
     folder.mkdir(parents=True, exist_ok=True)
     seeds = ", ".join(str(record.seed) for record in group.records)
-    (folder / MARK).write_text(f"{title}: the mean of seeds {seeds}\n")
+    files.write(folder / MARK, f"{title}: the mean of seeds {seeds}\n")
     for earlier in folder.glob("events.out.tfevents.*"):
         earlier.unlink()
     with SummaryWriter(folder) as writer:

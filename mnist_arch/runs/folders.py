@@ -1,20 +1,26 @@
 """Where a run leaves its evidence: a folder that says what it is, and that no other run has."""
 
 import itertools
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # omegaconf's reader raises it
 
 from mnist_arch import files
 from mnist_arch.errors import UserError
 from mnist_arch.runs.config import Config, flat
 from mnist_arch.runs.identity import identity
+
+LARGEST = 1_000_000  # bytes of a run's settings, which have some thousand
+DEEP = (AssertionError, RecursionError)  # of what is no mapping, or nested too deeply
 
 
 def finished(parent: Path, config: Config) -> Path | None:
@@ -47,13 +53,15 @@ def run_folder(parent: Path, name: str, config: Config) -> Iterator[Path]:
     left to it. A lock, which ends with its process, tells them apart.
 
     Raises:
-        UserError: There can be no folders in ``parent``.
+        UserError: There can be no folders in ``parent``, or no locks.
     """
     for number in itertools.count(1):
         folder = parent / (name if number == 1 else f"{name}-{number}")
         try:
             folder.mkdir(parents=True)
+            made = True
         except FileExistsError:
+            made = False
             if not _unfinished(folder, config):
                 continue
         except OSError as error:
@@ -61,8 +69,14 @@ def run_folder(parent: Path, name: str, config: Config) -> Iterator[Path]:
         lock = FileLock(folder / ".lock")
         try:
             lock.acquire(blocking=False)
-        except Timeout:
-            continue
+        except (Timeout, OSError) as error:
+            # Nobody else locks a folder that this process has just made, but older filelocks say
+            # of any refusal that another process holds the lock.
+            if isinstance(error, Timeout) and not made:
+                continue
+            if made:
+                shutil.rmtree(folder)
+            raise UserError(f"runs={parent}: its file system refuses locks ({error})") from error
         try:
             # Another process may have finished it, or begun one here, before the lock was ours.
             if (folder / "config.yaml").exists() and not _unfinished(folder, config):
@@ -84,7 +98,8 @@ def _unfinished(folder: Path, config: Config) -> bool:
 def _identity_of(folder: Path) -> dict[str, Any] | None:
     """Return the identity of the run in a folder; None where no settings are readable."""
     try:
-        settings: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-    except (OSError, ValueError, YAMLError):
+        text = files.yaml_text(folder / "config.yaml", LARGEST)
+        settings: Any = OmegaConf.to_container(OmegaConf.load(StringIO(text)))
+        return identity(flat(settings)) if isinstance(settings, dict) else None
+    except (UserError, OSError, ValueError, YAMLError, OmegaConfBaseException, *DEEP):
         return None
-    return identity(flat(settings)) if isinstance(settings, dict) else None

@@ -15,7 +15,6 @@ from mnist_arch.models import ARCHITECTURES
 from mnist_arch.runs.records import Record
 from mnist_arch.runs.scoring import Scored
 
-
 # Bytes, as they are and unpacked: 48 for each image, of which MNIST's largest relative, QMNIST, has
 # 60,000 to test on.
 LARGEST = 50_000_000

@@ -95,6 +95,13 @@ def test_a_gzip_bomb_is_read_no_further_than_its_header_says(
     assert sum(taken) <= 2 * idx.CHUNK
 
 
+def test_a_header_that_promises_more_than_any_file_has_is_not_believed(tmp_path: Path) -> None:
+    path = tmp_path / "images"
+    path.write_bytes(bytes([0, 0, 8, 3]) + struct.pack(">3I", 2**32 - 1, 28, 28))
+    with pytest.raises(UserError, match=r"images: its header promises 3,367,254,359,296 values"):
+        idx.read(path, dimensions=3)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing-here: cannot be read"):
         idx.read(tmp_path / "nothing-here", dimensions=1)

@@ -184,6 +184,16 @@ def test_every_metric_that_runs_have_is_a_scalar_of_their_mean(tmp_path: Path) -
         assert (event.step, event.value) == (2, pytest.approx(0.2))
 
 
+def test_where_a_run_stopped_early_the_mean_ends(tmp_path: Path) -> None:
+    runs = two_runs()
+    runs.records[0].history["train/accuracy"].append(99.0)
+    runs.records[1].history["only/here"] = [1.0, 2.0]
+    (folder,) = tensorboard.write_means([runs], tmp_path)
+    events = EventAccumulator(str(folder)).Reload()
+    assert [event.step for event in events.Scalars("train/accuracy")] == [1, 2]
+    assert "only/here" not in events.Tags()["scalars"]
+
+
 def test_the_mean_of_runs_that_were_not_tested_has_a_folder_of_its_own(tmp_path: Path) -> None:
     folders = tensorboard.write_means([two_runs(), two_runs(untested)], tmp_path)
     assert [path.name for path in folders] == ["mlp-own-mean", "mlp-own-test=false-mean"]
