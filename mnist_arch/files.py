@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and that are read only if they can be what they should."""
+"""Files that appear whole or not at all, and are read only if they can be what they should."""
 
 import os
 import stat

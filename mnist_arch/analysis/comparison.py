@@ -1,5 +1,6 @@
 """Which trained networks differ, and how surely, as plain data."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -257,7 +258,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
             was not tested or was tested on other images, or a file is not readable.
     """
     files = [path / "record.json" if path.is_dir() else path for path in paths]
-    runs = list(_runs({file.resolve(): file for file in files}.values()))
+    runs = list(_runs({os.path.realpath(file): file for file in files}.values()))
     order = {id(run.record): place for place, run in enumerate(runs)}
     kinds = [
         (f"{group.architecture}, {group.title}", [order[id(each)] for each in group.records])

@@ -1,5 +1,6 @@
 """Several trained networks as one: their averaged probabilities."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ def average(folders: Sequence[Path], command: str) -> Ensemble:
         UserError: There are fewer than two runs, the same one twice, one that is not finished or
             was not tested, or they were tested on different images.
     """
-    if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
+    if len({os.path.realpath(folder) for folder in folders}) < max(2, len(folders)):
         raise UserError("an ensemble needs two or more runs, each of them once")
     members = [records.read(folder) for folder in folders]
     sha256, total, truth = members[0].provenance.data_sha256, torch.zeros(()), torch.zeros(())

@@ -100,7 +100,7 @@ def _load(path: Path) -> Net:
     return Net(
         title=predictor.net.title + ("" if kind == "own" else f" ({kind.removeprefix('own, ')})"),
         architecture=architecture,
-        seed=metadata.get("seed"),
+        seed=record.seed if record else metadata.get("seed"),
         accuracy=record.score("test", "accuracy") if record else None,
         meaning=MEANINGS[type(predictor.net.head)].probabilities,
         predictor=predictor,

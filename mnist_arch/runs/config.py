@@ -7,6 +7,7 @@ refused.
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra import compose as hydra_compose
@@ -177,13 +178,7 @@ def compose(words: Sequence[str]) -> Config:
     """
     try:
         return typed(_composed([*words]))
-    except (
-        HydraException,
-        OmegaConfBaseException,
-        AttributeError,
-        AssertionError,
-        ValueError,
-    ) as error:
+    except Exception as error:
         message = explanation(error)
         if message is None:
             raise
@@ -256,6 +251,8 @@ def explanation(error: BaseException) -> str | None:
         )
     if isinstance(error, (HydraException, OSError)):
         return " ".join(str(error).split())
+    if isinstance(error, Exception) and _raised_in(error, "hydra", "omegaconf", "yaml"):
+        return f"no settings can be made of these words ({' '.join(str(error).split())})"
     return None
 
 
@@ -263,7 +260,13 @@ def _sets_part_of_null(error: BaseException) -> bool:
     """Recognise what omegaconf 2.3 raises for a key below a typed null."""
     if not isinstance(error, (AttributeError, AssertionError)) or "NoneType" not in str(error):
         return False
-    return "omegaconf" in traceback.extract_tb(error.__traceback__)[-1].filename
+    return _raised_in(error, "omegaconf")
+
+
+def _raised_in(error: BaseException, *packages: str) -> bool:
+    """Whether a package raised an exception itself: words of other kinds than it expected."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and not {*packages}.isdisjoint(Path(frames[-1].filename).parts)
 
 
 def _near(key: str, node: Any, known: Iterable[str] | None = None) -> str:

@@ -290,9 +290,7 @@ def _fits(value: Any, hint: Any) -> bool:
             return _fits(value, dict[str, Any])
         if isinstance(value, list):
             return _fits(value, list[Any])
-        return (
-            value is None or isinstance(value, bool) or any(_fits(value, k) for k in (str, float))
-        )
+        return value is None or any(_fits(value, each) for each in (bool, str, float))
     if is_typeddict(hint):
         keys = get_type_hints(hint)
         known = isinstance(value, dict) and keys.keys() <= value.keys()

@@ -312,12 +312,11 @@ def test_who_has_no_home_is_asked_for_a_folder(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_file_system_that_refuses_locks_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_mnist: dict[str, bytes]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fcntl.flock", refused)
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
     with pytest.raises(UserError, match=r"the folder .*: \[Errno 37\] No locks available"):
         sources.load("mnist", tmp_path / "cache")
-
-
-def refused(*_: object) -> None:
-    raise OSError(errno.ENOLCK, "No locks available")

@@ -148,9 +148,9 @@ def test_every_committed_record_is_whole() -> None:
     records: list[Record] = [*read_all(results), *read_all(results / "search")]
     assert len(records) > 100
     for each in records:
-        for split, scores in each.scores.items():
+        for split, values in each.scores.items():
             images = each.images[split]
-            assert scores["accuracy"] == 100 * (images - scores["errors"]) / images
+            assert values["accuracy"] == 100 * (images - values["errors"]) / images
         if each.tested:
             assert sum(each.errors_by_label) == each.score("test", "errors")
             assert sum(map(sum, each.confusion or [])) == each.images["test"]
