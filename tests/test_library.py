@@ -222,7 +222,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
 )
 def test_weights_such_as_no_network_has_are_refused(tmp_path: Path, strange: Tensor) -> None:
     path = saved(tmp_path / "a.ckpt", lambda weights: weights.update({"output.bias": strange}))
-    with pytest.raises(UserError, match=r"not one that mnist_arch wrote|its weights do not fit"):
+    with pytest.raises(UserError, match=r"not one that mnist_arch|do not fit|not a readable"):
         mnist_arch.load(path)
 
 

@@ -383,7 +383,7 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
     if hint is Any or type(value) is hint or (hint is float and type(value) is int):
         return value
     kind = KINDS.get(origin or hint, "a list" if origin is tuple else "a mapping")
-    raise UserError(f"{where}: {value!r} is not {kind}")
+    raise UserError(f"{where}: {value!r:.100} is not {kind}")
 
 
 def _named(metric: str, split: str | None, epoch: int | None) -> str:

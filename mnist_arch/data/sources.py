@@ -16,7 +16,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,11 @@ def default_root() -> Path:
     """
     if chosen := os.environ.get("MNIST_ARCH_DATA"):
         return folder_of(chosen)
-    cache = user_cache_path("mnist_arch", appauthor=False)
-    if not cache.is_absolute():  # "~" stays "~" for an unknown user
-        raise UserError("no home to keep data in: set MNIST_ARCH_DATA to a folder")
-    return cache
+    with suppress(RuntimeError):  # an unknown user; older platformdirs leave them their "~"
+        cache = user_cache_path("mnist_arch", appauthor=False)
+        if cache.is_absolute():
+            return cache
+    raise UserError("no home to keep data in: set MNIST_ARCH_DATA to a folder")
 
 
 def folder_of(word: str | Path) -> Path:

@@ -36,6 +36,8 @@ def read(source: Source, name: str | None = None) -> NDArray[np.generic]:
             return _grey(_opened(source, name), name)
     except UserError:
         raise
+    except FileNotFoundError as error:
+        raise UserError(f"{name}: no such file") from error
     except UnidentifiedImageError as error:
         raise UserError(f"{name}: no picture of the formats {', '.join(FORMATS)}") from error
     # What Pillow's decoders raise for broken files; it differs between versions.

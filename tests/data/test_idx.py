@@ -47,7 +47,7 @@ BROKEN = {
     "one byte long": (CONTENT + b"\0", "promises 1,568 values .* more than 1,568"),
     "a header that promises terabytes": (
         struct.pack(">4I", 0x803, 2**32 - 1, 2**16, 2**16) + b"\0",
-        "it has 1;",
+        "more than 600,000,000;",
     ),
 }
 
@@ -93,13 +93,6 @@ def test_a_gzip_bomb_is_read_no_further_than_its_header_says(
     with pytest.raises(UserError, match="more than 1,568"):
         idx.read(path, dimensions=3)
     assert sum(taken) <= 2 * idx.CHUNK
-
-
-def test_a_header_that_promises_more_than_any_file_has_is_not_believed(tmp_path: Path) -> None:
-    path = tmp_path / "images"
-    path.write_bytes(bytes([0, 0, 8, 3]) + struct.pack(">3I", 2**32 - 1, 28, 28))
-    with pytest.raises(UserError, match=r"images: its header promises 3,367,254,359,296 values"):
-        idx.read(path, dimensions=3)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

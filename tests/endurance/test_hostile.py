@@ -10,4 +10,4 @@ def test_a_broken_file_is_read_as_it_is_or_refused_in_one_line(name: str) -> Non
     outcomes, faults = tally(name, 20, seed=1)
     assert faults == []
     assert outcomes.keys() <= {*FINE}
-    assert outcomes["refused"] > 0
+    assert outcomes["as it was"] < 20
