@@ -267,7 +267,7 @@ def built(kind: type[Kind], values: dict[str, Any]) -> Kind:
     for each in fields(kind):
         if each.name in values:
             value, hint = values[each.name], hints[each.name]
-            if is_dataclass(hint) and isinstance(value, dict):
+            if isinstance(hint, type) and is_dataclass(hint) and isinstance(value, dict):
                 present[each.name] = built(hint, value)
             elif _fits(value, hint):
                 present[each.name] = value
@@ -352,7 +352,7 @@ def blamed(path: Path) -> Iterator[None]:
 
 def _depth_exceeds(values: Any, most: int) -> bool:
     """Whether lists and mappings lie deeper in each other, asked level by level."""
-    level = [[values]]
+    level: list[Any] = [[values]]
     for _ in range(most + 1):
         lists = [each.values() if isinstance(each, dict) else each for each in level]
         level = [inner for each in lists for inner in each if isinstance(inner, (dict, list))]

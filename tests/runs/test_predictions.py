@@ -34,7 +34,10 @@ def test_predictions_are_the_greatest_scores_and_probabilities_the_heads(tmp_pat
         ({"scores": SCORES.astype("c8"), "labels": np.array([0, 1])}, "no readable test scores"),
         ({"scores": SCORES, "labels": np.array([0, 1], "u8")}, "no readable test scores"),
         ({"scores": SCORES, "labels": np.array([0, 10])}, "no test scores: not all are finite"),
-        ({"scores": np.full_like(SCORES, np.inf), "labels": np.array([0, 1])}, "no test scores: not all are"),
+        (
+            {"scores": np.full_like(SCORES, np.inf), "labels": np.array([0, 1])},
+            "no test scores: not all are",
+        ),
         ({"scores": np.zeros(20_000_000, "f4"), "labels": SCORES}, "no readable .*larger than 50"),
     ],
 )
