@@ -14,7 +14,7 @@ from matplotlib.image import imread
 from PIL import Image
 
 import mnist_arch
-from experiments.predict import files, main
+from experiments.predict import files, main, standard_input
 from mnist_arch.errors import UserError
 from mnist_arch.inference.pictures import FORMATS
 from tests.factories import FIVE, SEVEN, drawn, png, written
@@ -115,3 +115,10 @@ def test_a_folder_gives_its_pictures_in_order(tmp_path: Path) -> None:
     assert files("-") == ["-"]
     with pytest.raises(UserError, match="no pictures there"):
         files(f"{tmp_path}/*.gif")
+
+
+def test_a_standard_input_that_is_closed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python has none then, as after `<&-`."""
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UserError, match="standard input: closed"):
+        standard_input(1)

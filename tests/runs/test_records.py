@@ -134,6 +134,17 @@ def test_what_is_endless_deep_or_no_number_is_no_record(tmp_path: Path) -> None:
         read(path)
 
 
+def test_what_a_page_raises_of_a_record_names_the_record() -> None:
+    for error in (KeyError("a"), TypeError("b"), ZeroDivisionError("c")):
+        with (
+            pytest.raises(UserError, match=r"a\.json: not a record that makes a page"),
+            records.blamed(Path("a.json")),
+        ):
+            raise error
+    with pytest.raises(UserError, match=r"^its own$"), records.blamed(Path("a.json")):
+        raise UserError("its own")
+
+
 def test_all_records_below_a_folder_are_read(tmp_path: Path) -> None:
     for seed in (1, 0):
         (tmp_path / f"mlp-seed{seed}").mkdir()
