@@ -14,7 +14,10 @@ from mnist_arch.errors import suggestion
 
 def commands() -> dict[str, str]:
     """Map the name of each command to the first line of its docstring."""
-    sources = {path.stem: path.read_text() for path in Path(__file__).parent.glob("[a-z]*.py")}
+    sources = {
+        path.stem: path.read_text(encoding="utf-8")
+        for path in Path(__file__).parent.glob("[a-z]*.py")
+    }
     return {
         name: (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
         for name, source in sorted(sources.items())

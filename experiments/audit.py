@@ -27,7 +27,7 @@ def main() -> None:
         raise UserError("there is no results/ and docs/ here: call it in the project's folder")
     from mnist_arch.analysis.audit import Audit, audit  # seconds of imports
     from mnist_arch.reports import audit as report
-    from mnist_arch.runs.records import read_as
+    from mnist_arch.runs.records import blamed, read_as
 
     if args.from_records:
         record = read_as(Audit, RECORD)
@@ -37,7 +37,8 @@ def main() -> None:
         if args.write:
             record.write(RECORD)
     if args.write or args.from_records:
-        report.write(record, PAGE)
+        with blamed(RECORD):
+            report.write(record, PAGE)
 
 
 if __name__ == "__main__":

@@ -71,8 +71,10 @@ def main() -> None:
         measure(args, _without_paths(parser.command))
     if args.out == RECORD:
         from mnist_arch.reports import speed as report
+        from mnist_arch.runs.records import blamed
 
-        report.write(RECORD, PAGE)
+        with blamed(RECORD):
+            report.write(RECORD, PAGE)
 
 
 def measure(args: Any, command: str) -> None:

@@ -50,7 +50,7 @@ def main() -> None:
     for name in names if as_text and sys.stdout.isatty() else progress(names, "pictures"):
         try:
             # One byte more than a picture may have tells that there are too many.
-            source = sys.stdin.buffer.read(pictures.MOST_BYTES + 1) if name == "-" else name
+            source = standard_input(pictures.MOST_BYTES + 1) if name == "-" else name
             picture = pictures.read(source, "standard input" if name == "-" else name)
         except UserError as error:
             rows.append({"file": name, **dict.fromkeys(FIELDS), "error": str(error)})
@@ -77,6 +77,17 @@ def main() -> None:
         write_png(sheet(drawn), args.sheet)
     if broken := sum(row["error"] is not None for row in rows):
         raise UserError(f"{broken} of {len(names)} files could not be read")
+
+
+def standard_input(most: int) -> bytes:
+    """Read at most so many bytes.
+
+    Raises:
+        UserError: It was closed.
+    """
+    if sys.stdin is None:
+        raise UserError("standard input: closed")
+    return sys.stdin.buffer.read(most)
 
 
 def caption(name: str, row: dict[str, Any]) -> str:

@@ -41,12 +41,14 @@ def main() -> None:
         measure(args.runs, args.ablation)
     from mnist_arch.analysis.external import ExternalValidity
     from mnist_arch.reports.external import page
-    from mnist_arch.runs.records import read_as
+    from mnist_arch.runs.records import blamed, read_as
 
     records = [read_as(ExternalValidity, path) for path in sorted(RECORDS.glob("*.json"))]
     if not any(record.ablation for record in records):
         raise UserError(f"{RECORDS}: no run with an ablation; measure one with --ablation")
-    files.write(PAGE, page(records))
+    with blamed(RECORDS):
+        text = page(records)
+    files.write(PAGE, text)
     print(PAGE)
 
 
@@ -93,6 +95,9 @@ def least_scores(runs: list[Path]) -> None:
         record = records.read(folder)
         if "validation" not in record.scores or record.data != "mnist":
             raise UserError(f"{folder}: holds out no digits of MNIST; set recipe.validation=0.1")
+        settings = {"recipe.validation", "data.split_seed"}
+        if not settings <= record.config.keys():
+            raise UserError(f"{folder}: its record does not say how they were chosen")
         share = record.config["recipe.validation"]
         held_out = stratified(train.labels, share, record.config["data.split_seed"])[1]
         score = least_score(checkpoint.load(folder), train.images[held_out])

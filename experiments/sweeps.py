@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.command import run_command, say
 from experiments.startup import import_lightning
+from mnist_arch import files
 from mnist_arch.errors import UserError
 from mnist_arch.runs import records
 from mnist_arch.runs.config import Config, explanation
@@ -132,7 +133,7 @@ def attempt(
             outcome["status"] = "failed"
             outcome["error"] = explanation(error) or f"{type(error).__name__}: {error}"
             outcome["log"] = str(log)
-            log.write_text("".join(traceback.format_exception(error)))
+            files.write(log, "".join(traceback.format_exception(error)))
             say(f"failed: {outcome['error']}")
         else:
             outcome["status"] = "finished before" if before else "finished"
@@ -223,8 +224,8 @@ def _show(runs: list[Path], folder: Path) -> None:
         print("\n" + "\n".join(f"{summary(each)}, {each.device}" for each in run_records))
         return
     table = results.results(gathered)
-    (folder / "table.md").write_text(table.markdown() + "\n")
-    (folder / "table.csv").write_text(table.csv())
+    files.write(folder / "table.md", table.markdown() + "\n")
+    files.write(folder / "table.csv", table.csv())
     print(f"\n{table.text()}\n\n{folder}/table.md, {folder}/table.csv")
     for mean in tensorboard.write_means(gathered, runs[0].parent):
         print(f"{mean} (for TensorBoard)")

@@ -49,6 +49,7 @@ SET_HERE = {
 }
 ENDS = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "interrupted"}
 SHOWN = 10  # trials, on the screen
+LARGEST = 200_000_000  # bytes: 10,000 trials of 100 epochs have 100 MB
 
 
 def main() -> None:
@@ -75,6 +76,8 @@ def main() -> None:
                 complete = conclude(study, search)
         except Timeout as error:
             raise UserError(f"{folder}: another process is at work on this study") from error
+        except OSError as error:
+            raise UserError(f"{folder}: cannot be kept there ({error})") from error
     if not complete:
         sys.exit(1)
 
@@ -200,7 +203,7 @@ class Search:
             say("pruned: after as many epochs worse than the median of the trials before it")
         except Exception as error:  # noqa: BLE001 whatever it is, the next trial is not to blame
             log = self.folder / f"{trial.number}.log"
-            log.write_text("".join(traceback.format_exception(error)))
+            files.write(log, "".join(traceback.format_exception(error)))
             study.tell(trial, state=TrialState.FAIL)
             say(f"failed: {explanation(error) or f'{type(error).__name__}: {error}'} ({log})")
         else:
@@ -293,18 +296,28 @@ def opened(folder: Path, subject: str, *, pruning: bool) -> "optuna.Study":
     """Open the study in a folder, or begin it.
 
     Raises:
-        UserError: It is another search.
+        UserError: It is another search, or no study.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        storage=f"sqlite:///{folder / 'study.db'}",
-        study_name=folder.name,
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner() if pruning else optuna.pruners.NopPruner(),
-    )
-    if study.user_attrs.get("subject", subject) != subject:
+    path = folder / "study.db"
+    if path.exists():
+        files.plain(path, LARGEST)
+    try:
+        study = optuna.create_study(
+            storage=f"sqlite:///{path}",
+            study_name=folder.name,
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner() if pruning else optuna.pruners.NopPruner(),
+        )
+        study.get_trials()
+        before = study.user_attrs.get("subject", subject)
+    # Optuna, SQLAlchemy and SQLite each raise their own of what is damaged.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: not a readable study ({reason}); choose another name") from error
+    if before != subject:
         raise UserError(f"{folder}: is a study of other words or seeds; choose another name")
     study.set_user_attr("subject", subject)
     return study

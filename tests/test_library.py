@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -213,6 +214,52 @@ def test_what_is_no_file_is_refused_instead_of_read_without_end(tmp_path: Path) 
     for path in (tmp_path / "pipe", Path("/dev/zero")):
         with pytest.raises(UserError, match=f"{path}: not a file"):
             mnist_arch.load(path)
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    """torch stores what it writes as it is: parts that are larger than the file are packed."""
+    path = tmp_path / "bomb.ckpt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(10_000_000))
+    with pytest.raises(UserError, match=r"bomb\.ckpt: not a readable checkpoint \(packed\)"):
+        mnist_arch.load(path)
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        torch.zeros(10).to_sparse(),
+        torch.zeros(10, device="meta"),
+        torch.zeros(1).expand(2**40),
+        torch.zeros(10, dtype=torch.bfloat16),
+        torch.zeros(10, dtype=torch.complex64),
+    ],
+)
+def test_weights_such_as_no_network_has_are_refused(tmp_path: Path, strange: Tensor) -> None:
+    path = saved(tmp_path / "a.ckpt", lambda weights: weights.update({"output.bias": strange}))
+    with pytest.raises(UserError, match=r"not one that mnist_arch|do not fit|not a readable"):
+        mnist_arch.load(path)
+
+
+def test_what_is_read_is_a_plain_file_that_is_small_enough(tmp_path: Path) -> None:
+    path = tmp_path / "some.txt"
+    path.write_bytes(b"12345")
+    assert files.read(path, 5) == b"12345"
+    with pytest.raises(UserError, match=f"{path}: larger than"):
+        files.read(path, 4)
+    with pytest.raises(UserError, match="larger than"):  # it says that it has no bytes
+        files.read(Path("/proc/self/maps"), 4)
+    for device in (Path("/dev/zero"), tmp_path):
+        with pytest.raises(UserError, match=f"{device}: not a file"):
+            files.read(device, 5)
+
+
+def test_a_few_lines_that_stand_for_a_billion_words_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: &a [x, x]\nb: [*a, *a]\n")
+    with pytest.raises(UserError, match=r"a\.yaml: has aliases"):
+        files.yaml_text(tmp_path / "a.yaml", 100)
+    (tmp_path / "a.yaml").write_text("a: 2 * 3 & 4\n")
+    assert files.yaml_text(tmp_path / "a.yaml", 100) == "a: 2 * 3 & 4\n"
 
 
 class Attack:

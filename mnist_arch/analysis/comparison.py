@@ -1,5 +1,6 @@
 """Which trained networks differ, and how surely, as plain data."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -25,8 +26,7 @@ from mnist_arch.analysis.statistics import (
     paired_bootstrap,
     wilson,
 )
-from mnist_arch.errors import UserError, suggestion
-from mnist_arch.models import ARCHITECTURES
+from mnist_arch.errors import UserError
 from mnist_arch.runs import predictions, records
 from mnist_arch.runs.calibration import Bin, calibration_error, reliability
 from mnist_arch.runs.predictions import Predictions
@@ -258,7 +258,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
             was not tested or was tested on other images, or a file is not readable.
     """
     files = [path / "record.json" if path.is_dir() else path for path in paths]
-    runs = list(_runs({file.resolve(): file for file in files}.values()))
+    runs = list(_runs({os.path.realpath(file): file for file in files}.values()))
     order = {id(run.record): place for place, run in enumerate(runs)}
     kinds = [
         (f"{group.architecture}, {group.title}", [order[id(each)] for each in group.records])
@@ -286,9 +286,6 @@ def _runs(files: Iterable[Path]) -> Iterator[Run]:
     labels: Tensor | None = None
     for file in files:
         record = records.read(file)
-        if record.architecture not in ARCHITECTURES:
-            near = suggestion(str(record.architecture), ARCHITECTURES)
-            raise UserError(f"{file}: no network {record.architecture!r}; {near}")
         if not record.tested or record.confusion is None:
             raise UserError(f"{file}: not tested (test=false); compare tested runs")
         beside = file.name == "record.json" and (file.parent / "predictions.npz").exists()

@@ -1,15 +1,28 @@
 """Several trained networks as one: their averaged probabilities."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 import torch
 
 from mnist_arch.errors import UserError
 from mnist_arch.runs import predictions, records
 from mnist_arch.runs.provenance import Provenance
+
+
+class Member(TypedDict):
+    """A run of an ensemble, in its record."""
+
+    command: str
+    commit: str | None
+    architecture: str
+    recipe: str
+    seed: int
+    test_errors: float
+    test_loss: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +32,7 @@ class Ensemble:
     Attributes:
         version: Of this format.
         data: A name in conf/data.
-        members: For each run its command, commit, architecture, recipe, seed, ``test_errors`` and
-            ``test_loss``.
+        members: Its runs.
         test_images: Size of the test split.
         test_errors: Test images that the averaged probabilities misclassify.
         test_loss: Mean of -log of the averaged probability of the true class, in nats.
@@ -30,7 +42,7 @@ class Ensemble:
 
     version: int = 2
     data: str
-    members: list[dict[str, Any]]
+    members: list[Member]
     test_images: int
     test_errors: int
     test_loss: float
@@ -52,7 +64,7 @@ def average(folders: Sequence[Path], command: str) -> Ensemble:
         UserError: There are fewer than two runs, the same one twice, one that is not finished or
             was not tested, or they were tested on different images.
     """
-    if len({folder.resolve() for folder in folders}) < max(2, len(folders)):
+    if len({os.path.realpath(folder) for folder in folders}) < max(2, len(folders)):
         raise UserError("an ensemble needs two or more runs, each of them once")
     members = [records.read(folder) for folder in folders]
     sha256, total, truth = members[0].provenance.data_sha256, torch.zeros(()), torch.zeros(())

@@ -87,7 +87,7 @@ def whole(records: Iterable[Record]) -> list[Folds]:
     by_kind: dict[tuple[str, str], dict[int, Record]] = {}
     for record in records:
         fold = record.variant.get(KEY)
-        if fold is None or record.confusion is None:
+        if not isinstance(fold, int) or record.confusion is None:
             raise UserError(f"{record.provenance.command}: tests no fold; data.fold=0 to 9 does")
         folds = by_kind.setdefault((record.architecture, record.recipe), {})
         if fold in folds:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from types import MappingProxyType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -14,11 +15,13 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import MarkedYAMLError, YAMLError
 
+from mnist_arch import files
 from mnist_arch.errors import UserError, suggestion
 from mnist_arch.models import ARCHITECTURES
 from mnist_arch.runs.records import SPLITS
 
 FILE = Path(__file__).parents[1] / "claims.yaml"
+LARGEST = 1_000_000  # bytes: seventy times what that file has
 METRICS = ("accuracy", "errors", "loss", "parameters")
 # Whose the recipe is by which we train what a trial tells of, in words for tables.
 RECIPES = {
@@ -324,7 +327,7 @@ def published(path: Path = FILE) -> Published:
         UserError: The file cannot be read, or an entry is wrong; the line names file and entry.
     """
     try:
-        entries = OmegaConf.to_container(OmegaConf.load(path))
+        entries = OmegaConf.to_container(OmegaConf.load(StringIO(files.yaml_text(path, LARGEST))))
     except MarkedYAMLError as error:  # a key that stands twice is one, too
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise UserError(f"{path}:{line}: {error.problem}") from None
@@ -335,6 +338,7 @@ def published(path: Path = FILE) -> Published:
         YAMLError,
         OmegaConfBaseException,
         AssertionError,
+        RecursionError,
     ) as error:
         reason = str(error).partition("\n")[0]
         raise UserError(f"{path}: not a readable file of claims: {reason}") from None
@@ -379,7 +383,7 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
     if hint is Any or type(value) is hint or (hint is float and type(value) is int):
         return value
     kind = KINDS.get(origin or hint, "a list" if origin is tuple else "a mapping")
-    raise UserError(f"{where}: {value!r} is not {kind}")
+    raise UserError(f"{where}: {value!r:.100} is not {kind}")
 
 
 def _named(metric: str, split: str | None, epoch: int | None) -> str:

@@ -15,7 +15,7 @@ from mnist_arch.analysis.corruptions import CORRUPTIONS
 from mnist_arch.data import sources
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
-from mnist_arch.models import blank
+from mnist_arch.models import ARCHITECTURES, blank
 from mnist_arch.randomness import generator
 from mnist_arch.runs import checkpoint, records
 from mnist_arch.runs.identity import Variant, described
@@ -71,7 +71,29 @@ def read_all(folder: Path) -> list[Robustness]:
     Raises:
         UserError: One of them is not readable.
     """
-    return [records.read_as(Robustness, path) for path in sorted(folder.glob("*.json"))]
+    return [_read(path) for path in sorted(folder.glob("*.json"))]
+
+
+def _read(path: Path) -> Robustness:
+    return records.read_as(Robustness, path, _contradiction)
+
+
+def _contradiction(record: Robustness) -> str | None:
+    """Say what in a record cannot be; None if all can."""
+    run = record.run
+    if not {*RUN, "command", "commit", "test_errors", "augmentation"} <= run.keys():
+        return "its run is not described"
+    words = [run[key] for key in ("architecture", "recipe", "label", "precision")]
+    words += [run["augmentation"] or ""]
+    if not all(isinstance(word, str) for word in words) or not isinstance(run["variant"], dict):
+        return "its run is not described"
+    if run["architecture"] not in ARCHITECTURES:
+        return f"no network {run['architecture']!r}"
+    pairs = [pair for counts in record.errors.values() for pair in counts]
+    images = record.test_images
+    if images < 1 or any(len(pair) != 2 or not 0 <= pair[1] <= images for pair in pairs):
+        return f"its errors are not of {images:,} test images"
+    return None
 
 
 def measure(folders: Sequence[Path], out: Path, root: Path, *, again: bool = False) -> list[Path]:
@@ -154,7 +176,7 @@ def _begin(folder: Path, run: Record, path: Path, *, again: bool) -> Robustness:
     )
     if again or not path.exists():
         return new
-    old = records.read_as(Robustness, path)
+    old = _read(path)
     if old.run != new.run:
         raise UserError(f"{path}: of another run than {folder}; --again replaces it")
     for name, counts in old.errors.items():
@@ -215,7 +237,9 @@ def averaged(tests: Iterable[Robustness], data: str = "mnist") -> list[Averaged]
         each = [member.accuracies for member in members]
         accuracies = {
             name: {
-                strength: mean(one[name][strength] for one in each) for strength in each[0][name]
+                strength: mean(one[name][strength] for one in each)
+                for strength in each[0][name]
+                if all(strength in one[name] for one in each)
             }
             for name in CORRUPTIONS
             if all(name in one for one in each)

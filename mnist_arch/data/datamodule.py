@@ -65,7 +65,7 @@ class MNISTDataModule(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.data_name = name
-        self.root = Path(root).expanduser() if root else sources.default_root()
+        self.root = sources.folder_of(root) if root else sources.default_root()
         self.batch_size, self.share, self.size = batch_size, validation, size
         self.split_seed, self.augmentation, self.chunk = split_seed, augmentation, chunk
         self.stacked = not isinstance(seed, int)

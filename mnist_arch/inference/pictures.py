@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from mnist_arch import files
 from mnist_arch.errors import UserError
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
@@ -36,6 +37,8 @@ def read(source: Source, name: str | None = None) -> NDArray[np.generic]:
             return _grey(_opened(source, name), name)
     except UserError:
         raise
+    except FileNotFoundError as error:
+        raise UserError(f"{name}: no such file") from error
     except UnidentifiedImageError as error:
         formats = ", ".join(FORMATS)
         raise UserError(
@@ -76,12 +79,7 @@ def _opened(source: Source, name: str) -> Image.Image:
     if isinstance(source, Image.Image):
         return source
     if isinstance(source, (str, Path)):
-        path = Path(source)
-        if not path.is_file():
-            raise UserError(f"{name}: no such file" if not path.exists() else f"{name}: no file")
-        if path.stat().st_size > MOST_BYTES:  # without reading it
-            raise UserError(f"{name}: larger than {MOST_BYTES // 1_000_000} MB")
-        source = path.read_bytes()
+        source = files.read(Path(source), MOST_BYTES)
     if len(source) > MOST_BYTES:
         raise UserError(f"{name}: larger than {MOST_BYTES // 1_000_000} MB")
     if not source:

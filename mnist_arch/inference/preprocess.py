@@ -27,6 +27,7 @@ STROKE = 3.1  # the median width, to which strokes outside that range are redraw
 
 # The picture that is worked on.
 WORKING_SIDE = 512  # pixels: the longer side of a larger picture is reduced to this
+MOST_AT_ONCE = 4_000_000  # pixels that are reduced at a time
 LIGHT_SIDE = 96  # pixels: that of the reduced picture from which light and shadow are estimated
 
 # Ink or not.
@@ -209,10 +210,22 @@ class Preprocessor(NamedTuple):
 
     def _ink(self, pixels: NDArray[np.generic]) -> tuple[Values, bool, float]:
         """Separate ink from paper: (h, w), 0 to about 1; whether it is dark; picture / working."""
-        values = _values(pixels)
-        reduction = max(1.0, max(values.shape) / WORKING_SIDE)
+        picture = np.asarray(pixels)
+        white = _white(picture)
+        reduction = max(1.0, max(picture.shape) / WORKING_SIDE)
+        # Rows first, some at a time: a huge picture in floating-point numbers would be enormous.
+        count = min(len(picture), -(-picture.size // MOST_AT_ONCE))
+        parts = np.array_split(picture, count)
+        width = _scaled(picture.shape, reduction)[1]
+        if len(parts) > 1:
+            scaled = (part.astype(np.float64) / white for part in parts)
+            values = np.concatenate(
+                [resized(each, (len(each), width), Image.Resampling.BOX) for each in scaled]
+            )
+        else:
+            values = picture.astype(np.float64) / white
         if reduction > 1:
-            values = resized(values, _scaled(values.shape, reduction), Image.Resampling.BOX)
+            values = resized(values, _scaled(picture.shape, reduction), Image.Resampling.BOX)
         reduced = _scaled(values.shape, max(1.0, max(values.shape) / LIGHT_SIDE))
         small = resized(values, reduced, Image.Resampling.BOX)
         paper = self.light(small)
@@ -274,25 +287,23 @@ def _name(dark: bool) -> str:
     return "dark" if dark else "light"
 
 
-def _values(pixels: NDArray[np.generic]) -> Values:
-    """(H, W) of any type -> values from 0 to 1."""
-    picture = np.asarray(pixels)
+def _white(picture: NDArray[np.generic]) -> float:
+    """Return the pixel value that is 1, and refuse what is no picture."""
     if picture.ndim != 2 or not picture.size or picture.dtype.kind not in "buif":
         raise UserError(
             f"a picture of shape {picture.shape} and type {picture.dtype}: expected (height, "
             "width) pixel values"
         )
-    values = picture.astype(np.float64)
-    if not np.isfinite(values).all():
+    low, high = float(picture.min()), float(picture.max())  # NaN where any value is
+    if not (np.isfinite(low) and np.isfinite(high)):
         raise UserError("a picture with pixel values that are not finite numbers")
     if picture.dtype == np.bool_:
-        return values
+        return 1.0
     if picture.dtype == np.uint16:
-        return values / 65535
-    low, high = values.min(), values.max()
+        return 65535.0
     if low < 0 or high > 255 or 0 < high <= 1:
         raise UserError(f"a picture with pixel values from {low:g} to {high:g}: expected 0 to 255")
-    return values / 255
+    return 255.0
 
 
 def _otsu(values: Values) -> float:
@@ -363,5 +374,6 @@ def _redrawn(digit: Values, size: Shape, wider: float) -> Values:
 
 def resized(values: Values, size: Shape, method: Image.Resampling) -> Values:
     """Resize values to (height, width) with Pillow, which averages over all pixels it reduces."""
-    picture = Image.fromarray(values.astype(np.float32))
+    values = values.astype(np.float32)
+    picture = Image.fromarray(values)
     return np.asarray(picture.resize((size[1], size[0]), method), dtype=np.float64)

@@ -20,7 +20,6 @@ from mnist_arch.inference import pictures
 from mnist_arch.inference.metadata import MEANINGS
 from mnist_arch.inference.predictor import Predictor, from_checkpoint
 from mnist_arch.inference.preprocess import BLANK, SEVERAL, Prepared, prepare, prepare_each
-from mnist_arch.models import ARCHITECTURES
 from mnist_arch.models.heads import RadialBasis
 from mnist_arch.reports.figures import network as figures
 from mnist_arch.reports.templates import render
@@ -69,8 +68,7 @@ def first_seeds(runs: Path) -> list[Path]:
         except UserError as error:
             sys.stderr.write(f"left out: {error}\n")
             continue
-        known = record.architecture in ARCHITECTURES and record.data != "fashion_mnist"
-        if known and (path.parent / record.checkpoint).is_file():
+        if record.data != "fashion_mnist" and (path.parent / record.checkpoint).is_file():
             # The same command typed twice leaves two equal runs.
             chosen.setdefault(json.dumps(identity(record.config)), (record, path.parent))
     folders = {id(record): folder for record, folder in chosen.values()}
@@ -109,7 +107,7 @@ def _load(path: Path) -> Net:
         architecture=architecture,
         recipe=recipe,
         epochs=epochs,
-        seed=metadata.get("seed"),
+        seed=record.seed if record else metadata.get("seed"),
         accuracy=record.score("test", "accuracy") if record else None,
         meaning=MEANINGS[type(predictor.net.head)].probabilities,
         predictor=predictor,

@@ -104,6 +104,6 @@ def read(path: Path) -> list[Exported]:
         UserError: There is none, or it is not of this version.
     """
     try:
-        return [Exported(**each) for each in records.read_as(Exports, path).files]
-    except TypeError as error:
+        return [records.built(Exported, each) for each in records.read_as(Exports, path).files]
+    except ValueError as error:
         raise UserError(f"{path}: not a record of exported files ({error})") from error

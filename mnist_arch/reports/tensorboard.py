@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from mnist_arch import files
 from mnist_arch.analysis.groups import Group
 from mnist_arch.data import sources
 from mnist_arch.data.splits import Split
@@ -62,7 +63,7 @@ def show(run: Run, test: Split | None = None) -> None:
     a network whose output layer sees the pixels themselves has no embedding.
     """
     folder, record, net = run.folder, run.record, run.network()
-    root = record.config["data.root"]
+    root = record.config.get("data.root")
     test = test or sources.load(record.data, Path(root) if root else sources.default_root()).test
     (folder / "figures").mkdir(exist_ok=True)
     for earlier in folder.glob(f"events.out.tfevents.*{FIGURES}"):
@@ -113,7 +114,7 @@ def _write_mean(group: Group, runs: Path) -> Path:
             # A chart draws its tags of every run that has them: these are of this one alone.
             band = [re.sub(r"[^\w./-]", "_", f"with_spread/{name}/{tag}/{line}") for line in LINES]
             charts[tag] = {name: ["Margin", band]}
-            for epoch, values in enumerate(zip(*curves, strict=True), start=1):
+            for epoch, values in enumerate(zip(*curves, strict=False), start=1):
                 middle, spread = mean(values), stdev(values)
                 writer.add_scalar(tag, middle, epoch)
                 for line, value in zip(
@@ -190,17 +191,22 @@ def _emptied(folder: Path, what: str) -> Path:
     if folder.exists() and not (folder / MARK).exists():
         raise UserError(f"{folder}: in the way of {what}; move it")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARK).write_text(f"{what}\n")
+    files.write(folder / MARK, f"{what}\n")
     for earlier in folder.glob("events.out.tfevents.*"):
         earlier.unlink()
     return folder
 
 
 def _curves(group: Group) -> dict[str, list[list[float]]]:
-    """Return the curve of each run for whatever is a matter of errors or loss, by its tag."""
+    """Return the curve of each run for whatever is a matter of errors or loss, by its tag.
+
+    They are as long as the runs; one may have stopped early.
+    """
     curves: dict[str, list[list[float]]] = {}
+    shared = set.intersection(*({*record.history} for record in group.records))
     for record in group.records:
-        for tag, values in record.history.items():
+        for tag in sorted(shared):
+            values = record.history[tag]
             if tag.endswith("/accuracy"):
                 errors = [100 - value for value in values]
                 curves.setdefault(f"error_percent/{tag.removesuffix('/accuracy')}", []).append(

@@ -34,6 +34,7 @@ TRUSTED = (
 )
 MOST_THREADS = 1024  # torch crashes at some larger number
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+COMPOSING = "hydra/_internal/config_loader_impl.py"  # where Hydra reads files of settings
 # Hydra's launchers, and the extra of this package that brings each.
 EXTRAS = {"joblib": "joblib", "submitit_slurm": "submitit", "submitit_local": "submitit"}
 
@@ -197,13 +198,7 @@ def compose(words: Sequence[str]) -> Config:
     """
     try:
         return typed(_composed([*map(quoted, words)]))
-    except (
-        HydraException,
-        OmegaConfBaseException,
-        AttributeError,
-        AssertionError,
-        ValueError,
-    ) as error:
+    except Exception as error:
         message = explanation(error)
         if message is None:
             raise
@@ -285,7 +280,7 @@ def explanation(error: BaseException) -> str | None:
         # omegaconf raises either for a key that a structured config does not have.
         if isinstance(error, (KeyError, AttributeError)) and error.parent_node is not None:
             return f"no setting '{error.full_key}'; {_near(str(error.key), error.parent_node)}"
-        first_line = str(error).strip().partition("\n")[0]
+        first_line = _shortened(str(error).strip().partition("\n")[0])
         return f"{error.full_key}: {first_line}" if error.full_key else first_line
     if isinstance(error, ValueError) and "Config group override must be" in str(error):
         return "a word without a name before its '='; see --help"
@@ -295,7 +290,9 @@ def explanation(error: BaseException) -> str | None:
             "as in recipe/schedule=cosine recipe.schedule.T_max=10"
         )
     if isinstance(error, (HydraException, OSError)):
-        return " ".join(str(error).split())
+        return _shortened(error)
+    if isinstance(error, Exception) and _while_composing(error):
+        return f"no settings can be made of these words ({_shortened(error)})"
     return None
 
 
@@ -303,7 +300,26 @@ def _sets_part_of_null(error: BaseException) -> bool:
     """Recognise what omegaconf 2.3 raises for a key below a typed null."""
     if not isinstance(error, (AttributeError, AssertionError)) or "NoneType" not in str(error):
         return False
-    return "omegaconf" in traceback.extract_tb(error.__traceback__)[-1].filename
+    return _raised_in(error, "omegaconf")
+
+
+def _raised_in(error: BaseException, package: str) -> bool:
+    """Whether a package raised an exception itself."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and package in Path(frames[-1].filename).parts
+
+
+def _while_composing(error: BaseException) -> bool:
+    """Whether Hydra or omegaconf stumbled over words, or a file, of another kind than expected."""
+    names = {frame.filename for frame in traceback.extract_tb(error.__traceback__)}
+    composing = any(name.endswith(COMPOSING) for name in names)
+    return composing or _raised_in(error, "hydra") or _raised_in(error, "omegaconf")
+
+
+def _shortened(text: object) -> str:
+    """Put a text into one line of at most 300 characters."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= 300 else f"{line[:300]}..."
 
 
 def _near(key: str, node: Any, known: Iterable[str] | None = None) -> str:

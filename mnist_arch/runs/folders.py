@@ -2,9 +2,11 @@
 
 import itertools
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ ANEW = (
     *("data.root", "trust"),
 )
 MEAN = "mean_of.txt"  # in a folder that stands among runs and holds the mean of several
+LARGEST = 1_000_000  # bytes of a run's settings, which have some thousand
+DEEP = (AssertionError, RecursionError)  # of what is no mapping, or nested too deeply
 
 
 def finished(parent: Path, config: Config) -> Path | None:
@@ -59,18 +63,20 @@ def run_folder(parent: Path, name: str, config: Config) -> Iterator[Path]:
     left to it. A lock, which ends with its process, tells them apart.
 
     Raises:
-        UserError: There can be no folders in ``parent``.
+        UserError: There can be no folders in ``parent``, or no locks.
     """
     for number in itertools.count(1):
         folder = parent / (name if number == 1 else f"{name}-{number}")
         try:
             folder.mkdir(parents=True)
+            made = True
         except FileExistsError:
+            made = False
             if not _unfinished(folder, config):
                 continue
         except OSError as error:
             raise UserError(f"runs={parent}: cannot make a folder in it ({error})") from error
-        with _locked(folder) as ours:
+        with _locked(folder, made=made) as ours:
             # Another process may have finished it, or begun one here, before the lock was ours.
             begun = (folder / "config.yaml").exists()
             if not ours or (begun and not _unfinished(folder, config)):
@@ -114,7 +120,8 @@ def interrupted_config(folder: Path, words: Sequence[str] = ()) -> Config:
             )
     new = compose(words)
     try:
-        saved: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+        text = files.yaml_text(folder / "config.yaml", LARGEST)
+        saved: Any = OmegaConf.to_container(OmegaConf.load(StringIO(text)))
         # A folder may come from anywhere: whom to trust is said by who types the command.
         own = saved | {"trust": new.trust, "runs": str(folder.parent), "seeds": None}
         own["trainer"] = {"save_every": new.trainer["save_every"]} | saved["trainer"]
@@ -139,14 +146,28 @@ def interrupted_config(folder: Path, words: Sequence[str] = ()) -> Config:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Lock a folder; whether that was possible."""
+def _locked(folder: Path, *, made: bool = False) -> Iterator[bool]:
+    """Lock a folder; whether that was possible, or another process has.
+
+    Args:
+        folder: That is there.
+        made: Whether this process has just made it; then nobody else locks it.
+
+    Raises:
+        UserError: The file system refuses locks. A folder that was just made is removed.
+    """
     lock = FileLock(folder / ".lock")
     try:
         lock.acquire(blocking=False)
-    except Timeout:
-        yield False
-        return
+    except (Timeout, OSError) as error:
+        # Older filelocks say of any refusal that another process holds the lock.
+        if isinstance(error, Timeout) and not made:
+            yield False
+            return
+        if made:
+            shutil.rmtree(folder)
+        parent = folder.parent
+        raise UserError(f"runs={parent}: its file system refuses locks ({error})") from error
     try:
         yield True
     finally:
@@ -163,7 +184,8 @@ def _unfinished(folder: Path, config: Config) -> bool:
 def _identity_of(folder: Path) -> dict[str, Any] | None:
     """Return the identity of the run in a folder; None where no settings are readable."""
     try:
-        settings: Any = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-    except (OSError, ValueError, YAMLError):
+        text = files.yaml_text(folder / "config.yaml", LARGEST)
+        settings: Any = OmegaConf.to_container(OmegaConf.load(StringIO(text)))
+        return identity(flat(settings)) if isinstance(settings, dict) else None
+    except (UserError, OSError, ValueError, YAMLError, OmegaConfBaseException, *DEEP):
         return None
-    return identity(flat(settings)) if isinstance(settings, dict) else None

@@ -2,13 +2,25 @@
 
 import base64
 import json
-from dataclasses import MISSING, asdict, dataclass, field, fields
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import UnionType
-from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+    is_typeddict,
+)
 
 from mnist_arch import files
-from mnist_arch.errors import UserError
+from mnist_arch.errors import UserError, suggestion
+from mnist_arch.models import ARCHITECTURES
 from mnist_arch.runs.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -22,7 +34,9 @@ if TYPE_CHECKING:
 Kind = TypeVar("Kind", bound="DataclassInstance")
 
 VERSION = 2
-LARGEST = 100_000_000  # bytes; a record has some thousand
+LARGEST = 10_000_000  # bytes: ten times what the history of 10,000 epochs has
+DEEPEST = 10  # lists and mappings inside each other; no record has half as many
+SURROGATE = re.compile("[\ud800-\udfff]")
 SPLITS = ("train", "validation", "test")
 
 
@@ -167,9 +181,7 @@ def read(path: Path) -> Record:
         UserError: There is none, or it is not a record of this version.
     """
     path = path / "record.json" if path.is_dir() else path
-    record = read_as(Record, path)
-    if wrong := _contradiction(record):
-        raise UserError(f"{path}: contradicts itself: {wrong}")
+    record = read_as(Record, path, _contradiction)
     try:
         flags = record.misclassified_images
     except (ValueError, TypeError, KeyError) as error:
@@ -184,26 +196,45 @@ def read(path: Path) -> Record:
 
 def _contradiction(record: Record) -> str | None:
     """Say what in a record cannot be; None if all can."""
-    if min(record.images.values(), default=0) < 1 or record.scores.keys() != record.images.keys():
+    if not record.images or record.scores.keys() != record.images.keys():
         return "its scores are not of splits with images"
+    for split, images in record.images.items():
+        errors = record.score(split, "errors")
+        if split not in SPLITS or images < 1:
+            return "its scores are not of splits with images"
+        if not {"accuracy", "loss"} <= record.scores[split].keys() or errors is None:
+            return f"no accuracy, errors or loss of its {split} images"
+        if errors != int(errors) or not 0 <= errors <= images:
+            return f"{errors} errors of its {images:,} {split} images"
+        if abs(record.scores[split]["accuracy"] - 100 * (images - errors) / images) > 1e-9:
+            return f"its {split} accuracy is not that of {errors:,} errors"
+    if not all(isinstance(v, str) for k, v in record.variant.items() if k.endswith("_target_")):
+        return "its variant builds what has no name"
     if record.seed < 0 or not 1 <= record.kept_epoch <= record.epochs:
         return f"seed {record.seed}, epoch {record.kept_epoch} of {record.epochs}"
-    if any(len(curve) > record.epochs for curve in record.history.values()):
-        return f"its history is longer than its {record.epochs} epochs"
+    if any(len(curve) != record.epochs for curve in record.history.values()):
+        return f"its history is not of {record.epochs} epochs"
     if record.confusion is not None:
         counts = [len(row) for row in record.confusion]
         if counts != [10] * 10 or sum(map(sum, record.confusion)) != record.images.get("test"):
             return "its confusion matrix does not count its test images"
+        if sum(record.errors_by_label) != record.score("test", "errors"):
+            return "its confusion matrix does not count its errors"
+        if min(map(min, record.confusion)) < 0:
+            return "its confusion matrix counts less than none"
     return None
 
 
-def read_as(kind: type[Kind], path: Path) -> Kind:
+def read_as(
+    kind: type[Kind], path: Path, contradiction: Callable[[Kind], str | None] = lambda _: None
+) -> Kind:
     """Read a record of any kind: a dataclass whose field ``version`` has its version by default.
 
-    A field with a default may be missing from the file.
+    A field with a default may be missing from the file. ``contradiction`` says what in a record
+    cannot be, None if all can.
 
     Raises:
-        UserError: There is none, or it is not of this version.
+        UserError: There is none, it is not of this version, or it cannot be.
     """
     known = fields(kind)
     version: Any = next(each.default for each in known if each.name == "version")
@@ -213,16 +244,37 @@ def read_as(kind: type[Kind], path: Path) -> Kind:
         if each.name == "version" or (each.default is MISSING and each.default_factory is MISSING)
     }
     values = read_values(path, needed, version)
-    present = {each.name: values[each.name] for each in known if each.name in values}
-    hints = get_type_hints(kind, {"Any": Any, "Provenance": dict})
-    for name, value in present.items():
-        if name != "provenance" and not _fits(value, hints[name]):
-            raise UserError(f"{path}: not a readable record ({name}: {type(value).__name__}?)")
-    if "provenance" in present:
-        try:
-            present["provenance"] = Provenance(**present["provenance"])
-        except TypeError as error:
-            raise UserError(f"{path}: not a readable record (provenance: {error})") from error
+    try:
+        record = built(kind, values)
+    except ValueError as error:
+        raise UserError(f"{path}: not a readable record ({error})") from error
+    architecture = getattr(record, "architecture", None)
+    if architecture is not None and architecture not in ARCHITECTURES:
+        near = suggestion(architecture, ARCHITECTURES)
+        raise UserError(f"{path}: no network {architecture!r}; {near}")
+    if wrong := contradiction(record):
+        raise UserError(f"{path}: contradicts itself: {wrong}")
+    return record
+
+
+def built(kind: type[Kind], values: dict[str, Any]) -> Kind:
+    """Make a dataclass of plain data, whose other keys do not count.
+
+    Raises:
+        ValueError: A field is missing, or its value is of another type.
+    """
+    hints, present = get_type_hints(kind, {"Any": Any, "Provenance": Provenance}), {}
+    for each in fields(kind):
+        if each.name in values:
+            value, hint = values[each.name], hints[each.name]
+            if isinstance(hint, type) and is_dataclass(hint) and isinstance(value, dict):
+                present[each.name] = built(hint, value)
+            elif _fits(value, hint):
+                present[each.name] = value
+            else:
+                raise ValueError(f"{each.name}: {type(value).__name__}?")
+        elif each.default is MISSING and each.default_factory is MISSING:
+            raise ValueError(f"no {each.name}")
     return kind(**present)
 
 
@@ -234,7 +286,15 @@ def _fits(value: Any, hint: Any) -> bool:
     """Whether plain data is of a type, all the way down."""
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any:
-        return True
+        if isinstance(value, dict):
+            return _fits(value, dict[str, Any])
+        if isinstance(value, list):
+            return _fits(value, list[Any])
+        return value is None or any(_fits(value, each) for each in (bool, str, float))
+    if is_typeddict(hint):
+        keys = get_type_hints(hint)
+        known = isinstance(value, dict) and keys.keys() <= value.keys()
+        return known and all(_fits(value[key], each) for key, each in keys.items())
     if origin is UnionType:
         return any(_fits(value, each) for each in inner)
     if origin is list:
@@ -242,10 +302,13 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin is tuple:
         return isinstance(value, list)  # as JSON has them
     if origin is dict:
-        return isinstance(value, dict) and all(_fits(each, inner[1]) for each in value.values())
+        pairs = value.items() if isinstance(value, dict) else [(None, None)]
+        return all(_fits(key, str) and _fits(each, inner[1]) for key, each in pairs)
+    if hint is str:  # half of a surrogate pair can be written nowhere
+        return isinstance(value, str) and not SURROGATE.search(value)
     if hint in (int, float):
         numbers = int if hint is int else (int, float)
-        return isinstance(value, numbers) and not isinstance(value, bool)
+        return isinstance(value, numbers) and not isinstance(value, bool) and abs(value) < 2**63
     return isinstance(value, hint)
 
 
@@ -256,16 +319,44 @@ def read_values(path: Path, needed: set[str], version: int) -> dict[str, Any]:
         UserError: It is not readable, of another version, or lacks a key that is needed.
     """
     try:
-        if path.exists() and not path.is_file():  # a pipe or a device would be read without end
-            raise UserError(f"{path}: not a readable record (not a file)")
-        if path.stat().st_size > LARGEST:
-            raise UserError(f"{path}: not a readable record (larger than any)")
-        values = json.loads(path.read_text(), parse_constant=_refuse)
+        text = files.read(path, LARGEST).decode()
+        values = json.loads(text, parse_constant=_refuse)
+    except UserError:
+        raise
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a readable record ({error})") from error
+    if _depth_exceeds(values, DEEPEST):
+        raise UserError(f"{path}: not a readable record (nested too deeply)")
     if not isinstance(values, dict) or values.get("version") != version or needed - values.keys():
         raise UserError(f"{path}: not a record of version {version}; run it again")
     return values
+
+
+@contextmanager
+def blamed(path: Path) -> Iterator[None]:
+    """Take what a page made of a record raises for a fault of the record.
+
+    For records of this project's own, of which `read_as` checks no more than the types of fields.
+
+    Raises:
+        UserError: Anything was raised.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise UserError(f"{path}: not a record that makes a page ({reason})") from error
+
+
+def _depth_exceeds(values: Any, most: int) -> bool:
+    """Whether lists and mappings lie deeper in each other, asked level by level."""
+    level: list[Any] = [[values]]
+    for _ in range(most + 1):
+        lists = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [inner for each in lists for inner in each if isinstance(inner, (dict, list))]
+    return bool(level)
 
 
 def read_all(folder: Path) -> list[Record]:

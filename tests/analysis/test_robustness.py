@@ -174,6 +174,25 @@ def test_a_network_with_a_convolution_is_convolutional() -> None:
     assert dense == {"dense", "mlp"}
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"run": {}}, "its run is not described"),
+        ({"test_images": 0}, "its errors are not of 0 test images"),
+        ({"errors": {"noise": [[1.0]]}}, "its errors are not of"),
+        ({"errors": {"noise": [[1.0, -1]]}}, "its errors are not of"),
+    ],
+)
+def test_a_record_that_cannot_be_is_named(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    committed = min(Path(__file__).parents[2].glob("results/robustness/*.json"))
+    values = json.loads(committed.read_text())
+    (tmp_path / "a.json").write_text(json.dumps(values | changes))
+    with pytest.raises(UserError, match=rf"a\.json: contradicts itself: {message}"):
+        robustness.read_all(tmp_path)
+
+
 def test_data_sets_are_not_averaged() -> None:
     tests = [made_up("mlp", 1_000), replace(made_up("mlp", 9_000), data="fashion_mnist")]
     assert [net.accuracies["shift"][2] for net in averaged(tests)] == [90]

@@ -1,5 +1,6 @@
 """Where MNIST comes from. No test downloads: mirrors and pip are stood in for."""
 
+import errno
 import gzip
 import hashlib
 import multiprocessing
@@ -431,3 +432,30 @@ def test_the_cache_is_the_environments_or_the_users(monkeypatch: pytest.MonkeyPa
     assert sources.default_root() == Path("/cache/mnist_arch")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert sources.default_root() == Path.home() / ".cache/mnist_arch"
+
+
+def test_who_has_no_home_is_asked_for_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `env -i` and a container with a user of its own leave it."""
+
+    def unknown(*_: object) -> None:
+        raise KeyError("uid not found")
+
+    for name in ("MNIST_ARCH_DATA", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.setattr("pwd.getpwnam", unknown)
+    with pytest.raises(UserError, match="no home to keep data in: set MNIST_ARCH_DATA"):
+        sources.default_root()
+    with pytest.raises(UserError, match="~nobody/data: "):
+        sources.folder_of("~nobody/data")
+
+
+def test_a_file_system_that_refuses_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with pytest.raises(UserError, match=r"the folder .*: \[Errno 37\] No locks available"):
+        sources.load("mnist", tmp_path / "cache")

@@ -14,7 +14,7 @@ from matplotlib.image import imread
 from PIL import Image
 
 import mnist_arch
-from experiments.predict import main
+from experiments.predict import main, standard_input
 from mnist_arch.errors import UserError
 from mnist_arch.inference.pictures import FORMATS
 from tests.factories import FIVE, SEVEN, drawn, png, written
@@ -110,3 +110,10 @@ def test_a_wrong_argument_is_one_line(
     with pytest.raises(UserError, match=message) as caught:
         main()
     assert "\n" not in str(caught.value)
+
+
+def test_a_standard_input_that_is_closed_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python has none then, as after `<&-`."""
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(UserError, match="standard input: closed"):
+        standard_input(1)

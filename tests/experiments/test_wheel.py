@@ -5,25 +5,47 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import mnist_arch
 
 ROOT = Path(mnist_arch.__file__).parent.parent
 
 
-def test_the_wheel_composes_the_config_and_knows_its_types(tmp_path: Path) -> None:
-    # A copy, so that the build leaves nothing in the checkout.
+PIP = [sys.executable, "-m", "pip", "--quiet"]
+
+
+def built(folder: Path) -> Path:
+    """Build a wheel of a copy, so that the build leaves nothing in the checkout."""
+    folder.mkdir()
     for name in ("conf", "experiments", "mnist_arch", "setup.cfg", "pyproject.toml"):
-        subprocess.run(["cp", "-r", str(ROOT / name), str(tmp_path)], check=True)
+        subprocess.run(["cp", "-r", str(ROOT / name), str(folder)], check=True)
     for name in ("README.md", "LICENSE"):
-        (tmp_path / name).write_text("stand-in")
-    pip = [sys.executable, "-m", "pip", "--quiet"]
-    build = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path), "."]
-    subprocess.run([*pip, *build], cwd=tmp_path, check=True)
-    (wheel,) = tmp_path.glob("mnist_arch-*.whl")
+        (folder / name).write_text("stand-in")
+    words = ["wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), "."]
+    environment = os.environ | {"SOURCE_DATE_EPOCH": "1800000000"}
+    subprocess.run([*PIP, *words], cwd=folder, env=environment, check=True)
+    (wheel,) = folder.glob("mnist_arch-*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.mktemp("first") / "copy")
+
+
+def test_a_wheel_is_the_same_whenever_and_wherever_it_is_built(
+    wheel: Path, tmp_path: Path
+) -> None:
+    """Given SOURCE_DATE_EPOCH, as reproducible-builds.org has it."""
+    assert built(tmp_path / "a later copy").read_bytes() == wheel.read_bytes()
+
+
+def test_the_wheel_composes_the_config_and_knows_its_types(wheel: Path, tmp_path: Path) -> None:
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     elsewhere.mkdir()
     install = ["install", "--no-deps", "--target", str(site), str(wheel)]
-    subprocess.run([*pip, *install], cwd=elsewhere, check=True)
+    subprocess.run([*PIP, *install], cwd=elsewhere, check=True)
     assert wheel.name.startswith(f"mnist_arch-{mnist_arch.__version__}-")
     folders = [ROOT / name for name in ("conf", "experiments", "mnist_arch")]
     files = [path for folder in folders for path in folder.rglob("*.*") if path.suffix != ".pyc"]

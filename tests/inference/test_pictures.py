@@ -88,7 +88,7 @@ def test_hostile_files_are_named_in_one_line(content: bytes, message: str, tmp_p
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
-    for path, message in ((tmp_path / "none.png", "no such file"), (tmp_path, "no file")):
+    for path, message in ((tmp_path / "none.png", "no such file"), (tmp_path, "not a file")):
         with pytest.raises(UserError, match=message):
             read(path)
 

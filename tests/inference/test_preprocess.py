@@ -11,6 +11,7 @@ from mnist_arch.analysis import challenges
 from mnist_arch.analysis.ablation import ABLATIONS
 from mnist_arch.data import sources
 from mnist_arch.errors import UserError
+from mnist_arch.inference import preprocess
 from mnist_arch.inference.preprocess import BLANK, SEVERAL, Preprocessor, prepare, prepare_each
 from tests.factories import FIVE, SEVEN, drawn
 
@@ -167,3 +168,15 @@ def test_the_box_is_in_the_pictures_own_pixels() -> None:
 def test_what_is_no_picture_is_refused(wrong: NDArray[np.generic]) -> None:
     with pytest.raises(UserError, match="a picture "):
         prepare(wrong)
+
+
+def test_a_huge_picture_reduced_in_parts_is_as_reduced_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A box filter works on rows and columns one after the other."""
+    page = np.repeat(np.repeat(drawn(FIVE), 4, axis=0), 5, axis=1)
+    once = prepare(page)
+    monkeypatch.setattr(preprocess, "MOST_AT_ONCE", 10_000)
+    parts = prepare(page)
+    assert abs(parts.image.astype(int) - once.image).max() <= 1
+    assert parts.box == once.box

@@ -223,6 +223,16 @@ def test_a_sweep_is_compared_in_pictures_that_name_what_differs(tmp_path: Path) 
     assert axes.lines[0].get_ydata() == pytest.approx([9, 4])  # the mean of the two runs
 
 
+def test_where_a_run_stopped_early_the_mean_ends(tmp_path: Path) -> None:
+    runs = two_runs()
+    runs.records[0].history["train/accuracy"].append(99.0)
+    runs.records[1].history["only/here"] = [1.0, 2.0]
+    folder, *_ = tensorboard.write_means([runs], tmp_path)
+    events = EventAccumulator(str(folder)).Reload()
+    assert [event.step for event in events.Scalars("train/accuracy")] == [1, 2]
+    assert "only/here" not in events.Tags()["scalars"]
+
+
 def test_the_mean_of_runs_that_were_not_tested_has_a_folder_of_its_own(tmp_path: Path) -> None:
     folders = tensorboard.write_means([two_runs(), two_runs(untested)], tmp_path)
     names = ["mlp-mean", "mlp-test=false-mean", "comparison"]

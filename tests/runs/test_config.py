@@ -368,6 +368,22 @@ callbacks:
     assert config.callbacks["early_stopping"]["patience"] == 1
 
 
+@pytest.mark.parametrize("word", ["recipe/loss=[1,2]", "model=[[1]]", "trust.x=[mnist_arch]"])
+def test_words_that_hydra_itself_stumbles_over_are_one_line(word: str) -> None:
+    with pytest.raises(UserError, match=r"^no settings can be made of these words \(.+\)$"):
+        compose([word])
+
+
+@pytest.mark.parametrize("content", [b"lr: caf\xe9\n", b"[" * 5_000, b"a: b: c\n"])
+def test_an_own_file_of_settings_that_is_none_is_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "recipe").mkdir()
+    (tmp_path / "recipe/mine.yaml").write_bytes(content)
+    with pytest.raises(UserError) as error:
+        compose(["recipe=mine", f"hydra.searchpath=[file://{tmp_path}]"])
+    assert len(str(error.value)) < 400
+    assert "\n" not in str(error.value)
+
+
 def test_what_is_composed_does_not_change_what_is_composed_next() -> None:
     """Hydra's store of settings is never copied as a whole; what comes from it must be."""
     first = compose(["model=mlp"])

@@ -1,5 +1,6 @@
 """The folders of runs: never shared, resumed by equal runs only, left alone when finished."""
 
+import errno
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -49,7 +50,7 @@ def test_an_unfinished_run_is_resumed_by_equal_settings_only(tmp_path: Path) -> 
         assert folder.name == "mlp-seed0-3"
 
 
-@pytest.mark.parametrize("content", [None, "", "[1, 2]", "a: [", "a: 1"])
+@pytest.mark.parametrize("content", [None, "", "[1, 2]", "a: [", "a: 1", "text", "a: &a [*a]"])
 def test_a_folder_that_no_run_made_is_left_alone(tmp_path: Path, content: str | None) -> None:
     (tmp_path / "mlp-seed0").mkdir()
     if content is not None:
@@ -92,3 +93,20 @@ def test_a_place_that_cannot_hold_folders_is_named(tmp_path: Path) -> None:
         run_folder(tmp_path / "file", "mlp-seed0", MLP),
     ):
         pass
+
+
+def test_where_locks_are_refused_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As by a network file system without its lock daemon."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with (
+        pytest.raises(UserError, match=f"runs={tmp_path}: its file system refuses locks"),
+        run_folder(tmp_path, "mlp-seed0", MLP),
+    ):
+        raise AssertionError("two runs could be in one folder")
+    assert [*tmp_path.iterdir()] == []

@@ -1,5 +1,6 @@
 """What a run's file of predictions must be."""
 
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,6 +31,14 @@ def test_predictions_are_the_greatest_scores_and_probabilities_the_heads(tmp_pat
         ({"scores": SCORES[:, :9], "labels": np.array([0, 1])}, "not the 2 images of its record"),
         ({"scores": SCORES, "labels": np.array([1, 0])}, "2 errors, but 1 in its record"),
         ({"scores": SCORES, "labels": np.array(["0", "1"])}, "no readable test scores"),
+        ({"scores": SCORES.astype("c8"), "labels": np.array([0, 1])}, "no readable test scores"),
+        ({"scores": SCORES, "labels": np.array([0, 1], "u8")}, "no readable test scores"),
+        ({"scores": SCORES, "labels": np.array([0, 10])}, "no test scores: not all are finite"),
+        (
+            {"scores": np.full_like(SCORES, np.inf), "labels": np.array([0, 1])},
+            "no test scores: not all are",
+        ),
+        ({"scores": np.zeros(20_000_000, "f4"), "labels": SCORES}, "no readable .*larger than 50"),
     ],
 )
 def test_predictions_that_are_not_the_records_are_refused(
@@ -37,6 +46,16 @@ def test_predictions_that_are_not_the_records_are_refused(
 ) -> None:
     np.savez_compressed(tmp_path / "predictions.npz", **arrays)
     with pytest.raises(UserError, match=rf"predictions\.npz: {message}"):
+        read(tmp_path, TESTED)
+
+
+def test_a_header_that_promises_more_than_all_memory_is_not_believed(tmp_path: Path) -> None:
+    header = {"descr": "<f4", "fortran_order": False, "shape": (10**13, 10)}
+    with zipfile.ZipFile(tmp_path / "predictions.npz", "w") as archive:
+        for name in ("scores.npy", "labels.npy"):
+            with archive.open(name, "w") as part:
+                np.lib.format.write_array_header_1_0(part, header)
+    with pytest.raises(UserError, match="no readable test scores"):
         read(tmp_path, TESTED)
 
 

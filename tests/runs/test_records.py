@@ -10,7 +10,7 @@ import pytest
 from mnist_arch.errors import UserError
 from mnist_arch.runs import records
 from mnist_arch.runs.records import Record, read, read_all
-from tests.factories import record, untested
+from tests.factories import record, scores, untested
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
@@ -82,7 +82,20 @@ def test_a_record_without_its_provenance_is_named(tmp_path: Path, value: object)
         ({"confusion": [[1, 2], 3]}, r"\(confusion: list\?\)"),
         ({"seed": -1}, "contradicts itself: seed -1"),
         ({"kept_epoch": 9}, "contradicts itself: seed 0, epoch 9 of 5"),
-        ({"history": {"train/loss": [0.1] * 6}}, "its history is longer than its 5 epochs"),
+        ({"seed": 2**70}, r"\(seed: int\?\)"),
+        ({"label": "\ud800"}, r"\(label: str\?\)"),
+        ({"config": {"a": ["\ud800"]}}, r"\(config: dict\?\)"),
+        ({"config": {"a": [[[[[[[[[[[1]]]]]]]]]]]}}, "nested too deeply"),
+        ({"architecture": "mpl"}, "no network 'mpl'; did you mean mlp"),
+        ({"variant": {"recipe.loss._target_": 3}}, "its variant builds what has no name"),
+        ({"history": {"train/loss": [0.1] * 6}}, "its history is not of 5 epochs"),
+        ({"history": {"train/loss": [0.1] * 4}}, "its history is not of 5 epochs"),
+        ({"scores": {"train": scores(0, 60_000), "test": {}}}, "no accuracy, errors or loss"),
+        ({"scores": {"train": scores(0, 60_000), "test": scores(-1, 10_000)}}, "-1 errors of"),
+        (
+            {"scores": {"train": {**scores(9, 60_000), "accuracy": 99}, "test": scores(1, 9)}},
+            "its train accuracy is not that of 9 errors",
+        ),
         ({"confusion": [[0] * 10] * 9}, "its confusion matrix does not count its test images"),
         ({"confusion": [[1] * 10] * 10}, "its confusion matrix does not count its test images"),
         ({"images": {"train": 60_000, "test": 0}}, "its scores are not of splits with images"),
@@ -105,6 +118,7 @@ def test_what_is_endless_deep_or_no_number_is_no_record(tmp_path: Path) -> None:
         "[" * 100_000,
         '{"version": 2, "seed": NaN}',
         '{"version": 2, "seed": -Infinity}',
+        '{"version": 2, "seed": ' + "9" * 5_000 + "}",
     ):
         path.write_text(text)
         with pytest.raises(UserError, match="not a readable record"):
@@ -118,6 +132,17 @@ def test_what_is_endless_deep_or_no_number_is_no_record(tmp_path: Path) -> None:
     path.symlink_to(path)
     with pytest.raises(UserError, match="not a readable record"):
         read(path)
+
+
+def test_what_a_page_raises_of_a_record_names_the_record() -> None:
+    for error in (KeyError("a"), TypeError("b"), ZeroDivisionError("c")):
+        with (
+            pytest.raises(UserError, match=r"a\.json: not a record that makes a page"),
+            records.blamed(Path("a.json")),
+        ):
+            raise error
+    with pytest.raises(UserError, match=r"^its own$"), records.blamed(Path("a.json")):
+        raise UserError("its own")
 
 
 def test_all_records_below_a_folder_are_read(tmp_path: Path) -> None:
@@ -134,9 +159,9 @@ def test_every_committed_record_is_whole() -> None:
     records: list[Record] = [*read_all(results), *read_all(results / "search")]
     assert len(records) > 100
     for each in records:
-        for split, scores in each.scores.items():
+        for split, values in each.scores.items():
             images = each.images[split]
-            assert scores["accuracy"] == 100 * (images - scores["errors"]) / images
+            assert values["accuracy"] == 100 * (images - values["errors"]) / images
         if each.tested:
             assert sum(each.errors_by_label) == each.score("test", "errors")
             assert sum(map(sum, each.confusion or [])) == each.images["test"]
