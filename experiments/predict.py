@@ -6,7 +6,7 @@
 
 A picture is a file, a folder, a glob, or - for standard input. Each gives a line: digit,
 probability, the runner-up and its probability, and doubt. --number takes several digits in a
-picture as a number, --json and --csv write for programs, and --sheet shows each picture beside
+picture as a number, with slashes, dots, commas and dashes between them, --json and --csv write for programs, and --sheet shows each picture beside
 what the network saw. A file that is no picture is named, the others are classified, and the exit
 code is 2.
 """
@@ -22,7 +22,7 @@ from mnist_arch.errors import UserError
 from mnist_arch.files import target
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff")
-FIELDS = ("digit", "probability", "runner_up", "runner_up_probability", "doubt")
+FIELDS = ("digit", "sign", "probability", "runner_up", "runner_up_probability", "doubt", "box")
 OLD = ("checkpoint", "images", "split", "json", "csv", "sheet")  # once given as name=value
 
 
@@ -58,7 +58,7 @@ def main() -> None:
             rows.append({"file": name, **values, "error": None})
             drawn.append((picture, answer.image, caption(Path(name).name, rows[-1])))
         if len(answers) > 1 and not (args.json or args.csv):
-            print(f"{name}: the number {''.join(str(answer.digit) for answer in answers)}")
+            print(f"{name}: the number {''.join(answer.text for answer in answers)}")
     if args.json:
         print(json.dumps(rows, indent=1))
     elif args.csv:
@@ -110,7 +110,7 @@ def caption(name: str, row: dict[str, Any]) -> str:
     """Put an answer into two short lines."""
     name = name if len(name) <= 26 else f"{name[:12]}...{name[-11:]}"
     if row["digit"] is None:
-        return f"{name}\n{row['doubt']}"
+        return f"{name}\n{row['sign'] or row['doubt']}"
     return f"{name}\n{row['digit']}, {100 * row['probability']:.1f} %" + "?" * bool(row["doubt"])
 
 
@@ -119,7 +119,7 @@ def line(row: dict[str, Any]) -> str:
     if row["error"]:
         return str(row["error"])
     if row["digit"] is None:
-        return f"{row['file']}: {row['doubt']}"
+        return f"{row['file']}: {row['sign'] or row['doubt']}"
     doubt = f"; doubtful: {row['doubt']}" if row["doubt"] else ""
     return (
         f"{row['file']}: {row['digit']} ({100 * row['probability']:.1f} %), else "

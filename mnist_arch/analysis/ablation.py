@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL.Image import Resampling
 
-from mnist_arch.inference.preprocess import BOX, SIDE, Preprocessor, Shape, resized
+from mnist_arch.inference.paper import resized
+from mnist_arch.inference.preprocess import BOX, SIDE, Preprocessor, Shape
 
 
 class Ablation(NamedTuple):
@@ -29,7 +30,7 @@ ABLATIONS = {
         "background removal",
         "the median is the background everywhere",
         ALL._replace(
-            light=lambda values: np.full_like(values, np.median(values)), shadow=np.zeros_like
+            paper=lambda values: np.full_like(values, np.median(values)), shadow=np.zeros_like
         ),
     ),
     "noise": Ablation(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +31,15 @@ class Answer:
     """How a network classifies a picture.
 
     Attributes:
-        digit: The most probable one; None for a blank picture.
+        digit: The most probable one; None for a blank picture, and for a sign that is no digit.
         probability: Its probability, as the network's head defines it.
         runner_up: The second most probable digit; None for a blank picture.
         runner_up_probability: Its probability.
         probabilities: Of the digits 0 to 9; all 0 for a blank picture.
         doubt: Why the answer is unreliable; None if it is not.
         image: (28, 28) uint8 pixel values that the network saw.
+        box: Top, left, bottom, right of the ink in the picture, pixels, the last two exclusive.
+        sign: What stands there in a number if it is no digit: "/", ".", "," or "-".
     """
 
     digit: int | None
@@ -47,6 +49,13 @@ class Answer:
     probabilities: list[float]
     doubt: str | None
     image: NDArray[np.uint8]
+    box: tuple[int, int, int, int]
+    sign: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The digit or the sign; empty for a blank picture."""
+        return self.sign or ("" if self.digit is None else str(self.digit))
 
 
 class Predictor:
@@ -76,6 +85,8 @@ class Predictor:
     def predict_number(self, picture: Picture) -> list[Answer]:
         """Classify the digits in one picture, from left to right; none in a blank one.
 
+        Slashes, dots, commas and dashes are among them; the ``text`` of all is the number.
+
         Raises:
             UserError: It is no readable picture.
         """
@@ -102,8 +113,11 @@ class Predictor:
 
 
 def _answer(prepared: Prepared, probabilities: Tensor, doubtful: bool) -> Answer:
+    nothing = Answer(None, 0.0, None, 0.0, [0.0] * 10, None, prepared.image, prepared.box)
     if BLANK in prepared.doubts:
-        return Answer(None, 0.0, None, 0.0, [0.0] * 10, BLANK, prepared.image)
+        return replace(nothing, doubt=BLANK)
+    if prepared.sign is not None:
+        return replace(nothing, sign=prepared.sign, doubt="; ".join(prepared.doubts) or None)
     doubts = [*prepared.doubts, *(["like no digit it knows"] if doubtful else [])]
     (digit, runner_up), ten = probabilities.topk(2).indices.tolist(), probabilities.tolist()
     return Answer(
@@ -114,6 +128,7 @@ def _answer(prepared: Prepared, probabilities: Tensor, doubtful: bool) -> Answer
         probabilities=ten,
         doubt="; ".join(doubts) or None,
         image=prepared.image,
+        box=prepared.box,
     )
 
 

@@ -342,9 +342,9 @@ function showNets() {
   for (const [place, card] of [...$("#nets").children].entries()) {
     const net = answer?.nets[place];
     const sign = net?.signs[chosen];
-    const several = net?.signs.length > 1;
+    const several = net?.signs.length > 1 && sign.digit !== null; // null: a slash, dot or dash
     $(".digit", card).textContent = net?.text || "–";
-    const chance = sign ? percent(sign.probability) : "";
+    const chance = sign && sign.digit !== null ? percent(sign.probability) : "";
     $(".chance", card).textContent = several ? `${sign.digit}: ${chance}` : chance;
     $(".differs", card).hidden = !net?.differs;
     card.classList.toggle("other", Boolean(net?.differs));
