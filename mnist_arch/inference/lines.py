@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from mnist_arch.inference.paper import noise
+
 Values = NDArray[np.float64]  # (h, w) ink, 0 to about 1
 Mask = NDArray[np.bool_]  # (h, w)
 
@@ -18,7 +20,8 @@ SMALLEST = 64  # pixels: the longer side of a picture that can have lines beside
 FAINTEST = 0.08  # least ink of a line
 NOISE = 4  # least ink of a line, in standard deviations of the background
 TILTS = np.radians(np.arange(-2.5, 2.51, 0.25))  # that are tried
-THICKEST = 0.02  # thickness of a line, as a share of the longer side
+THICKEST = 0.025  # thickness of a line, as a share of the longer side
+LEAST_THICKEST = 7  # pixels: lines in small pictures are relatively thicker
 VISIBLE = 0.5  # least share of a line that no stroke covers
 SHORTEST = 0.3  # of the picture: length of what may be the side of a frame
 ACROSS = 0.8  # of the picture: length of a line that is no frame's side
@@ -49,18 +52,23 @@ def without_lines(ink: Values) -> Values:
     """Erase printed lines, if something else stays that the picture's rim does not cut."""
     if max(ink.shape) < SMALLEST:
         return ink
-    deviation = 1.4826 * float(np.median(abs(ink)))
-    inked = ink > max(FAINTEST, NOISE * deviation)
+    inked = ink > max(FAINTEST, NOISE * noise(ink))
     level, upright = _printed(_candidates(inked), _candidates(inked.T), inked)
     if not level and not upright:
         return ink
-    erased = _covered(level, inked) | _covered(upright, inked.T).T
+    erased, bands = (
+        each(level, inked) | each(upright, inked.T).T for each in (_covered, _bands_of)
+    )
     labels, count = ndimage.label(inked & ~erased, np.ones((3, 3)))
+    # Where lines cross each other, each looks like a stroke that crosses the other.
+    inside = np.bincount(labels[bands], minlength=count + 1) == np.bincount(labels.ravel())
+    erased |= inside[labels] & (labels > 0)
+    labels[erased] = 0
     weights = ndimage.sum_labels(ink, labels, np.arange(1, count + 1))
     if not count or weights.max() < LEAST * ink[inked].sum():
         return ink
-    largest = labels == 1 + int(np.argmax(weights))
-    if any(side.any() for side in (largest[0], largest[-1], largest[:, 0], largest[:, -1])):
+    sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
+    if any((side == 1 + np.argmax(weights)).any() for side in sides):
         return ink
     return np.where(erased, 0, ink)
 
@@ -69,7 +77,7 @@ def _candidates(inked: Mask) -> list[Line]:
     """Find level lines that are long, straight and thin; strokes may cross them."""
     width = inked.shape[1]
     shortest = round(SHORTEST * width) | 1
-    thickest = max(3, round(THICKEST * max(inked.shape)))
+    thickest = max(LEAST_THICKEST, round(THICKEST * max(inked.shape)))
     thin = inked & ~ndimage.binary_opening(inked, np.ones((thickest + 1, 1)))
     if thin.sum() < shortest:
         return []
@@ -98,7 +106,7 @@ def _printed(level: list[Line], upright: list[Line], inked: Mask) -> tuple[list[
         for lines, seen in ((level, inked), (upright, inked.T))
     ]
     # First sides that meet others at both ends, then sides of which one end meets such a side's.
-    for own in (0, 1, 0, 1):
+    for own in (0, 1):
         for each in both[own]:
             if each not in chosen[own] and all(_meets(each, both[1 - own], inked.shape)):
                 chosen[own].append(each)
@@ -114,11 +122,15 @@ def _is_across(line: Line, lines: list[Line], inked: Mask) -> bool:
 
     The bar of a 7 is as straight, but ends where the stem begins.
     """
-    width = inked.shape[1]
+    height, width = inked.shape
+    # A tilted line may leave the picture above or below.
+    rows = line.at + (np.arange(width) + 0.5 - width / 2) * np.tan(line.tilt)
+    (inside,) = np.nonzero((rows > 1) & (rows < height - 2))
+    reach = NEAR * width + 2
+    if len(inside) and line.start <= inside[0] + reach and line.end >= inside[-1] + 1 - reach:
+        return True
     if line.end - line.start < ACROSS * width:
         return False
-    if line.start <= NEAR * width and line.end >= (1 - NEAR) * width:
-        return True
     rest = _levelled(inked, line.tilt) & ~_bands(lines, inked.shape)
     columns = np.flatnonzero(rest.any(0))
     beyond = BEYOND * width
@@ -133,7 +145,7 @@ def _meets(line: Line, others: list[Line], shape: tuple[int, ...]) -> tuple[bool
     return tuple(  # type: ignore[return-value]
         any(
             abs(end - each.at) < reach + each.thickness
-            and each.start - reach < line.at < each.end + reach
+            and min(abs(line.at - each.start), abs(line.at - each.end)) < reach + line.thickness
             for each in others
         )
         for end in (line.start, line.end)
@@ -146,8 +158,25 @@ def _covered(lines: list[Line], inked: Mask) -> Mask:
     for line in lines:
         level = _levelled(inked, line.tilt)
         strokes = ndimage.binary_opening(level, np.ones((round(line.thickness) + 3, 1)))
-        erased |= _levelled(_bands([line], inked.shape) & ~strokes, -line.tilt)
+        band = _bands([line], inked.shape)
+        # A thin stroke crosses where ink is on both sides of the line.
+        rows = np.flatnonzero(band.any(1))
+        reach = 2 * round(line.thickness / 2 + 1) + 1
+        above, below = (
+            ndimage.maximum_filter1d(level[row] & ~band[row], reach)
+            for row in (max(0, rows[0] - 1), min(len(level) - 1, rows[-1] + 1))
+        )
+        strokes |= band & above & below
+        erased |= _levelled(band & ~strokes, -line.tilt)
     return erased
+
+
+def _bands_of(lines: list[Line], inked: Mask) -> Mask:
+    """Return what lines take of a picture, strokes or not, and two pixels more."""
+    taken = np.zeros(inked.shape, bool)
+    for line in lines:
+        taken |= _levelled(_bands([line], inked.shape), -line.tilt)
+    return np.asarray(ndimage.maximum_filter(taken, 5))
 
 
 def _bands(lines: list[Line], shape: tuple[int, ...]) -> Mask:

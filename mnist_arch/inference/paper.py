@@ -13,20 +13,24 @@ Mask = NDArray[np.bool_]  # (h, w)
 SHEET_SIDE = 192  # pixels: the longer side of the reduced picture in which it is looked for
 SMALLEST = 0.06  # share of the picture's area that it has
 AT_RIM = 0.3  # share of the picture's rim that it may take
-SOLID = 0.9  # least share of its convex hull that it fills
-RECTANGULAR = 0.82  # least share of the smallest rectangle around it that its hull fills
+SOLID = 0.9  # least share of its convex hull that it fills, with what is written on it
+BARE = 0.6  # least share of its area on which nothing is written
+RECTANGULAR = 0.88  # least share of the smallest rectangle around it that its hull fills
 LONGEST = 3.5  # times as long as it is wide; strokes are longer
+DESK = 0.1  # least contrast with what lies around it, as a share of all values
 SHARP = 0.5  # least step at its edge, as a share of its contrast with what is around
 WRITTEN = 0.12  # least contrast of what is written on it, likewise
 EDGE = 2  # pixels of the reduced picture between its edge and what is seen of it
 
 # A crop to the ink.
 RIM_SIDE = 96  # pixels: the longer side of the reduced picture whose rim is looked at
-CONTACT = 0.05  # shorter runs of ink along the rim are lines, as a share of the shorter side
-TOUCHING = 0.12  # least share of the rim with ink
+CONTACT = 0.04  # shorter runs of ink along the rim are lines, as a share of the shorter side
+LINES = 4  # so many shorter runs are those of ruled or squared paper
+TOUCHING = 0.07  # least share of the rim with ink
 MARGIN = 0.3  # of the longer side: the paper that is put around a crop
 
 # What is brighter than all that is near is paper.
+BLUR = 40  # pixels of blur for noise with a standard deviation of 1
 REACH = 0.45  # of the shorter side: how far; more than any stroke is wide
 
 
@@ -61,8 +65,11 @@ def _rectangle(candidates: Mask) -> Mask | None:
     if not count:
         return None
     largest = 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    part = ndimage.binary_opening(ndimage.binary_fill_holes(labels == largest), np.ones((5, 5)))
+    bare = labels == largest
+    part = ndimage.binary_opening(ndimage.binary_fill_holes(bare), np.ones((5, 5)))
     area = int(part.sum())
+    if (part & bare).sum() < BARE * area:
+        return None
     if area < SMALLEST * part.size or rim(part).mean() > AT_RIM:
         return None
     try:
@@ -91,7 +98,7 @@ def _is_written_on(values: Values, sheet: Mask) -> bool:
     contrast = np.median(values[sheet]) - np.median(values[~sheet])
     step = np.median(values[inner]) - np.median(values[outer])
     middle = ndimage.binary_erosion(sheet, iterations=2 * EDGE)
-    if not middle.any() or step * np.sign(contrast) < SHARP * abs(contrast):
+    if abs(contrast) < DESK or not middle.any() or step * np.sign(contrast) < SHARP * abs(contrast):
         return False
     away = abs(values[middle] - np.median(values[middle]))
     noise = 1.4826 * np.median(away)
@@ -106,9 +113,11 @@ def margin_added(values: Values) -> tuple[Values, int]:
         return values, 0
     bright = small > otsu(small)
     around = _without_short_runs(rim(bright), CONTACT * min(small.shape))
-    runs = int((around != np.roll(around, 1)).sum()) // 2
+    long = runs(around)
+    if runs(rim(bright)) - long >= LINES:
+        return values, 0
     touching = [len(np.unique(side)) == 2 for side in _sides(bright)]
-    if runs < 2 or sum(touching) < 3 or not TOUCHING < around.mean() < 1 - TOUCHING:
+    if long < 2 or sum(touching) < 3 or not TOUCHING < around.mean() < 1 - TOUCHING:
         return values, 0
     paper = bright if bright_is_paper(bright) else ~bright
     width = round(MARGIN * max(values.shape))
@@ -119,7 +128,7 @@ def margin_added(values: Values) -> tuple[Values, int]:
 def bright_is_paper(bright: Mask) -> bool:
     """Tell which of two values is the paper of a crop to the ink: most of its area and corners."""
     height, width = bright.shape
-    if height > 2.2 * width:  # a 1: ink in the middle
+    if height > 3 * width:  # a 1: ink in the middle
         middle = bright[:, round(0.4 * width) : max(round(0.6 * width), round(0.4 * width) + 1)]
         return bool(middle.mean() < 0.5)
     high, wide = (max(1, round(0.12 * side)) for side in bright.shape)
@@ -134,10 +143,32 @@ def brightest_near(values: Values) -> Values:
     A morphological closing: whatever is darker than its surroundings and narrower than the reach
     is filled with their value; the edge between two wider areas stays where it is.
     """
-    reach = max(3, round(REACH * min(values.shape)))
-    calm = ndimage.grey_opening(values, 3) if min(values.shape) > RIM_SIDE else values
-    lightest = ndimage.maximum_filter(calm, reach, mode="nearest")
-    return np.asarray(ndimage.minimum_filter(lightest, reach, mode="nearest"))
+    reach = max(3, round(REACH * min(values.shape)) | 1)
+    if min(values.shape) > RIM_SIDE:  # or noise alone would be bright
+        blurred = ndimage.gaussian_filter(values, BLUR * noise(values))
+        values = ndimage.grey_opening(blurred, 3)
+    room = reach // 2
+    lightest = ndimage.maximum_filter(np.pad(values, room, mode="edge"), reach, mode="nearest")
+    closed = ndimage.minimum_filter(lightest, reach, mode="nearest")
+    return np.asarray(closed[room:-room, room:-room])
+
+
+def noise(values: Values) -> float:
+    """Estimate the standard deviation of noise (Immerkaer 1996), here by the median."""
+    second = np.diff(np.diff(values, 2, axis=0), 2, axis=1)
+    return float(1.4826 * np.median(abs(second)) / 6)
+
+
+def filled(values: Values) -> Values:
+    """Fill whatever is darker than all around it and not cut by the rim (a reconstruction)."""
+    level = np.full_like(values, values.max())
+    for side, own in zip(_sides(level), _sides(values), strict=True):
+        side[:] = own
+    while True:
+        lower = np.maximum(ndimage.minimum_filter(level, 3), values)
+        if (lower == level).all():
+            return level
+        level = lower
 
 
 def rim(values: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -148,6 +179,11 @@ def rim(values: NDArray[np.generic]) -> NDArray[np.generic]:
 
 def _sides(values: NDArray[np.generic]) -> tuple[NDArray[np.generic], ...]:
     return values[0], values[:, -1], values[-1], values[:, 0]
+
+
+def runs(around: NDArray[np.generic]) -> int:
+    """Count how often one of two values begins along the rim."""
+    return int((around != np.roll(around, 1)).sum()) // 2
 
 
 def _without_short_runs(around: NDArray[np.generic], least: float) -> Mask:

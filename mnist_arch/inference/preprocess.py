@@ -19,11 +19,15 @@ from scipy import ndimage
 from mnist_arch.errors import UserError
 from mnist_arch.inference.lines import without_lines
 from mnist_arch.inference.paper import (
+    LINES,
     brightest_near,
+    filled,
     found_sheet,
     margin_added,
     otsu,
     resized,
+    rim,
+    runs,
     scaled,
 )
 from mnist_arch.inference.signs import DIRT, box, names
@@ -38,6 +42,7 @@ STROKE = 3.1  # the median width, to which strokes outside that range are redraw
 # The picture that is worked on.
 WORKING_SIDE = 512  # pixels: the longer side of a larger picture is reduced to this
 LIGHT_SIDE = 96  # pixels: that of the reduced picture from which light and shadow are estimated
+UNEVEN = 0.025  # residual at the rim beyond which light is not even, as a share of all values
 
 # Ink or not.
 DARKEST = 0.1  # least value of paper, of whose light ink takes a share
@@ -51,7 +56,7 @@ SPECK = 0.03  # connected parts with less than this share of the largest part's 
 MOST_PARTS = 12  # connected parts that are looked at, largest first
 MOST_SIGNS = 30  # those in a number
 DOT = 0.4  # of what is dirt beside a digit: a dot in a number may have so much ink
-GAP = 0.12  # greatest distance of two parts of one sign, as a share of the largest part's height
+GAP = 0.12  # greatest distance of two parts of one sign, as a share of the height of all
 SECOND = 0.2  # all other signs together: with this share of the largest's ink, there are several
 
 # Enlarged digits are blurred, NIST's were not: an unsharp mask.
@@ -104,9 +109,23 @@ def fitted_light(values: Values) -> Values:
     return np.asarray(terms @ coefficients)
 
 
-def is_dark(contrast: Values) -> bool:
-    """Tell whether what stands out from the background is darker than it."""
-    return bool((contrast**3).sum() < 0)
+def is_dark(values: Values) -> bool:
+    """Tell whether ink is darker than the paper: what stands out from light that varies slowly.
+
+    Where a shadow has a hard edge that is no light that the rim knows; there it is what the
+    outermost shapes are that the rim does not cut.
+    """
+    light = fitted_light(values)
+    uneven = np.median(abs(rim(values - light))) > UNEVEN * np.ptp(values)
+    if uneven and runs(rim(values > otsu(values))) < LINES:
+        return _encloses(values) > _encloses(1 - values)
+    return bool(((values - light) ** 3).sum() < 0)
+
+
+def _encloses(values: Values) -> float:
+    """Return how much darker than around shapes are, but those inside brighter ones."""
+    outermost = 1 - filled(1 - values)
+    return float(((filled(outermost) - outermost) ** 2).sum())
 
 
 def averaged_shadow(ink: Values) -> Values:
@@ -209,7 +228,6 @@ class Preprocessor(NamedTuple):
 
     sheet: Callable[[Values], tuple[Values, int, int]] = found_sheet
     margin: Callable[[Values], tuple[Values, int]] = margin_added
-    light: Callable[[Values], Values] = fitted_light
     is_dark: Callable[[Values], bool] = is_dark
     paper: Callable[[Values], Values] = brightest_near
     shadow: Callable[[Values], Values] = averaged_shadow
@@ -271,7 +289,7 @@ class Preprocessor(NamedTuple):
             scaled(values.shape, max(1.0, max(values.shape) / LIGHT_SIDE)),
             Image.Resampling.BOX,
         )
-        dark = self.is_dark(small - self.light(small))
+        dark = self.is_dark(small)
         bright = values if dark else 1 - values
         paper = self.paper(bright)
         ink = (paper - bright) / (paper.clip(DARKEST, 1) if dark else 1)
@@ -349,7 +367,8 @@ def _values(pixels: NDArray[np.generic]) -> Values:
 
 def _together(parts: list[Mask], *, number: bool) -> list[Mask]:
     """Join parts that are near each other, unless they stand side by side like two signs."""
-    reach = round(GAP * max(map(_length, parts)))
+    boxes = np.array([box(part) for part in parts])
+    reach = round(GAP * max(*map(_length, parts), boxes[:, 2].max() - boxes[:, 0].min()))
     signs: list[Mask] = []
     for part in parts:
         top, left, bottom, right = box(part)
