@@ -22,11 +22,12 @@ NOISE = 4  # least ink of a line, in standard deviations of the background
 TILTS = np.radians(np.arange(-2.5, 2.51, 0.25))  # that are tried
 THICKEST = 0.025  # thickness of a line, as a share of the longer side
 LEAST_THICKEST = 7  # pixels: lines in small pictures are relatively thicker
-VISIBLE = 0.5  # least share of a line that no stroke covers
+VISIBLE = 0.3  # least share of a line that no stroke covers
 SHORTEST = 0.3  # of the picture: length of what may be the side of a frame
 ACROSS = 0.8  # of the picture: length of a line that is no frame's side
 BEYOND = 0.03  # of the picture: how far a line reaches beyond the writing at both ends
 NEAR = 0.015  # of the picture: how far the sides of a frame may miss each other
+CROSSED = 3  # fewer lines may be the strokes of a digit that is cropped to its ink
 LEAST = 0.02  # of all ink: what stays when lines are erased
 
 
@@ -68,7 +69,8 @@ def without_lines(ink: Values) -> Values:
     if not count or weights.max() < LEAST * ink[inked].sum():
         return ink
     sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
-    if any((side == 1 + np.argmax(weights)).any() for side in sides):
+    few = len(level) + len(upright) < CROSSED
+    if few and any((side == 1 + np.argmax(weights)).any() for side in sides):
         return ink
     return np.where(erased, 0, ink)
 

@@ -112,14 +112,17 @@ def fitted_light(values: Values) -> Values:
 def is_dark(values: Values) -> bool:
     """Tell whether ink is darker than the paper: what stands out from light that varies slowly.
 
-    Where a shadow has a hard edge that is no light that the rim knows; there it is what the
-    outermost shapes are that the rim does not cut.
+    A shadow with a hard edge is no light of that kind. There ink counts as dark, which it mostly
+    is on paper, unless the outermost shapes that the rim does not cut are light as well.
     """
     light = fitted_light(values)
+    dark = bool(((values - light) ** 3).sum() < 0)
+    if min(values.shape) < 3:
+        return dark
     uneven = np.median(abs(rim(values - light))) > UNEVEN * np.ptp(values)
     if uneven and runs(rim(values > otsu(values))) < LINES:
-        return _encloses(values) > _encloses(1 - values)
-    return bool(((values - light) ** 3).sum() < 0)
+        return dark or _encloses(values) > _encloses(1 - values)
+    return dark
 
 
 def _encloses(values: Values) -> float:
