@@ -81,9 +81,9 @@ def _candidates(inked: Mask) -> list[Line]:
     shortest = round(SHORTEST * width) | 1
     thickest = max(LEAST_THICKEST, round(THICKEST * max(inked.shape)))
     thin = inked & ~ndimage.binary_opening(inked, np.ones((thickest + 1, 1)))
-    if thin.sum() < shortest:
+    if np.count_nonzero(thin) < shortest:
         return []
-    tilt = max(TILTS, key=lambda each: _sharpness(thin, float(each)))
+    tilt = _tilt(thin)
     level = _levelled(thin, tilt)
     near = ndimage.maximum_filter1d(_levelled(inked, tilt), 3, axis=0)  # it strays by a pixel
     runs = ndimage.minimum_filter1d(near.astype(np.uint8), shortest, axis=1, mode="constant")
@@ -96,7 +96,7 @@ def _candidates(inked: Mask) -> list[Line]:
             continue
         at = rows.start + np.average(np.arange(part.shape[0]), weights=part.sum(1))
         thickness = np.quantile(part.sum(0)[present], 0.75)
-        lines.append(Line(columns.start, columns.stop, float(at), float(thickness), float(tilt)))
+        lines.append(Line(columns.start, columns.stop, float(at), float(thickness), tilt))
     return lines
 
 
@@ -202,9 +202,12 @@ def _levelled(mask: Mask, tilt: float) -> Mask:
     return np.asarray(moved & (rows >= 0) & (rows < height))
 
 
-def _sharpness(thin: Mask, tilt: float) -> float:
-    """Return how much ink shares rows, once lines of a tilt are level."""
+def _tilt(thin: Mask) -> float:
+    """Return the tilt at which most ink shares rows."""
     rows, columns = np.nonzero(thin)
-    shifts = np.rint((columns + 0.5 - thin.shape[1] / 2) * np.tan(tilt)).astype(int)
-    counts = np.bincount((rows - shifts).clip(0), minlength=thin.shape[0])
-    return float((counts.astype(np.float64) ** 2).sum())
+    along = columns + 0.5 - thin.shape[1] / 2
+    shared = []
+    for tilt in TILTS:
+        counts = np.bincount((rows - np.rint(along * np.tan(tilt)).astype(int)).clip(0))
+        shared.append(int((counts**2).sum()))
+    return float(TILTS[int(np.argmax(shared))])

@@ -148,9 +148,10 @@ def brightest_near(values: Values) -> Values:
         blurred = ndimage.gaussian_filter(values, BLUR * noise(values))
         values = ndimage.grey_opening(blurred, 3)
     room = reach // 2
+    values = values.astype(np.float32)  # twice as fast
     lightest = ndimage.maximum_filter(np.pad(values, room, mode="edge"), reach, mode="nearest")
     closed = ndimage.minimum_filter(lightest, reach, mode="nearest")
-    return np.asarray(closed[room:-room, room:-room])
+    return closed[room:-room, room:-room].astype(np.float64)
 
 
 def noise(values: Values) -> float:
