@@ -6,9 +6,9 @@
 
 A picture is a file, a folder, a glob, or - for standard input. Each gives a line: digit,
 probability, the runner-up and its probability, and doubt. --number takes several digits in a
-picture as a number, with slashes, dots, commas and dashes between them, --json and --csv write for programs, and --sheet shows each picture beside
-what the network saw. A file that is no picture is named, the others are classified, and the exit
-code is 2.
+picture as a number, with slashes, dots, commas and dashes between them, --json and --csv write for
+programs, and --sheet shows each picture beside what the network saw. A file that is no picture is
+named, the others are classified, and the exit code is 2.
 """
 
 import glob

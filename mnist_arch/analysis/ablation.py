@@ -23,6 +23,13 @@ def _unfitted(digit: Shape, picture: Shape) -> Shape:
 
 ALL = Preprocessor()
 ABLATIONS = {
+    "sheet": Ablation(
+        "sheet", "the whole picture is paper", ALL._replace(sheet=lambda values: (values, 0, 0))
+    ),
+    "margin": Ablation(
+        "margin of a crop", "none is added", ALL._replace(margin=lambda values: (values, 0))
+    ),
+    "lines": Ablation("printed lines", "they stay", ALL._replace(lines=lambda ink: ink)),
     "polarity": Ablation(
         "polarity", "light ink on dark is taken for granted", ALL._replace(is_dark=lambda _: False)
     ),

@@ -39,7 +39,7 @@ class Part(NamedTuple):
         seed: Of all draws.
         held_out: Whether variants are drawn that the other part has not.
         hands: Shapes of signs.
-        originals: Where its digits of MNIST's 60,000 start; it has 30,000.
+        originals: Between which shares of MNIST's training digits its own are.
         pens: Widths of strokes, pixels.
         slants: Degrees.
         heights: Of digits, pixels.
@@ -52,7 +52,7 @@ class Part(NamedTuple):
     seed: int
     held_out: bool
     hands: tuple[Hand, ...]
-    originals: int
+    originals: tuple[float, float]
     pens: tuple[float, ...]
     slants: tuple[float, ...]
     heights: tuple[int, ...]
@@ -66,7 +66,7 @@ DEVELOPMENT = Part(
     seed=1,
     held_out=False,
     hands=(ROUND, NARROW),
-    originals=0,
+    originals=(0, 0.5),
     pens=(1, 2, 4, 8, 14, 22),
     slants=(-20, -8, 0, 12),
     heights=(60, 120, 200),
@@ -79,7 +79,7 @@ HELD_OUT = Part(
     seed=2,
     held_out=True,
     hands=(ANGULAR,),
-    originals=30_000,
+    originals=(0.5, 1),
     pens=(1.5, 3, 6, 11, 18, 30),
     slants=(-14, -4, 6, 20),
     heights=(45, 90, 160, 270),
@@ -166,7 +166,9 @@ def squared(page: Page) -> Values:
     part, width = page.part, page.one((1, 2))
     dark, tilt = page.one(part.darkness), page.one(part.tilts)
     pitch = max(8, page.height * page.one(part.pitches))
-    both = [bars(page, width, upright=up, tilt=-tilt if up else tilt, pitch=pitch) for up in (0, 1)]
+    both = [
+        bars(page, width, upright=up, tilt=-tilt if up else tilt, pitch=pitch) for up in (0, 1)
+    ]
     return on_paper(page, *(dark * each for each in both))
 
 
@@ -209,8 +211,10 @@ def frame(page: Page) -> Values:
     bottom = height - draws.uniform(0.3, 0.8) * (height - page.box[2])
     right = wide - draws.uniform(0.3, 0.8) * (wide - page.box[3])
     y, x = np.mgrid[0:height, 0:wide] + 0.5
-    away = np.maximum(abs(x - (left + right) / 2) - (right - left) / 2,
-                      abs(y - (top + bottom) / 2) - (bottom - top) / 2)
+    away = np.maximum(
+        abs(x - (left + right) / 2) - (right - left) / 2,
+        abs(y - (top + bottom) / 2) - (bottom - top) / 2,
+    )
     return on_paper(page, page.one((0.7, 0.85, 1.0)) * (width / 2 - abs(away) + 0.5).clip(0, 1))
 
 
@@ -247,12 +251,13 @@ def on_desk(page: Page) -> Values:
     desk = draws.uniform(0.1, 0.45)
     if part.held_out and draws.random() < 0.3:
         sheet, desk = 0.7 * sheet, draws.uniform(0.92, 1)
-    height, width = sheet.shape
     room = round(max(sheet.shape) * draws.uniform(0.8, 1.3))
     tilt = draws.uniform(-10, 10) if part.held_out else draws.uniform(-5, 5)
     inside = np.pad(np.ones(sheet.shape), room)
     paper = np.pad(sheet, room)
-    inside, paper = (ndimage.rotate(each, tilt, reshape=False, order=1) for each in (inside, paper))
+    inside, paper = (
+        ndimage.rotate(each, tilt, reshape=False, order=1) for each in (inside, paper)
+    )
     grain = ndimage.gaussian_filter(draws.normal(0, 1, inside.shape), (0.7, 12))
     grain *= draws.uniform(0, 0.04) / max(grain.std(), 1e-9)
     values = paper + (1 - inside) * (desk + grain)
@@ -296,8 +301,9 @@ TRANSPARENT = "transparent"
 DIGITS = (*KINDS, TRANSPARENT)
 NUMBERS: dict[str, Callable[[Generator], str]] = {
     "dates": lambda draws: _date(draws),
-    "amounts": lambda draws: f"{draws.integers(1, 1000)}{'.,'[draws.integers(2)]}"
-    f"{draws.integers(100):02}",
+    "amounts": lambda draws: (
+        f"{draws.integers(1, 1000)}{'.,'[draws.integers(2)]}{draws.integers(100):02}"
+    ),
     "postcodes": lambda draws: f"{draws.integers(10_000, 100_000)}",
 }
 
@@ -323,9 +329,9 @@ def digit(truth: int, originals: Split, part: Part, draws: Generator) -> tuple[I
     if draws.random() < 0.5:
         hand = part.hands[draws.integers(len(part.hands))]
         return cropped(written(str(truth), hand, tool, draws)), tool.height
-    some = slice(part.originals, part.originals + 30_000)
-    places = np.flatnonzero(originals.labels[some].numpy() == truth)
-    image = originals.images[part.originals + int(places[draws.integers(len(places))]), 0]
+    start, end = (round(share * len(originals.labels)) for share in part.originals)
+    places = start + np.flatnonzero(originals.labels[start:end].numpy() == truth)
+    image = originals.images[int(places[draws.integers(len(places))]), 0]
     return as_ink(image.numpy(), tool.height, draws.uniform(1.5, 4)), tool.height
 
 
@@ -339,9 +345,7 @@ def shown(kind: str, page: Page) -> Picture:
     return picture
 
 
-def digits(
-    kind: str, count: int, originals: Split, part: Part
-) -> tuple[list[Picture], list[str]]:
+def digits(kind: str, count: int, originals: Split, part: Part) -> tuple[list[Picture], list[str]]:
     """Draw so many pictures of a kind, of the digits 0 to 9 in turn, and return these too."""
     draws = np.random.default_rng([part.seed, DIGITS.index(kind)])
     pictures, truth = [], [place % 10 for place in range(count)]
@@ -364,6 +368,13 @@ def numbers(kind: str, count: int, part: Part) -> tuple[list[Picture], list[str]
         ink = side_by_side(signs, text, tool, gaps)
         pictures.append(pixels(plain(on_page(ink, tool.height, part, draws))))
     return pictures, texts
+
+
+def held_out(kind: str, count: int, originals: Split) -> tuple[list[Picture], list[str]]:
+    """Draw so many pictures of a kind, or numbers, that were not drawn before, and their texts."""
+    if kind in NUMBERS:
+        return numbers(kind, count, HELD_OUT)
+    return digits(kind, count, originals, HELD_OUT)
 
 
 def pixels(values: Values) -> Picture:

@@ -1,7 +1,7 @@
 """Lines that are printed on the paper: ruled and squared paper, base lines, fields, frames.
 
-They are told from strokes by being long, straight, thin and nearly level or upright, and are erased
-where no stroke crosses them, as the lines of musical staves are (Dalitz et al. 2008, "A
+They are told from strokes by being long, straight, thin and nearly level or upright, and are
+erased where no stroke crosses them, as the lines of musical staves are (Dalitz et al. 2008, "A
 comparative study of staff removal algorithms": by the runs of ink across a line).
 """
 

@@ -98,7 +98,11 @@ def _is_written_on(values: Values, sheet: Mask) -> bool:
     contrast = np.median(values[sheet]) - np.median(values[~sheet])
     step = np.median(values[inner]) - np.median(values[outer])
     middle = ndimage.binary_erosion(sheet, iterations=2 * EDGE)
-    if abs(contrast) < DESK or not middle.any() or step * np.sign(contrast) < SHARP * abs(contrast):
+    if (
+        abs(contrast) < DESK
+        or not middle.any()
+        or step * np.sign(contrast) < SHARP * abs(contrast)
+    ):
         return False
     away = abs(values[middle] - np.median(values[middle]))
     noise = 1.4826 * np.median(away)
@@ -132,8 +136,11 @@ def bright_is_paper(bright: Mask) -> bool:
         middle = bright[:, round(0.4 * width) : max(round(0.6 * width), round(0.4 * width) + 1)]
         return bool(middle.mean() < 0.5)
     high, wide = (max(1, round(0.12 * side)) for side in bright.shape)
-    corners = [bright[y, x] for y in (slice(high), slice(-high, None))
-               for x in (slice(wide), slice(-wide, None))]
+    corners = [
+        bright[y, x]
+        for y in (slice(high), slice(-high, None))
+        for x in (slice(wide), slice(-wide, None))
+    ]
     return bool(bright.mean() + np.mean([corner.mean() for corner in corners]) > 1)
 
 

@@ -421,4 +421,3 @@ def _redrawn(digit: Values, size: Shape, wider: float) -> Values:
         return digit
     top, left, bottom, right = box(drawn > 0)
     return np.asarray(drawn[top:bottom, left:right])
-

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_a_case_that_once_failed_is_read(path: Path, nearest: Callable[[Image28]
     signs = prepare_each(read(path))
     assert "".join(each.sign or str(nearest(each.image)) for each in signs) == truth
     places = [each.box for each in signs]
-    assert all(left[3] <= right[1] for left, right in zip(places, places[1:], strict=False))
+    assert all(left[3] <= right[1] for left, right in pairwise(places))
 
 
 def test_there_are_fourteen_cases() -> None:
@@ -70,10 +71,10 @@ def test_there_are_fourteen_cases() -> None:
 
 @pytest.mark.parametrize("kind", kinds.DIGITS)
 def test_a_digit_is_the_same_on_every_kind_of_paper(kind: str) -> None:
-    """Pens from 4 pixels up; a hundredth of a stroke is lost where a line crosses it."""
+    """Where a line crosses a stroke, a little of it is lost; other digits differ by 1 or so."""
     part = DEVELOPMENT._replace(pens=(4, 8, 14, 22))
     draws, same = np.random.default_rng(0), 0
-    for truth in 2 * "0123456789":
+    for truth in "0123456789":
         tool = kinds.pen(part, draws)
         ink = cropped(written(truth, ROUND, tool, draws))
         page = on_page(ink, tool.height, part, draws)
@@ -84,7 +85,7 @@ def test_a_digit_is_the_same_on_every_kind_of_paper(kind: str) -> None:
         if kind not in ("tight crop", "paper on a desk"):
             near = 0.06 * tool.height + 3
             assert seen.box == pytest.approx((top, left, bottom, right), abs=near) or truth == "1"
-    assert same >= 18
+    assert same >= 9
 
 
 @pytest.mark.parametrize("kind", NUMBERS)
