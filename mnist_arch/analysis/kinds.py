@@ -13,6 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.special import expit
 
 from mnist_arch.analysis.handwriting import (
     ANGULAR,
@@ -238,7 +239,7 @@ def hard_shadow(page: Page) -> Values:
     at = draws.uniform(top, bottom), draws.uniform(left, right)
     angle = draws.uniform(0, 2 * np.pi)
     side = (x - at[1]) * np.cos(angle) + (y - at[0]) * np.sin(angle)
-    shadow = 1 / (1 + np.exp(-side / draws.uniform(0.3, 2)))
+    shadow = expit(side / draws.uniform(0.3, 2))
     slope = draws.uniform(0, 0.35) * (side - side.min()) / (side.max() - side.min())
     light = (1 - slope) * (1 - (1 - page.one(page.part.shadows)) * shadow)
     return photographed(on_paper(page) * light, draws.uniform(0, 0.012), draws)

@@ -80,22 +80,22 @@ def test_a_digit_is_the_same_on_every_kind_of_paper(kind: str) -> None:
         page = on_page(ink, tool.height, part, draws)
         expected = prepare(kinds.pixels(page.ink))
         seen = prepare(read(Image.fromarray(kinds.shown(kind, page))))
-        same += far(expected.image, seen.image) < 0.3
         top, left, bottom, right = page.box
-        if kind not in ("tight crop", "paper on a desk"):
-            near = 0.06 * tool.height + 3
-            assert seen.box == pytest.approx((top, left, bottom, right), abs=near) or truth == "1"
-    assert same >= 9
+        near = 0.06 * tool.height + 3
+        found = seen.box == pytest.approx((top, left, bottom, right), abs=near)
+        moved = kind in ("tight crop", "paper on a desk")
+        same += far(expected.image, seen.image) < 0.3 and (found or moved)
+    assert same >= 8
 
 
 @pytest.mark.parametrize("kind", NUMBERS)
 def test_signs_between_digits_are_seen_as_such(kind: str) -> None:
-    pictures, texts = kinds.numbers(kind, 30, DEVELOPMENT)
+    pictures, texts = kinds.numbers(kind, 10, DEVELOPMENT)
     right = 0
     for picture, text in zip(pictures, texts, strict=True):
         seen = "".join(each.sign or "0" for each in prepare_each(picture))
         right += seen == re.sub(r"\d", "0", text)
-    assert right >= 27
+    assert right >= 9
 
 
 def test_a_stroke_that_may_be_a_one_or_a_slash_is_doubtful() -> None:
