@@ -6,9 +6,10 @@
 
 A picture is a file, a folder, a glob, or - for standard input. Each gives a line: digit,
 probability, the runner-up and its probability, and doubt. --number takes several digits in a
-picture as a number, --json and --csv write for programs, and --sheet shows each picture beside
-what the network saw. A file that is no picture is named, the others are classified, and the exit
-code is 2. The network may also come first, without --checkpoint.
+picture as a number, with slashes, dots, commas and dashes between them, --json and --csv write for
+programs, and --sheet shows each picture beside what the network saw. A file that is no picture is
+named, the others are classified, and the exit code is 2. The network may also come first, without
+--checkpoint.
 """
 
 import json
@@ -22,7 +23,7 @@ from mnist_arch.errors import UserError
 from mnist_arch.files import target
 from mnist_arch.progress import progress
 
-FIELDS = ("digit", "probability", "runner_up", "runner_up_probability", "doubt")
+FIELDS = ("digit", "sign", "probability", "runner_up", "runner_up_probability", "doubt", "box")
 OLD = {"images": "the pictures by themselves", "split": "--number"}
 
 
@@ -59,7 +60,7 @@ def main() -> None:
             continue
         answers = network.predict_number(picture) if args.number else []
         if len(answers) > 1 and as_text:
-            print(f"{name}: the number {''.join(str(answer.digit) for answer in answers)}")
+            print(f"{name}: the number {''.join(answer.text for answer in answers)}")
         for answer in answers or [network.predict(picture)]:
             values = {field: getattr(answer, field) for field in FIELDS}
             rows.append({"file": name, **values, "error": None})
@@ -94,14 +95,14 @@ def caption(name: str, row: dict[str, Any]) -> str:
     """Put an answer into two short lines."""
     name = name if len(name) <= 26 else f"{name[:12]}...{name[-11:]}"
     if row["digit"] is None:
-        return f"{name}\n{row['doubt']}"
+        return f"{name}\n{row['sign'] or row['doubt']}"
     return f"{name}\n{row['digit']}, {100 * row['probability']:.1f} %" + "?" * bool(row["doubt"])
 
 
 def line(row: dict[str, Any]) -> str:
     """Put an answer into one line."""
     if row["digit"] is None:
-        return f"{row['file']}: {row['doubt']}"
+        return f"{row['file']}: {row['sign'] or row['doubt']}"
     doubt = f"; doubtful: {row['doubt']}" if row["doubt"] else ""
     return (
         f"{row['file']}: {row['digit']} ({100 * row['probability']:.1f} %), else "

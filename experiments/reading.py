@@ -5,10 +5,10 @@
     python -m experiments.reading                                      (the page, from its records)
     python -m experiments.reading --least-scores runs/held_out/*       (what is doubted, by net)
 
-The networks classify MNIST's test digits, turned into pictures, UCI's digits, and what is no
-digit. Each run leaves a record in results/reading; what is recorded is not measured again. The
-runs of --least-scores held validation digits out of the 60,000; the score below which 5 % of these
-stay is kept for their network and recipe.
+The networks classify MNIST's test digits, turned into pictures, UCI's digits, what is no digit,
+and digits and numbers on paper of many kinds. Each run leaves a record in results/reading; what is
+recorded is not measured again. The runs of --least-scores held validation digits out of the
+60,000; the score below which 5 % of these stay is kept for their network and recipe.
 """
 
 import json
@@ -67,7 +67,7 @@ def measure(runs: list[Path], ablation: Path | None) -> None:
     if not waiting:
         return
     data = sources.load("mnist", sources.default_root())
-    challenge = external.challenge(data.test)
+    challenge = external.challenge(data)
     RECORDS.mkdir(exist_ok=True)
     for folder in waiting:
         digits = ABLATION_DIGITS if folder == ablation else 0

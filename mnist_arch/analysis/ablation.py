@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL.Image import Resampling
 
-from mnist_arch.inference.preprocess import BOX, SIDE, Preprocessor, Shape, resized
+from mnist_arch.inference.paper import resized
+from mnist_arch.inference.preprocess import BOX, SIDE, Preprocessor, Shape
 
 
 class Ablation(NamedTuple):
@@ -22,6 +23,13 @@ def _unfitted(digit: Shape, picture: Shape) -> Shape:
 
 ALL = Preprocessor()
 ABLATIONS = {
+    "sheet": Ablation(
+        "sheet", "the whole picture is paper", ALL._replace(sheet=lambda values: (values, 0, 0))
+    ),
+    "margin": Ablation(
+        "margin of a crop", "none is added", ALL._replace(margin=lambda values: (values, 0))
+    ),
+    "lines": Ablation("printed lines", "they stay", ALL._replace(lines=lambda ink: ink)),
     "polarity": Ablation(
         "polarity", "light ink on dark is taken for granted", ALL._replace(is_dark=lambda _: False)
     ),
@@ -29,7 +37,7 @@ ABLATIONS = {
         "background removal",
         "the median is the background everywhere",
         ALL._replace(
-            light=lambda values: np.full_like(values, np.median(values)), shadow=np.zeros_like
+            paper=lambda values: np.full_like(values, np.median(values)), shadow=np.zeros_like
         ),
     ),
     "noise": Ablation(

@@ -2,24 +2,24 @@
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.random import Generator
+from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from mnist_arch.analysis import challenges
+from mnist_arch.analysis import challenges, kinds
 from mnist_arch.analysis.ablation import ABLATIONS, ALL
 from mnist_arch.analysis.challenges import Picture
 from mnist_arch.data.sources import Dataset
-from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
-from mnist_arch.inference.predictor import Predictor, load
-from mnist_arch.inference.preprocess import Prepared, Preprocessor
+from mnist_arch.inference.predictor import Predictor, load, pixels
+from mnist_arch.inference.preprocess import Prepared, Preprocessor, prepare_each
 from mnist_arch.progress import progress
 from mnist_arch.runs import records
 from mnist_arch.runs.provenance import Provenance
@@ -28,6 +28,7 @@ from mnist_arch.runs.scoring import scores_of
 
 SEED = 0  # draws every picture
 OTHERS = 200  # pictures of each kind that is no digit
+OF_A_KIND = 100  # pictures of each kind of paper, held out
 CHANGED = ("as_they_are", "enlarged", "photographed")  # test digits, as pictures
 NO_DIGITS: dict[str, Callable[[Generator], Picture]] = {
     "blank paper": challenges.blank,
@@ -58,6 +59,8 @@ class ExternalValidity:
         accepted: Of these not doubted, by kind.
         ablation_digits: The first digits of each kind, classified with a step left out; 0: none.
         ablation: Their errors ``enlarged``, ``photographed`` and ``uci``, by the step; "" none.
+        of_a_kind: Pictures of each kind of paper, and numbers of each form.
+        kinds: Of these, by kind, how many are misread, and how many of them without doubt.
         provenance: What made it; its command repeats it from the same run.
     """
 
@@ -76,6 +79,8 @@ class ExternalValidity:
     ablation_digits: int
     ablation: dict[str, dict[str, int]]
     provenance: Provenance
+    of_a_kind: int = 0
+    kinds: dict[str, list[int]] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write it atomically as JSON."""
@@ -91,12 +96,16 @@ class Challenge:
         truth: (N,) the digit of each.
         prepared: What `prepare` returns for each.
         no_digits: What it returns for pictures that show none, or two, by kind.
+        texts: What is written on pictures of each kind of paper.
+        kinds: The signs of each of these.
     """
 
     pictures: dict[str, list[Picture]]
     truth: dict[str, Tensor]
     prepared: dict[str, list[Prepared]]
     no_digits: dict[str, list[Prepared]]
+    texts: dict[str, list[str]]
+    kinds: dict[str, list[list[Prepared]]]
 
 
 def uci() -> tuple[list[Picture], Tensor]:
@@ -116,13 +125,14 @@ def uci() -> tuple[list[Picture], Tensor]:
     return pictures, torch.tensor(digits.target)
 
 
-def challenge(test: Split, no_digits: int = OTHERS) -> Challenge:
-    """Draw and prepare pictures of test digits, of UCI's, and of no digits.
+def challenge(data: Dataset, no_digits: int = OTHERS, of_a_kind: int = OF_A_KIND) -> Challenge:
+    """Draw and prepare pictures of test digits, of UCI's, of no digits, and by kind of paper.
 
     Raises:
         UserError: scikit-learn is not installed.
     """
     draws = np.random.default_rng(SEED)
+    test = data.test
     originals = [image.numpy() for image in test.images[:, 0]]
     pictures = {
         "as_they_are": originals,
@@ -140,11 +150,21 @@ def challenge(test: Split, no_digits: int = OTHERS) -> Challenge:
         challenges.several([originals[i] for i in draws.integers(len(originals), size=2)], draws)
         for _ in range(no_digits)
     ]
+    texts, signs = {}, {}
+    for kind in (*kinds.DIGITS, *kinds.NUMBERS):
+        some, texts[kind] = kinds.held_out(kind, of_a_kind, data.train)
+        values = [pixels(Image.fromarray(each)) for each in some]
+        if kind in kinds.NUMBERS:
+            signs[kind] = [prepare_each(each) for each in values]
+        else:
+            signs[kind] = [[each] for each in _prepared(values, kind)]
     return Challenge(
         pictures,
         truth,
         {name: _prepared(some, name) for name, some in pictures.items()},
         {name: _prepared(some, name) for name, some in others.items()},
+        texts,
+        signs,
     )
 
 
@@ -201,6 +221,11 @@ def measure(
         ablation=ablation,
         # Records change beside the code.
         provenance=Provenance.of(shlex.join(words), data.sha256, ":/mnist_arch"),
+        of_a_kind=len(challenge.texts["plain"]),
+        kinds={
+            kind: _misread(predictor, signs, challenge.texts[kind])
+            for kind, signs in challenge.kinds.items()
+        },
     )
 
 
@@ -215,3 +240,16 @@ def _errors(predictor: Predictor, prepared: Sequence[Prepared], truth: Tensor) -
     """Count the misclassified pictures, doubted or not; one without ink is misclassified."""
     answers = predictor.answers(prepared)
     return sum(a.digit != digit for a, digit in zip(answers, truth.tolist(), strict=True))
+
+
+def _misread(
+    predictor: Predictor, pictures: Sequence[Sequence[Prepared]], texts: Sequence[str]
+) -> list[int]:
+    """Count the pictures that are misread, and those of them that are not doubted."""
+    misread = undoubted = 0
+    for signs, text in zip(pictures, texts, strict=True):
+        answers = predictor.answers(signs)
+        wrong = "".join(answer.text for answer in answers) != text
+        misread += wrong
+        undoubted += wrong and not any(answer.doubt for answer in answers)
+    return [misread, undoubted]

@@ -17,6 +17,8 @@ FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 MOST_PIXELS = 50_000_000  # of one picture: a decompression bomb is rejected before decoding
 MOST_BYTES = 100_000_000  # of one file
 HEIF = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif")  # brands, in an ISO container
+OPAQUE = 128  # least alpha of what is seen
+SHADES = 64  # range of values that ink of one colour has
 
 Source = str | Path | bytes | Image.Image
 
@@ -24,8 +26,8 @@ Source = str | Path | bytes | Image.Image
 def read(source: Source, name: str | None = None) -> NDArray[np.generic]:
     """Read a file, its bytes or a Pillow image: (H, W) pixel values, uint8, or uint16 of 16 bits.
 
-    The picture is turned upright by its EXIF orientation, transparent parts become white, and of
-    several frames the first is taken. ``name`` stands for it in errors.
+    The picture is turned upright by its EXIF orientation, transparent parts become white, or black
+    under light ink, and of several frames the first is taken. ``name`` stands for it in errors.
 
     Raises:
         UserError: There is no such file, or it is of no known format, broken or huge.
@@ -106,6 +108,18 @@ def _grey(picture: Image.Image, name: str) -> NDArray[np.generic]:
         return values.astype(np.uint16 if picture.mode == "I" else np.float64)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, "white")
+        paper = Image.new("RGBA", picture.size, _paper(picture))
         picture = Image.alpha_composite(paper, picture)
     return np.asarray(picture.convert("L"))
+
+
+def _paper(picture: Image.Image) -> str:
+    """Name the paper behind a transparent picture: that which its ink, or its paper, needs."""
+    grey, alpha = (np.asarray(each) for each in (picture.convert("L"), picture.getchannel("A")))
+    seen = grey[alpha >= OPAQUE]
+    if not seen.size:
+        return "white"
+    light = float(np.median(seen)) > 127
+    # With two shades it has paper of its own, which is the commoner one.
+    shades = float(np.ptp(np.quantile(seen, [0.02, 0.98])))
+    return "white" if light == (shades > SHADES) else "black"

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, overload
@@ -39,13 +39,15 @@ class Answer:
     """How a network classifies a picture.
 
     Attributes:
-        digit: The most probable one; None for a blank picture.
+        digit: The most probable one; None for a blank picture, and for a sign that is no digit.
         probability: Its probability, as the network's head defines it.
         runner_up: The second most probable digit; None for a blank picture.
         runner_up_probability: Its probability.
         probabilities: Of the digits 0 to 9; all 0 for a blank picture.
         doubt: Why the answer is unreliable; None if it is not.
         image: (28, 28) uint8 pixel values that the network saw.
+        box: Top, left, bottom, right of the ink in the picture, pixels, the last two exclusive.
+        sign: What stands there in a number if it is no digit: "/", ".", "," or "-".
     """
 
     digit: int | None
@@ -55,10 +57,17 @@ class Answer:
     probabilities: list[float]
     doubt: str | None
     image: NDArray[np.uint8]
+    box: tuple[int, int, int, int]
+    sign: str | None = None
+
+    @property
+    def text(self) -> str:
+        """The digit or the sign; empty for a blank picture."""
+        return self.sign or ("" if self.digit is None else str(self.digit))
 
     def __repr__(self) -> str:
         if self.digit is None:
-            return f"Answer(None; {self.doubt})"
+            return f"Answer({self.sign!r})" if self.sign else f"Answer(None; {self.doubt})"
         doubt = f"; doubtful: {self.doubt}" if self.doubt else ""
         return (
             f"Answer({self.digit}, {100 * self.probability:.1f} %; else {self.runner_up}, "
@@ -115,6 +124,8 @@ class Predictor:
     def predict_number(self, picture: Picture) -> list[Answer]:
         """Classify the digits in one picture, from left to right; none in a blank one.
 
+        Slashes, dots, commas and dashes are among them; the ``text`` of all is the number.
+
         Raises:
             UserError: It is no readable picture.
         """
@@ -141,8 +152,11 @@ class Predictor:
 
 
 def _answer(prepared: Prepared, probabilities: Tensor, doubtful: bool) -> Answer:
+    nothing = Answer(None, 0.0, None, 0.0, [0.0] * 10, None, prepared.image, prepared.box)
     if BLANK in prepared.doubts:
-        return Answer(None, 0.0, None, 0.0, [0.0] * 10, BLANK, prepared.image)
+        return replace(nothing, doubt=BLANK)
+    if prepared.sign is not None:
+        return replace(nothing, sign=prepared.sign, doubt="; ".join(prepared.doubts) or None)
     doubts = [*prepared.doubts, *(["like no digit it knows"] if doubtful else [])]
     (digit, runner_up), ten = probabilities.topk(2).indices.tolist(), probabilities.tolist()
     return Answer(
@@ -153,6 +167,7 @@ def _answer(prepared: Prepared, probabilities: Tensor, doubtful: bool) -> Answer
         probabilities=ten,
         doubt="; ".join(doubts) or None,
         image=prepared.image,
+        box=prepared.box,
     )
 
 

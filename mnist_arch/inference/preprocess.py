@@ -17,6 +17,20 @@ from PIL import Image
 from scipy import ndimage
 
 from mnist_arch.errors import UserError
+from mnist_arch.inference.lines import without_lines
+from mnist_arch.inference.paper import (
+    LINES,
+    brightest_near,
+    filled,
+    found_sheet,
+    margin_added,
+    otsu,
+    resized,
+    rim,
+    runs,
+    scaled,
+)
+from mnist_arch.inference.signs import DIRT, box, names
 
 # MNIST's geometry, in pixels.
 SIDE = 28  # of an image
@@ -29,8 +43,10 @@ STROKE = 3.1  # the median width, to which strokes outside that range are redraw
 WORKING_SIDE = 512  # pixels: the longer side of a larger picture is reduced to this
 MOST_AT_ONCE = 4_000_000  # pixels that are reduced at a time
 LIGHT_SIDE = 96  # pixels: that of the reduced picture from which light and shadow are estimated
+UNEVEN = 0.025  # residual at the rim beyond which light is not even, as a share of all values
 
 # Ink or not.
+DARKEST = 0.1  # least value of paper, of whose light ink takes a share
 SMOOTHING = 1 / 8  # standard deviation of the blur before thresholds, in pixels of a 28-pixel grid
 FAINTEST = 0.06  # least contrast of ink, as a share of the range of pixel values
 NOISE = 5  # least contrast of ink, in standard deviations of the background
@@ -39,14 +55,17 @@ EDGE = 0.1  # where a stroke ends: this share of the ink's contrast
 # Which ink is one sign.
 SPECK = 0.03  # connected parts with less than this share of the largest part's ink are dirt
 MOST_PARTS = 12  # connected parts that are looked at, largest first
-GAP = 0.12  # greatest distance of two parts of one sign, as a share of the largest part's height
+MOST_SIGNS = 30  # those in a number
+DOT = 0.4  # of what is dirt beside a digit: a dot in a number may have so much ink
+GAP = 0.12  # greatest distance of two parts of one sign, as a share of the height of all
 SECOND = 0.2  # all other signs together: with this share of the largest's ink, there are several
 
 # Enlarged digits are blurred, NIST's were not: an unsharp mask.
 SHARPNESS = 1.0  # how much of the difference from the blurred digit is added
 RADIUS = 2.0  # standard deviation of that blur, in pixels of the 20x20 box
 
-BLANK, SEVERAL = "nothing written", "several signs"  # why a picture may be no digit
+# Why a picture may be no digit, or no other sign.
+BLANK, SEVERAL, ONE_OR_SLASH = "nothing written", "several signs", "a 1 or a slash"
 
 Values = NDArray[np.float64]  # (h, w)
 Mask = NDArray[np.bool_]  # (h, w)
@@ -62,13 +81,15 @@ class Prepared:
         image: (28, 28) uint8 pixel values, 0 background to 255 ink.
         ink: "dark" or "light", against its background.
         box: Top, left, bottom, right of the ink, in pixels of the picture, the last two exclusive.
-        doubts: Why it may be no digit: BLANK, SEVERAL; mostly none.
+        doubts: Why it may be no digit: BLANK, SEVERAL, ONE_OR_SLASH; mostly none.
+        sign: A sign of a number that is no digit: "/", ".", "," or "-"; None for a digit.
     """
 
     image: NDArray[np.uint8]
     ink: str
     box: Box
     doubts: tuple[str, ...] = ()
+    sign: str | None = None
 
 
 def fitted_light(values: Values) -> Values:
@@ -89,15 +110,32 @@ def fitted_light(values: Values) -> Values:
     return np.asarray(terms @ coefficients)
 
 
-def is_dark(contrast: Values) -> bool:
-    """Tell whether what stands out from the background is darker than it."""
-    return bool((contrast**3).sum() < 0)
+def is_dark(values: Values) -> bool:
+    """Tell whether ink is darker than the paper: what stands out from light that varies slowly.
+
+    A shadow with a hard edge is no light of that kind. There ink counts as dark, which it mostly
+    is on paper, unless the outermost shapes that the rim does not cut are light as well.
+    """
+    light = fitted_light(values)
+    dark = bool(((values - light) ** 3).sum() < 0)
+    if min(values.shape) < 3:
+        return dark
+    uneven = np.median(abs(rim(values - light))) > UNEVEN * np.ptp(values)
+    if uneven and runs(rim(values > otsu(values))) < LINES:
+        return dark or _encloses(values) > _encloses(1 - values)
+    return dark
+
+
+def _encloses(values: Values) -> float:
+    """Return how much darker than around shapes are, but those inside brighter ones."""
+    outermost = 1 - filled(1 - values)
+    return float(((filled(outermost) - outermost) ** 2).sum())
 
 
 def averaged_shadow(ink: Values) -> Values:
     """Average what is no ink over a quarter of the picture: shadows that are no parabola."""
     reach = max(1, max(ink.shape) // 56)
-    paper = ~ndimage.binary_dilation(ink > _otsu(ink) / 2, iterations=reach)
+    paper = ~ndimage.binary_dilation(ink > otsu(ink) / 2, iterations=reach)
     sigma = max(ink.shape) / 12
     weight = ndimage.gaussian_filter(paper.astype(np.float64), sigma, truncate=3)
     total = ndimage.gaussian_filter(np.where(paper, ink, 0), sigma, truncate=3)
@@ -160,15 +198,44 @@ def corner_by_mass(digit: Values) -> Shape:
     return y, x
 
 
+class Found(NamedTuple):
+    """The ink of a picture.
+
+    Attributes:
+        ink: (h, w), 0 paper to about 1, of the part that is worked on.
+        dark: Whether it is darker than the paper.
+        scale: Pixels of the picture in one of these.
+        corner: Row and column of this part in the reduced picture.
+        size: Height and width of the picture.
+    """
+
+    ink: Values
+    dark: bool
+    scale: float
+    corner: tuple[int, int]
+    size: Shape
+
+    def placed(self, place: Box) -> Box:
+        """Turn a box in the ink into one in the picture's pixels."""
+        top, left, bottom, right = (
+            min(max(edge + corner, 0) * self.scale, size)
+            for edge, corner, size in zip(place, 2 * self.corner, 2 * self.size, strict=True)
+        )
+        return int(top), int(left), round(bottom), round(right)
+
+
 class Preprocessor(NamedTuple):
     """The way from a picture to images, its steps by name.
 
     `analysis.ablation` replaces one step after the other, which shows what each is worth.
     """
 
-    light: Callable[[Values], Values] = fitted_light
+    sheet: Callable[[Values], tuple[Values, int, int]] = found_sheet
+    margin: Callable[[Values], tuple[Values, int]] = margin_added
     is_dark: Callable[[Values], bool] = is_dark
+    paper: Callable[[Values], Values] = brightest_near
     shadow: Callable[[Values], Values] = averaged_shadow
+    lines: Callable[[Values], Values] = without_lines
     smooth: Callable[[Values], Values] = smoothed
     edge: Callable[[float, float, float], float] = stroke_edge
     least: Callable[[float], float] = least_ink
@@ -185,61 +252,58 @@ class Preprocessor(NamedTuple):
         Raises:
             UserError: It is not a two-dimensional array of such values.
         """
-        ink, dark, scale = self._ink(pixels)
-        signs = self._signs(ink)
+        found = self._ink(pixels)
+        signs = self._signs(found.ink)
         if not signs:
             blank = np.zeros((SIDE, SIDE), np.uint8)
-            return Prepared(blank, _name(dark), (0, 0, *pixels.shape), (BLANK,))
-        weights = np.array([ink[sign].sum() for sign in signs])
-        prepared = self._prepared(ink, self.choose(signs, weights), dark, scale)
+            return Prepared(blank, _name(found.dark), (0, 0, *pixels.shape), (BLANK,))
+        weights = np.array([found.ink[sign].sum() for sign in signs])
+        prepared = self._prepared(found, self.choose(signs, weights))
         others = sum(weights) - weights.max()
         return replace(prepared, doubts=(SEVERAL,) if others > SECOND * weights.max() else ())
 
     def prepare_each(self, pixels: NDArray[np.generic]) -> list[Prepared]:
         """(H, W) pixel values of digits side by side -> each of them, from left to right.
 
+        Slashes, dots, commas and dashes between them are among them, each with its sign.
+
         Raises:
             UserError: It is not a two-dimensional array of pixel values.
         """
-        ink, dark, scale = self._ink(pixels)
-        signs = self._signs(ink)
-        tallest = max(map(_length, signs), default=0)
-        signs = [sign for sign in signs if _length(sign) > tallest / 3]
+        found = self._ink(pixels)
+        signs = self._signs(found.ink, number=True)
         signs.sort(key=lambda sign: ndimage.center_of_mass(sign)[1])
-        return [self._prepared(ink, sign, dark, scale) for sign in signs]
+        each = []
+        for sign, (name, ambiguous) in zip(signs, names(signs), strict=True):
+            if name != DIRT:
+                doubts = (ONE_OR_SLASH,) if ambiguous else ()
+                each.append(replace(self._prepared(found, sign), sign=name, doubts=doubts))
+        return each
 
-    def _ink(self, pixels: NDArray[np.generic]) -> tuple[Values, bool, float]:
-        """Separate ink from paper: (h, w), 0 to about 1; whether it is dark; picture / working."""
-        picture = np.asarray(pixels)
-        white = _white(picture)
-        reduction = max(1.0, max(picture.shape) / WORKING_SIDE)
-        # Rows first, some at a time: a huge picture in floating-point numbers would be enormous.
-        count = min(len(picture), -(-picture.size // MOST_AT_ONCE))
-        parts = np.array_split(picture, count)
-        width = _scaled(picture.shape, reduction)[1]
-        if len(parts) > 1:
-            scaled = (part.astype(np.float64) / white for part in parts)
-            values = np.concatenate(
-                [resized(each, (len(each), width), Image.Resampling.BOX) for each in scaled]
-            )
-        else:
-            values = picture.astype(np.float64) / white
-        if reduction > 1:
-            values = resized(values, _scaled(picture.shape, reduction), Image.Resampling.BOX)
-        reduced = _scaled(values.shape, max(1.0, max(values.shape) / LIGHT_SIDE))
-        small = resized(values, reduced, Image.Resampling.BOX)
-        paper = self.light(small)
-        dark = self.is_dark(small - paper)
-        sign = -1 if dark else 1
+    def _ink(self, pixels: NDArray[np.generic]) -> Found:
+        """Separate ink from paper."""
+        reduction = max(1.0, max(np.shape(pixels), default=1) / WORKING_SIDE)
+        values, top, left = self.sheet(_values(pixels, reduction))
+        values, margin = self.margin(values)
+        small = resized(
+            values,
+            scaled(values.shape, max(1.0, max(values.shape) / LIGHT_SIDE)),
+            Image.Resampling.BOX,
+        )
+        dark = self.is_dark(small)
+        bright = values if dark else 1 - values
+        paper = self.paper(bright)
+        ink = (paper - bright) / (paper.clip(DARKEST, 1) if dark else 1)
         for _ in range(2):
-            paper = paper + sign * self.shadow(sign * (small - paper))
-        paper = resized(paper, values.shape, Image.Resampling.BILINEAR)
-        return sign * (values - paper), dark, reduction
+            small = resized(ink, small.shape, Image.Resampling.BOX)
+            ink = ink - resized(self.shadow(small), ink.shape, Image.Resampling.BILINEAR)
+        corner = (top - margin, left - margin)
+        return Found(self.lines(ink), dark, reduction, corner, pixels.shape)
 
-    def _signs(self, ink: Values) -> list[Mask]:
-        """Return the (h, w) masks of strokes that belong together."""
+    def _signs(self, ink: Values, *, number: bool = False) -> list[Mask]:
+        """Return the (h, w) masks of strokes that belong together; in a number, dots are some."""
         smooth = self.smooth(ink)
-        threshold = _otsu(smooth)
+        threshold = otsu(smooth)
         strong = smooth > threshold
         if not strong.any():
             return []
@@ -252,39 +316,47 @@ class Preprocessor(NamedTuple):
         labels, count = ndimage.label(strokes, np.ones((3, 3)))
         weights = ndimage.sum_labels(ink, labels, np.arange(1, count + 1))
         order = np.argsort(-weights)
-        least = self.least(weights[order[0]])
-        return _together(
-            [labels == label + 1 for label in order[:MOST_PARTS] if weights[label] > least]
-        )
+        least = self.least(weights[order[0]]) * (DOT if number else 1)
+        most = MOST_SIGNS if number else MOST_PARTS
+        parts = [labels == label + 1 for label in order[:most] if weights[label] > least]
+        return _together(parts, number=number)
 
-    def _prepared(self, ink: Values, sign: Mask, dark: bool, scale: float) -> Prepared:
+    def _prepared(self, found: Found, sign: Mask) -> Prepared:
         """Turn one sign into a 28x28 image."""
-        top, left, bottom, right = _box(sign)
+        top, left, bottom, right = box(sign)
         around = ndimage.binary_dilation(sign, np.ones((3, 3)))
-        digit = np.where(around, ink, 0)[top:bottom, left:right].clip(0)
+        digit = np.where(around, found.ink, 0)[top:bottom, left:right].clip(0)
         peak = np.percentile(digit[sign[top:bottom, left:right]], 90)
         digit = self.sharpen((digit / max(peak, 1e-9)).clip(0, 1))
-        size = self.size(digit.shape, ink.shape)
+        size = self.size(digit.shape, found.ink.shape)
         digit = self.resize(self.weigh(digit, size), size).clip(0, None)
         digit = (digit / max(np.percentile(digit, 98), 1e-9)).clip(0, 1)
         y, x = (SIDE + place for place in self.corner(digit))
         canvas = np.zeros((3 * SIDE, 3 * SIDE))
         canvas[y : y + digit.shape[0], x : x + digit.shape[1]] = digit
         image = np.rint(255 * canvas[SIDE : 2 * SIDE, SIDE : 2 * SIDE]).astype(np.uint8)
-        box = (int(top * scale), int(left * scale), round(bottom * scale), round(right * scale))
-        return Prepared(image, _name(dark), box)
+        return Prepared(image, _name(found.dark), found.placed((top, left, bottom, right)))
 
 
 prepare, prepare_each = Preprocessor().prepare, Preprocessor().prepare_each
 
 
-def _scaled(shape: Shape, divisor: float) -> Shape:
-    """Divide height and width, to one pixel at least."""
-    return tuple(max(1, round(side / divisor)) for side in shape)
-
-
 def _name(dark: bool) -> str:
     return "dark" if dark else "light"
+
+
+def _values(pixels: NDArray[np.generic], reduction: float) -> Values:
+    """(H, W) of any type -> values from 0 to 1, so many times smaller."""
+    picture = np.asarray(pixels)
+    white = _white(picture)
+    size = scaled(picture.shape, reduction)
+    # Rows first, some at a time: a huge picture in floating-point numbers would be enormous.
+    parts = np.array_split(picture, min(len(picture), -(-picture.size // MOST_AT_ONCE)))
+    values = (part.astype(np.float64) / white for part in parts)
+    if reduction > 1:
+        values = (resized(each, (len(each), size[1]), Image.Resampling.BOX) for each in values)
+    whole = np.concatenate([*values])
+    return resized(whole, size, Image.Resampling.BOX) if reduction > 1 else whole
 
 
 def _white(picture: NDArray[np.generic]) -> float:
@@ -306,47 +378,36 @@ def _white(picture: NDArray[np.generic]) -> float:
     return 255.0
 
 
-def _otsu(values: Values) -> float:
-    """Return the threshold between ink and paper that separates the two best (Otsu 1979)."""
-    counts, edges = np.histogram(values, 256)
-    middles = (edges[1:] + edges[:-1]) / 2
-    below = np.cumsum(counts)
-    above = values.size - below
-    sums = np.cumsum(counts * middles)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        between = below * above * (sums / below - (sums[-1] - sums) / above) ** 2
-    return float(edges[1:][np.nanargmax(np.where(above > 0, between, -1))])
-
-
-def _together(parts: list[Mask]) -> list[Mask]:
+def _together(parts: list[Mask], *, number: bool) -> list[Mask]:
     """Join parts that are near each other, unless they stand side by side like two signs."""
-    reach = GAP * max(map(_length, parts))
+    boxes = np.array([box(part) for part in parts])
+    reach = round(GAP * max(*map(_length, parts), boxes[:, 2].max() - boxes[:, 0].min()))
     signs: list[Mask] = []
     for part in parts:
-        near = ndimage.distance_transform_edt(~part) <= reach
-        joined = [sign for sign in signs if (sign & near).any() and not _beside(sign, part)]
+        top, left, bottom, right = box(part)
+        around = np.s_[max(0, top - reach) : bottom + reach, max(0, left - reach) : right + reach]
+        near = ndimage.distance_transform_edt(~part[around]) <= reach
+        joined = [
+            sign
+            for sign in signs
+            if (sign[around] & near).any() and not _beside(sign, part, number=number)
+        ]
         signs = [sign for sign in signs if not any(sign is each for each in joined)]
         signs.append(np.any([part, *joined], axis=0))
     return signs
 
 
-def _beside(one: Mask, other: Mask) -> bool:
-    """Tell whether two parts are both tall and hardly above each other."""
-    (top, left, bottom, right), (top_, left_, bottom_, right_) = _box(one), _box(other)
+def _beside(one: Mask, other: Mask, *, number: bool) -> bool:
+    """Tell whether two parts are hardly above each other, and, but in a number, both tall."""
+    (top, left, bottom, right), (top_, left_, bottom_, right_) = box(one), box(other)
     overlap = min(right, right_) - max(left, left_)
     tall = min(bottom - top, bottom_ - top_) > 0.6 * max(bottom - top, bottom_ - top_)
-    return tall and overlap < 0.3 * min(right - left, right_ - left_)
-
-
-def _box(mask: Mask) -> Box:
-    """Return top, left, bottom and right of what is True, the last two exclusive."""
-    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+    return (tall or number) and overlap < 0.3 * min(right - left, right_ - left_)
 
 
 def _length(mask: Mask) -> int:
     """Return the longer side of a mask's box."""
-    top, left, bottom, right = _box(mask)
+    top, left, bottom, right = box(mask)
     return max(bottom - top, right - left)
 
 
@@ -354,7 +415,7 @@ def _stroke(digit: Values) -> float:
     """Return the mean width of strokes, pixels: 4 times their points' mean distance to an edge."""
     zoom = max(1, round(80 / max(digit.shape)))
     padded = np.pad(digit, 1)
-    fine = resized(padded, _scaled(padded.shape, 1 / zoom), Image.Resampling.BILINEAR) > 0.5
+    fine = resized(padded, scaled(padded.shape, 1 / zoom), Image.Resampling.BILINEAR) > 0.5
     if not fine.any():
         return 1.0
     return float(4 * ndimage.distance_transform_edt(fine)[fine].mean()) / zoom
@@ -368,12 +429,5 @@ def _redrawn(digit: Values, size: Shape, wider: float) -> Values:
     drawn = (distance + wider / 2 + 0.5).clip(0, 1)
     if not drawn.any():
         return digit
-    top, left, bottom, right = _box(drawn > 0)
+    top, left, bottom, right = box(drawn > 0)
     return np.asarray(drawn[top:bottom, left:right])
-
-
-def resized(values: Values, size: Shape, method: Image.Resampling) -> Values:
-    """Resize values to (height, width) with Pillow, which averages over all pixels it reduces."""
-    values = values.astype(np.float32)
-    picture = Image.fromarray(values)
-    return np.asarray(picture.resize((size[1], size[0]), method), dtype=np.float64)

@@ -22,9 +22,10 @@ export function card({ title, architecture, recipe, epochs, seed, accuracy }) {
 
 export function fill(card, net, chosen) {
   const sign = net?.signs[chosen];
-  const chance = sign ? percent(sign.probability) : "";
+  const isDigit = sign && sign.digit !== null; // null: a slash, dot or dash
+  const chance = isDigit ? percent(sign.probability) : "";
   $(".digit", card).textContent = net?.text || "–";
-  $(".chance", card).textContent = net?.signs.length > 1 ? `${sign.digit}: ${chance}` : chance;
+  $(".chance", card).textContent = isDigit && net.signs.length > 1 ? `${sign.digit}: ${chance}` : chance;
   $(".differs", card).hidden = !net?.differs;
   card.classList.toggle("other", Boolean(net?.differs));
   $(".doubt", card).hidden = !sign?.doubt;

@@ -136,7 +136,7 @@ def classify(nets: Sequence[Net], picture: bytes, *, number: bool) -> dict[str, 
     """
     signs, size = find_signs(picture, number=number)
     answers = [net.predictor.answers(signs) for net in nets]
-    texts = ["".join(str(answer.digit) for answer in row) for row in answers]
+    texts = ["".join(answer.text for answer in row) for row in answers]
     leader = leading(texts)
     return {
         "summary": render(

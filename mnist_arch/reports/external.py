@@ -85,6 +85,21 @@ def doubts(records: Sequence[ExternalValidity]) -> Table:
     return Table(columns, rows)
 
 
+def papers(records: Sequence[ExternalValidity]) -> Table:
+    """A row for each kind of paper: what each network reads, and its errors without doubt."""
+    columns = [Column("kind")]
+    for each in records:
+        columns += [Column(title(each), "{:.0f} %"), Column("undoubted errors", "{:.0f} %")]
+    rows = []
+    for kind in records[0].kinds if records else ():
+        row: list[object] = [kind]
+        for each in records:
+            misread, undoubted = each.kinds[kind]
+            row += [100 - 100 * misread / each.of_a_kind, 100 * undoubted / each.of_a_kind]
+        rows.append(row)
+    return Table(columns, rows)
+
+
 def page(records: Sequence[ExternalValidity]) -> str:
     """Lay out the records of some runs, at least one of them with an ablation."""
     records = in_order(records)
@@ -101,4 +116,6 @@ def page(records: Sequence[ExternalValidity]) -> str:
         accuracies=accuracies(records),
         steps=steps(ablated),
         doubts=doubts(records),
+        papers=papers([each for each in records if each.kinds]),
+        of_a_kind=max(each.of_a_kind for each in records),
     )

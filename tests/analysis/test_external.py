@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import mnist_arch
-from mnist_arch.analysis import challenges, external
+from mnist_arch.analysis import challenges, external, kinds
 from mnist_arch.analysis.ablation import ABLATIONS
 from mnist_arch.analysis.external import NO_DIGITS, Challenge, ExternalValidity, challenge
 from mnist_arch.data import sources
@@ -33,7 +34,7 @@ def pictures(data: sources.Dataset) -> Iterator[Challenge]:
     assert len(uci) == len(labels) == 1797
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(external, "uci", lambda: (uci[:20], labels[:20]))
-        yield challenge(data.test, no_digits=5)
+        yield challenge(data, no_digits=5, of_a_kind=2)
 
 
 def test_the_counts_are_those_of_one_picture_after_the_other(
@@ -56,6 +57,18 @@ def test_the_counts_are_those_of_one_picture_after_the_other(
         accepted = [answer.doubt is None for answer in net.answers(prepared)]
         assert record.accepted[kind] == sum(accepted)
     assert (record.digits, record.uci_digits, record.no_digits) == (20, 20, 5)
+    assert [*record.kinds] == [*kinds.DIGITS, *kinds.NUMBERS]
+    assert record.of_a_kind == 2
+    for kind in ("plain", kinds.TRANSPARENT, "dates"):
+        some, texts = kinds.held_out(kind, 2, data.train)
+        misread, undoubted = 0, 0
+        for picture, text in zip(map(Image.fromarray, some), texts, strict=True):
+            number = kind == "dates"
+            answers = net.predict_number(picture) if number else [net.predict(picture)]
+            wrong = "".join(answer.text for answer in answers) != text
+            misread += wrong
+            undoubted += wrong and all(answer.doubt is None for answer in answers)
+        assert record.kinds[kind] == [misread, undoubted]
     assert record.augmented
     assert [*record.ablation] == ["", *ABLATIONS]
     assert record.ablation[""].items() <= record.errors.items()
@@ -81,7 +94,7 @@ def test_a_run_on_other_data_is_refused(
 
 
 def test_the_same_pictures_are_drawn_again(data: sources.Dataset, pictures: Challenge) -> None:
-    again = challenge(data.test, no_digits=5)
+    again = challenge(data, no_digits=5, of_a_kind=2)
     for kind, some in pictures.pictures.items():
         for one, other in zip(some, again.pictures[kind], strict=True):
             np.testing.assert_array_equal(one, other)

@@ -41,6 +41,18 @@ def test_transparency_shows_white_paper() -> None:
     assert read(written(palette, "PNG", transparency=0)).min() == 255
 
 
+def test_light_ink_on_nothing_shows_black_paper_and_a_sheet_its_own() -> None:
+    for ink, paper in ((255, 0), (0, 255), (200, 0)):
+        strokes = Image.new("LA", (6, 6), (128, 0))
+        strokes.paste((ink, 255), (2, 2, 4, 4))
+        values = read(written(strokes, "PNG"))
+        assert (values[0, 0], values[3, 3]) == (paper, ink)
+    sheet = Image.new("LA", (6, 6), (0, 0))  # with a transparent corner
+    sheet.paste((250, 255), (1, 0, 6, 6))
+    sheet.paste((0, 255), (3, 3, 5, 5))
+    assert read(written(sheet, "PNG"))[0].tolist() == [255, *5 * [250]]
+
+
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
 def test_sixteen_bits_stay(kind: str) -> None:
     values = np.array([[0, 1000], [30000, 65535]], dtype=np.uint16)

@@ -190,6 +190,19 @@ def test_blank_and_several_are_doubtful_whatever_the_network_says() -> None:
     assert sure.predict_number(np.zeros((99, 99), np.uint8)) == []
 
 
+def test_a_date_is_digits_and_signs_in_their_places() -> None:
+    date = Path(__file__).parent / "cases/date_12-05.png"
+    answers = Predictor(Fixed([50.0] + [0] * 9)).predict_number(date)
+    assert "".join(answer.text for answer in answers) == "00/00"
+    assert [answer.sign for answer in answers] == [None, None, "/", None, None]
+    assert answers[2].digit is None
+    height, width = 160, 470
+    for answer, following in zip(answers, [*answers[1:], None], strict=True):
+        top, left, bottom, right = answer.box
+        assert 0 <= top < bottom <= height
+        assert 0 <= left < right <= (following.box[1] if following else width)
+
+
 def test_an_answer_with_a_low_top_score_is_doubtful() -> None:
     scores = torch.tensor([[3.0] + [0.0] * 9, [2.0] + [-50.0] * 9])
     net = Fixed([0.0] * 10)

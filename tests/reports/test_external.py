@@ -1,5 +1,6 @@
 """The page about pictures that are not MNIST's: its rows, and that it is its records'."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,13 @@ def test_rows_are_in_points_and_percent() -> None:
     changes = [pytest.approx(change) for change in (-0.05, -0.15, -2.15)]
     assert row == ("`lenet5`, modern", 99.15, *changes, False, pytest.approx(100 * 1617 / 1797))
     assert report.doubts([validity()]).rows == [("`lenet5`, modern", 6.0, (40, 85), 40.5)]
+
+
+def test_papers_are_in_percent_of_pictures_right_and_wrong_without_doubt() -> None:
+    one = validity(of_a_kind=50, kinds={"ruled": [5, 1]})
+    table = report.papers([one, replace(one, kinds={"ruled": [0, 0]})])
+    assert table.rows == [["ruled", 90, 2, 100, 0]]
+    assert "| ruled | 90 % | 2 % |" in report.page([one])
 
 
 def test_every_step_that_was_left_out_is_a_row() -> None:
