@@ -68,7 +68,8 @@ def test_a_set_is_the_network_of_its_run(tmp_path: Path) -> None:
     run = finished_run(tmp_path / "run", "lenet5")
     data = sources.load("mnist_5k", tmp_path)
     folder, exported = ship(run, data, tmp_path / "weights")
-    assert (folder.name, exported.probabilities, exported.scores) == ("lenet5", 0, 0)
+    assert (folder.name, exported.name) == ("lenet5", FILE)
+    assert max(exported.probabilities, exported.scores) < 1e-6  # by the size of a batch
     images = data.test.images[:100]
     expected = mnist_arch.load(run)(images)
     torch.testing.assert_close(mnist_arch.load(folder)(images), expected, rtol=0, atol=0)
