@@ -83,7 +83,7 @@ def test_a_set_is_the_network_of_its_run(tmp_path: Path) -> None:
     [
         (
             lambda: mnist_arch.load("lenet"),
-            "no weights of that name come with the package; did you",
+            "no weights of that name come with the package",
         ),
         (lambda: mnist_arch.load("runs/lenet5"), "no such checkpoint"),
         (lambda: mnist_arch.build("mlp", weights="best"), "weights='best': valid are modern, own"),
