@@ -1,7 +1,8 @@
 """The architectures published for MNIST, rebuilt exactly.
 
     >>> import mnist_arch
-    >>> net = mnist_arch.build("lenet5")  # (N, 1, 28, 28) raw pixels -> (N, 10) scores
+    >>> mnist_arch.load("lenet5").predict("photo.jpg")  # weights that come with the package
+    >>> net = mnist_arch.build("lenet5")  # untrained: (N, 1, 28, 28) raw pixels -> (N, 10) scores
     >>> sum(p.numel() for p in net.parameters())
     60806
     >>> run = mnist_arch.train("lenet5", seed=0, overrides=["recipe.max_epochs=1"])
@@ -15,20 +16,22 @@ it is split, batched and augmented), ``training`` (recipes and the Lightning mod
 ``analysis`` (what records say together), ``reports`` (tables, pages and figures), ``page``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from mnist_arch.models import ARCHITECTURES, build
+from mnist_arch.models import ARCHITECTURES
 
 if TYPE_CHECKING:  # torch takes two seconds to import: only those who build a network wait for it
     import pytorch_lightning as pl
 
     from mnist_arch.inference.predictor import Predictor
+    from mnist_arch.inference.shipped import Shipped
+    from mnist_arch.models.network import Network
     from mnist_arch.runs.config import Config
     from mnist_arch.runs.train import Run
 
-__all__ = ["architectures", "build", "load", "resume", "train", "train_together"]
+__all__ = ["architectures", "build", "load", "resume", "train", "train_together", "weights"]
 __version__ = "0.2.0"
 
 
@@ -37,8 +40,51 @@ def architectures() -> tuple[str, ...]:
     return tuple(ARCHITECTURES)
 
 
+def build(
+    name: str, arguments: Mapping[str, Any] | None = None, *, weights: str | None = None
+) -> "Network":
+    """Build a network: (N, 1, 28, 28) raw pixels, 0 to 255, to (N, 10) scores.
+
+    >>> net = build("lenet5", weights="own")
+
+    Args:
+        name: One of `architectures`.
+        arguments: Of its class, for what its source leaves open, such as
+            ``{"activation": "relu"}``.
+        weights: None for starting weights, drawn from torch's global generator; ``own`` or
+            ``modern`` for those that come with the package, trained by the network's own recipe
+            or by the modern one, in evaluation mode.
+
+    Raises:
+        UserError: There is no such network, argument, or set of weights.
+    """
+    from mnist_arch.errors import UserError
+    from mnist_arch.models import build
+
+    if weights is None:
+        return build(name, arguments)
+    from mnist_arch.inference import shipped
+
+    if arguments:
+        raise UserError(f"weights={weights!r}: the set is of {name} without arguments")
+    return load(shipped.located(shipped.name(name, weights))).net
+
+
+def weights() -> "list[Shipped]":
+    """Return the sets of trained weights that come with the package, for `load` by their names.
+
+    >>> weights()
+    """
+    from mnist_arch.inference.shipped import shipped
+
+    return shipped()
+
+
 def load(checkpoint: str | Path) -> "Predictor":
-    """Load a trained network, ready to read digits, from a checkpoint file or a run's folder.
+    """Load a trained network, ready to read digits: by name, from a checkpoint, or a run's folder.
+
+    >>> load("lenet5").predict("photo.jpg")
+    >>> load("runs/lenet5-seed0")
 
     Called with (N, 1, 28, 28) raw pixels it gives (N, 10) scores; ``.predict`` reads a picture of
     any kind; ``.net`` is the network itself.
@@ -46,11 +92,13 @@ def load(checkpoint: str | Path) -> "Predictor":
     Nothing but the file is needed, and torch's random state is left as it was.
 
     Raises:
-        UserError: There is no such file, or it is not a checkpoint of this library.
+        UserError: There is no such file and no such set of `weights`, or it is not a checkpoint of
+            this library.
     """
     from mnist_arch.inference.predictor import load
+    from mnist_arch.inference.shipped import located
 
-    return load(Path(checkpoint))
+    return load(located(checkpoint))
 
 
 def train(

@@ -48,6 +48,7 @@ def model_card(exported: Exported, run: Path) -> str:
         head=type(network.head).__name__,
         record=record,
         exported=exported,
+        folder=run.name,
         contract=Table((Column("name"), Column("meaning")), contract),
         scores=scores(record),
         by_digit=by_digit(record),

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import safetensors
+import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -19,6 +21,8 @@ from mnist_arch.runs import records
 # Bytes: the largest of ours, that of dropout_cnn with Adam's moments, has 14 MB.
 LARGEST = 200_000_000
 PREFIX = "net."  # the name that Classifier gives to its network
+# Of a checkpoint's metadata, what says how its network is built and was trained.
+BUILT = ("architecture", "arguments", "standardized", "recipe", "data", "seed")
 
 
 def load(path: Path) -> Network:
@@ -74,6 +78,10 @@ def read(path: Path) -> dict[str, Any]:
     if path.is_dir():
         kept, expected = _kept(path)
         path = path / kept
+    if path.suffix == ".safetensors":
+        checkpoint = read_safetensors(path)
+        _check_weights(checkpoint, expected, path)
+        return checkpoint
     try:
         files.plain(path, LARGEST)
         size = path.stat().st_size
@@ -95,9 +103,41 @@ def read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: not a readable checkpoint ({_line(error)})") from error
     if not _is_ours(checkpoint) or not _is_plain(checkpoint, size):
         raise UserError(f"{path}: a checkpoint, but not one that mnist_arch wrote")
+    _check_weights(checkpoint, expected, path)
+    return checkpoint
+
+
+def write_safetensors(net: Network, metadata: Mapping[str, Any], path: Path) -> None:
+    """Write a network's weights, and what a checkpoint's metadata say of how it is built."""
+    words = json.dumps({key: metadata[key] for key in BUILT if key in metadata}, sort_keys=True)
+    weights = {name: value.contiguous() for name, value in net.state_dict().items()}
+    safetensors.torch.save_file(weights, path, metadata={"mnist_arch": words})
+
+
+def read_safetensors(path: Path) -> dict[str, Any]:
+    """Read such a file; returns what a checkpoint holds of the same.
+
+    Raises:
+        UserError: There is no such file, it is damaged, or it is not one of this library.
+    """
+    try:
+        files.plain(path, LARGEST)
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {}).get("mnist_arch", "null"))
+            weights = {f"{PREFIX}{name}": file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file of weights") from error
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise UserError(f"{path}: no readable file of weights ({_line(error)})") from error
+    checkpoint = {"mnist_arch": metadata, "state_dict": weights}
+    if not _is_ours(checkpoint) or not _is_plain(checkpoint, path.stat().st_size):
+        raise UserError(f"{path}: weights, but not such as mnist_arch wrote")
+    return checkpoint
+
+
+def _check_weights(checkpoint: dict[str, Any], expected: str | None, path: Path) -> None:
     if expected and weights_sha256(checkpoint["state_dict"]) != expected:
         raise UserError(f"{path}: its weights are not those of the run's record")
-    return checkpoint
 
 
 def _is_ours(checkpoint: Any) -> bool:

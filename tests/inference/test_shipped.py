@@ -1,0 +1,103 @@
+"""The weights that come with the package are what their records say."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import mnist_arch
+from mnist_arch.data import sources
+from mnist_arch.errors import UserError
+from mnist_arch.inference import shipped
+from mnist_arch.inference.shipped import FILE, Shipped, ship
+from mnist_arch.runs import checkpoint
+from mnist_arch.runs.scoring import score
+from tests.factories import finished_run
+
+SETS = shipped.shipped()
+
+
+def test_there_is_a_set_by_its_own_recipe_of_each_small_network() -> None:
+    names = {each.name for each in SETS}
+    assert names >= {"dense", "mlp", "lenet5", "lenet5_1998", "tanh_cnn"}
+    assert names <= {
+        shipped.name(each, kind) for each in mnist_arch.architectures() for kind in shipped.KINDS
+    }
+
+
+@pytest.mark.parametrize("each", SETS, ids=lambda each: each.name)
+def test_a_set_misclassifies_the_test_digits_that_its_record_counts(each: Shipped) -> None:
+    test = sources.load("mnist", sources.default_root()).test
+    scored = score(mnist_arch.load(each.name).net, test)
+    assert scored.errors == each.record.score("test", "errors")
+    assert scored.confusion == each.record.confusion
+
+
+@pytest.mark.parametrize("each", SETS, ids=lambda each: each.name)
+def test_a_set_has_the_checksum_of_its_record_and_of_its_card(each: Shipped) -> None:
+    net = mnist_arch.load(each.name).net
+    assert checkpoint.weights_sha256(net.state_dict()) == each.record.weights_sha256
+    card = (each.folder / "README.md").read_text()
+    assert hashlib.sha256((each.folder / FILE).read_bytes()).hexdigest() in card
+    assert each.record.variant == {}
+    assert not each.record.provenance.dirty
+
+
+def test_a_network_is_built_with_them() -> None:
+    net, images = (
+        mnist_arch.build("mlp", weights="own"),
+        torch.randint(0, 256, (5, 1, 28, 28)).byte(),
+    )
+    torch.testing.assert_close(net(images), mnist_arch.load("mlp")(images), rtol=0, atol=0)
+    assert not net.training
+
+
+def test_what_exists_in_the_folder_goes_before_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    finished_run(tmp_path / "mlp", "mlp")
+    own = mnist_arch.load(tmp_path / "mlp").net.state_dict()
+    found = mnist_arch.load("mlp").net.state_dict()
+    assert all(found[key].equal(value) for key, value in own.items())
+
+
+def test_a_set_is_the_network_of_its_run(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "run", "lenet5")
+    data = sources.load("mnist_5k", tmp_path)
+    folder, exported = ship(run, data, tmp_path / "weights")
+    assert (folder.name, exported.name) == ("lenet5", FILE)
+    assert max(exported.probabilities, exported.scores) < 1e-6  # by the size of a batch
+    images = data.test.images[:100]
+    expected = mnist_arch.load(run)(images)
+    torch.testing.assert_close(mnist_arch.load(folder)(images), expected, rtol=0, atol=0)
+    (folder / FILE).write_bytes((folder / FILE).read_bytes()[:-1])
+    with pytest.raises(UserError, match="no readable file of weights"):
+        mnist_arch.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: mnist_arch.load("lenet"),
+            "no weights of that name come with the package",
+        ),
+        (lambda: mnist_arch.load("runs/lenet5"), "no such checkpoint"),
+        (lambda: mnist_arch.build("mlp", weights="best"), "weights='best': valid are modern, own"),
+        (lambda: mnist_arch.build("lenet5", {"activation": "relu"}, weights="own"), "without arg"),
+    ],
+)
+def test_a_set_that_is_not_there_is_named(call: Callable[[], object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        call()
+
+
+def test_only_a_tested_run_by_a_recipe_as_it_stands_is_shipped(tmp_path: Path) -> None:
+    run = finished_run(tmp_path / "run", "mlp", variant={"recipe.l2": 0.1})
+    data = sources.load("mnist_5k", tmp_path)
+    with pytest.raises(UserError, match="by a recipe as it stands"):
+        ship(run, data, tmp_path / "weights")
+    assert not (tmp_path / "weights").exists()
