@@ -43,8 +43,9 @@ def main() -> None:
     names = [name for word in named for name in words.pictures(word)]
     from mnist_arch.inference import pictures, predictor  # seconds of imports
     from mnist_arch.reports.table import Column, Table
+    from mnist_arch.runs.shipped import located
 
-    network = predictor.load(Path(checkpoint))
+    network = predictor.load(located(checkpoint))
     rows: list[dict[str, Any]] = []
     drawn = []
     as_text = not (args.json or args.csv)

@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
     args = parser.parse_args()
     from mnist_arch.data import sources  # seconds of imports
-    from mnist_arch.inference.shipped import ship
+    from mnist_arch.inference.shipping import ship
     from mnist_arch.reports import card
 
     data = sources.load("mnist", sources.default_root())

@@ -26,7 +26,7 @@ def matches(word: str) -> list[str]:
 
 
 def runs(words: Sequence[str | Path]) -> list[Path]:
-    """Return the runs that words name, as folders or record files, each once.
+    """Return the runs that words name, as folders, record files or shipped weights, each once.
 
     What stands among runs and is none, the mean of several seeds, is left out, and so is a run
     that repeats one before it; standard error says so.
@@ -37,12 +37,16 @@ def runs(words: Sequence[str | Path]) -> list[Path]:
     from mnist_arch.analysis.groups import kind
     from mnist_arch.runs import records
     from mnist_arch.runs.folders import MEAN
+    from mnist_arch.runs.shipped import named
 
     paths: list[Path] = []
     for word in map(str, words):
-        if not (found := matches(word)):
+        found = [*map(Path, matches(word))]
+        if not found and (folder := named(word)):
+            found = [folder]
+        if not found:
             raise UserError(f"{word}: no such run folder or record file")
-        paths += map(Path, found)
+        paths += found
     firsts: dict[tuple[str, int, str], Path] = {}
     for path in paths:
         if (path / MEAN).exists():

@@ -26,9 +26,9 @@ if TYPE_CHECKING:  # torch takes two seconds to import: only those who build a n
     import pytorch_lightning as pl
 
     from mnist_arch.inference.predictor import Predictor
-    from mnist_arch.inference.shipped import Shipped
     from mnist_arch.models.network import Network
     from mnist_arch.runs.config import Config
+    from mnist_arch.runs.shipped import Shipped
     from mnist_arch.runs.train import Run
 
 __all__ = ["architectures", "build", "load", "resume", "train", "train_together", "weights"]
@@ -63,7 +63,7 @@ def build(
 
     if weights is None:
         return build(name, arguments)
-    from mnist_arch.inference import shipped
+    from mnist_arch.runs import shipped
 
     if arguments:
         raise UserError(f"weights={weights!r}: the set is of {name} without arguments")
@@ -75,7 +75,7 @@ def weights() -> "list[Shipped]":
 
     >>> weights()
     """
-    from mnist_arch.inference.shipped import shipped
+    from mnist_arch.runs.shipped import shipped
 
     return shipped()
 
@@ -96,7 +96,7 @@ def load(checkpoint: str | Path) -> "Predictor":
             this library.
     """
     from mnist_arch.inference.predictor import load
-    from mnist_arch.inference.shipped import located
+    from mnist_arch.runs.shipped import located
 
     return load(located(checkpoint))
 

@@ -1,6 +1,7 @@
 """From a checkpoint file back to a network."""
 
 import hashlib
+import json
 import pickle
 import zipfile
 from collections.abc import Mapping

@@ -10,10 +10,10 @@ import torch
 import mnist_arch
 from mnist_arch.data import sources
 from mnist_arch.errors import UserError
-from mnist_arch.inference import shipped
-from mnist_arch.inference.shipped import FILE, Shipped, ship
-from mnist_arch.runs import checkpoint
+from mnist_arch.inference.shipping import ship
+from mnist_arch.runs import checkpoint, shipped
 from mnist_arch.runs.scoring import score
+from mnist_arch.runs.shipped import FILE, Shipped
 from tests.factories import finished_run
 
 SETS = shipped.shipped()
