@@ -112,7 +112,7 @@ def write_safetensors(net: Network, metadata: Mapping[str, Any], path: Path) -> 
     """Write a network's weights, and what a checkpoint's metadata say of how it is built."""
     words = json.dumps({key: metadata[key] for key in BUILT if key in metadata}, sort_keys=True)
     weights = {name: value.contiguous() for name, value in net.state_dict().items()}
-    safetensors.torch.save_file(weights, path, metadata={"mnist_arch": words})
+    path.write_bytes(safetensors.torch.save(weights, metadata={"mnist_arch": words}))
 
 
 def read_safetensors(path: Path) -> dict[str, Any]:
