@@ -72,7 +72,7 @@ def run_folder(parent: Path, name: str, config: Config) -> Iterator[Path]:
             made = True
         except FileExistsError:
             made = False
-            if not _unfinished(folder, config):
+            if not (_unfinished(folder, config) or _abandoned(folder)):
                 continue
         except OSError as error:
             raise UserError(f"runs={parent}: cannot make a folder in it ({error})") from error
@@ -173,6 +173,12 @@ def _locked(folder: Path, *, made: bool = False) -> Iterator[bool]:
     finally:
         lock.release()
         Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _abandoned(folder: Path) -> bool:
+    """Tell whether a process was killed in a folder before it could write what run it is."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return bool(names) and names <= {".lock", "config.yaml.part"}
 
 
 def _unfinished(folder: Path, config: Config) -> bool:

@@ -92,12 +92,15 @@ def newest_of_all(folders: Sequence[Path]) -> list[Saved | None]:
 
 
 def _back(saved: Saved, to: Place | None) -> Saved | None:
-    """Take the checkpoint before, or none if it was the first, if that is of a certain place."""
+    """Take the checkpoint before, if it is of a certain place; none, if that is the beginning.
+
+    Nobody's finished epoch is given up for that.
+    """
     if saved.place == to:
         return saved
     path = saved.path.with_name(PREVIOUS)
-    if not path.exists():
-        return None if to == Place(0, 0) else saved
+    if not path.exists():  # it was the first
+        return None if to == Place(0, 0) and not saved.place.epochs else saved
     try:
         before = Saved(path, checkpoint.read(path))
     except UserError:

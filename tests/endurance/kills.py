@@ -193,13 +193,9 @@ def killed(
         return code != 0
 
 
-def finish(kind: Kind, straight: Straight, folder: Path) -> None:
-    """Start the command a last time, unless all that it makes is finished."""
-    if {each.parent.name for each in _records(folder)} >= straight.runs.keys():
-        return
-    with started(kind, folder, OFTEN) as process:
-        if process.wait(LONGEST):
-            raise AssertionError((folder / "output.txt").read_text(errors="replace"))
+def finished(straight: Straight, folder: Path) -> bool:
+    """Whether all runs that the command makes have their records."""
+    return {each.parent.name for each in _records(folder)} >= straight.runs.keys()
 
 
 def endure(
@@ -212,8 +208,15 @@ def endure(
     """
     folder.mkdir(parents=True)
     draws = random.Random(seed)
-    died = [each.name for each in moments if killed(kind, straight, folder, each, draws)]
-    finish(kind, straight, folder)
+    died = []
+    for moment in moments:
+        if finished(straight, folder):
+            break
+        died += [moment.name] * killed(kind, straight, folder, moment, draws)
+    if not finished(straight, folder):
+        with started(kind, folder, OFTEN) as process:
+            if process.wait(LONGEST):
+                raise AssertionError((folder / "output.txt").read_text(errors="replace"))
     found = {each.parent.name: each.parent for each in _records(folder)}
     assert found.keys() == straight.runs.keys(), f"{kind.name}: {sorted(found)}"
     for name, run in found.items():

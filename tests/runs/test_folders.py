@@ -61,6 +61,17 @@ def test_a_folder_that_no_run_made_is_left_alone(tmp_path: Path, content: str | 
     assert list((tmp_path / "mlp-seed0").iterdir()) == before
 
 
+def test_a_folder_of_a_process_that_was_killed_before_it_wrote_a_word_is_taken(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mlp-seed0").mkdir()
+    (tmp_path / "mlp-seed0/.lock").touch()
+    (tmp_path / "mlp-seed0/config.yaml.part").write_text("seed: 0\nru")
+    with run_folder(tmp_path, "mlp-seed0", MLP) as folder:
+        assert folder.name == "mlp-seed0"
+    assert {path.name for path in folder.iterdir()} == {"config.yaml"}
+
+
 def test_a_folder_is_left_without_its_lock(tmp_path: Path) -> None:
     with run_folder(tmp_path, "mlp-seed0", MLP) as folder:
         assert {path.name for path in folder.iterdir()} == {"config.yaml", ".lock"}
