@@ -105,6 +105,8 @@ def test_colour_is_weighed_as_by_pillow() -> None:
     np.testing.assert_array_equal(pixels(page), pictures.read(Image.fromarray(page)))
     rgb = page[..., :3].copy()
     np.testing.assert_array_equal(pixels(rgb), pictures.read(Image.fromarray(rgb)))
+    np.testing.assert_array_equal(pixels(rgb.astype(np.uint16) * 257), pixels(rgb))
+    np.testing.assert_array_equal(pixels(rgb > 100), pixels((rgb > 100) * np.uint8(255)))
     np.testing.assert_array_equal(
         pixels(torch.from_numpy(rgb).permute(2, 0, 1)), pictures.read(Image.fromarray(rgb))
     )
