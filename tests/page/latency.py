@@ -1,6 +1,6 @@
 """How long after a stroke, a key or an undo is the answer on show? Measured in Chromium.
 
-    taskset -c 0 python -m tests.page.latency runs/lenet5-seed0 runs/mlp-seed0   (on one core)
+taskset -c 0 python -m tests.page.latency runs/lenet5-seed0 runs/mlp-seed0   (on one core)
 """
 
 import sys
