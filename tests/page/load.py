@@ -198,7 +198,8 @@ def main() -> None:
     sys.stdout.write(
         f"{len(milliseconds):,} requests of {args.clients} clients, {outcome.wrong} wrong\n"
         f"median {median(milliseconds):.0f} ms, "
-        f"99 % within {quantiles(milliseconds, n=100)[-1]:.0f} ms; {1000 * outcome.work:.1f} ms of a core for each\n"
+        f"99 % within {quantiles(milliseconds, n=100)[-1]:.0f} ms; "
+        f"{1000 * outcome.work:.1f} ms of a core for each\n"
         f"memory {memory[0]:.0f} MB after {WARM}, {memory[-1]:.0f} MB at the end "
         f"({100 * outcome.growth:+.1f} %)\n"
         f"answers to {len(outcome.refusals)} uploads of rubbish, by status: {statuses}\n"
