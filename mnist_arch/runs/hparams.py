@@ -39,7 +39,6 @@ def settings(record: Record) -> dict[str, Any]:
 
 def log(logger: TensorBoardLogger, record: Record) -> None:
     """Write a run's row."""
-    logger.hparams.update(settings(record))  # for hparams.yaml
     writer = logger.experiment.file_writer
     for summary in summaries(record):
         writer.add_summary(summary, record.epochs)

@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median, quantiles
 from typing import Any
 
 import torch
@@ -40,13 +41,23 @@ PICTURES = [picture(FIVE), picture(SEVEN), picture(FIVE, [(x + 150, y) for x, y 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of so many requests: latencies in seconds, memory in bytes, by time."""
+    """What came of so many requests.
+
+    Attributes:
+        latencies: Seconds until each answer.
+        wrong: How many answers were not those of the networks.
+        refusals: The statuses of what was answered to rubbish.
+        slow_bytes: That the slow client had sent before it was cut off, or all was over.
+        memory: Bytes that the server held after each request from the WARM-th on.
+        work: Seconds of a core that the server spent for each request, rubbish included.
+    """
 
     latencies: list[float]
     wrong: int
     refusals: list[int]
     slow_bytes: int
     memory: list[int]
+    work: float
 
     @property
     def growth(self) -> float:
@@ -72,6 +83,12 @@ def resident(process: int) -> int:
     """Bytes of memory that a process holds."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def worked(process: int) -> float:
+    """Seconds of a core that a process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def ask(browser: http.client.HTTPConnection, content: bytes) -> tuple[int, Any]:
@@ -156,13 +173,16 @@ def _measured(
                 sent += 1
         return sent
 
+    before = worked(process)
     with ThreadPoolExecutor(clients + 2) as threads:
         others = threads.submit(vandal), threads.submit(slow)
         try:
             list(threads.map(client, range(clients)))
         finally:
             done.set()
-        return Outcome(latencies, len(wrong), others[0].result(), others[1].result(), memory)
+        refusals, sent = others[0].result(), others[1].result()
+    work = (worked(process) - before) / (requests + len(refusals))
+    return Outcome(latencies, len(wrong), refusals, sent, memory, work)
 
 
 def main() -> None:
@@ -172,7 +192,18 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=16)
     args = parser.parse_args()
     outcome = measure(args.requests, args.clients, args.names)
-    [1000 * each for each in outcome.latencies]
+    milliseconds = [1000 * each for each in outcome.latencies]
+    memory = [each / 1e6 for each in outcome.memory]
+    statuses = {each: outcome.refusals.count(each) for each in sorted(set(outcome.refusals))}
+    sys.stdout.write(
+        f"{len(milliseconds):,} requests of {args.clients} clients, {outcome.wrong} wrong\n"
+        f"median {median(milliseconds):.0f} ms, "
+        f"99 % within {quantiles(milliseconds, n=100)[-1]:.0f} ms; "
+        f"{1000 * outcome.work:.1f} ms of a core for each\n"
+        f"memory {memory[0]:.0f} MB after {WARM}, {memory[-1]:.0f} MB at the end "
+        f"({100 * outcome.growth:+.1f} %)\n"
+        f"answers to {len(outcome.refusals)} uploads of rubbish, by status: {statuses}\n"
+    )
 
 
 if __name__ == "__main__":

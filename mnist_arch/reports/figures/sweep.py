@@ -8,7 +8,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-from mnist_arch.reports.figures.style import DPI, LINES, THUMBNAIL, color
+from mnist_arch.reports.figures.style import COLORS, DPI, LINES, THUMBNAIL, color
 
 SMALL = 7.5  # points
 TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50)
@@ -20,16 +20,16 @@ def errors_by_epoch(curves: Mapping[str, Sequence[Sequence[float]]], title: str)
     for place, (name, runs) in enumerate(curves.items()):
         by_epoch = [*zip(*runs, strict=False)]
         epochs = range(1, len(by_epoch) + 1)
-        style = {"color": color(place), "linestyle": LINES[place // 12 % len(LINES)]}
-        axes.plot(epochs, [mean(each) for each in by_epoch], linewidth=1.2, label=name, **style)
-        axes.fill_between(
+        axes.plot(
             epochs,
-            [*map(min, by_epoch)],
-            [*map(max, by_epoch)],
+            [mean(each) for each in by_epoch],
+            LINES[place // len(COLORS) % len(LINES)],
             color=color(place),
-            alpha=0.2,
-            lw=0,
+            linewidth=1.2,
+            label=name,
         )
+        least, greatest = [*map(min, by_epoch)], [*map(max, by_epoch)]
+        axes.fill_between(epochs, least, greatest, color=color(place), alpha=0.2, linewidth=0)
     axes.set_yscale("log")
     _logarithmic(axes.yaxis)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
