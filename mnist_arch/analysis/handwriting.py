@@ -264,7 +264,7 @@ ANGULAR: Hand = _SIGNS | {
 def written(sign: str, hand: Hand, pen: Pen, draws: Generator) -> Ink:
     """Write one sign; the points of its strokes stray by 2 % of its height."""
     shapes = hand[sign]
-    strokes = shapes[draws.integers(len(shapes))]
+    strokes = shapes[int(draws.integers(len(shapes)))]
     wide = WIDE * draws.uniform(0.85, 1.15)
     lean = np.tan(np.radians(pen.slant))
     strayed = {point: draws.normal(0, 0.02, 2) for stroke in strokes for point in stroke}

@@ -40,7 +40,7 @@ class Part(NamedTuple):
         seed: Of all draws.
         held_out: Whether variants are drawn that the other part has not.
         hands: Shapes of signs.
-        originals: Between which shares of MNIST's training digits its own are.
+        originals: Between which shares of MNIST's training digits of a class its own are.
         pens: Widths of strokes, pixels.
         slants: Degrees.
         heights: Of digits, pixels.
@@ -330,8 +330,9 @@ def digit(truth: int, originals: Split, part: Part, draws: Generator) -> tuple[I
     if draws.random() < 0.5:
         hand = part.hands[draws.integers(len(part.hands))]
         return cropped(written(str(truth), hand, tool, draws)), tool.height
-    start, end = (round(share * len(originals.labels)) for share in part.originals)
-    places = start + np.flatnonzero(originals.labels[start:end].numpy() == truth)
+    places = np.flatnonzero(originals.labels.numpy() == truth)
+    start, end = (round(share * len(places)) for share in part.originals)
+    places = places[start:end]
     image = originals.images[int(places[draws.integers(len(places))]), 0]
     return as_ink(image.numpy(), tool.height, draws.uniform(1.5, 4)), tool.height
 
