@@ -4,7 +4,8 @@
     python -m experiments.page runs/lenet5-seed0 mlp        (a run, and weights of the package)
 
 Of runs that differ in their seed only, the first is taken. Without any run, the networks answer
-whose weights come with the package. It is for this machine only, unless --host says otherwise; Ctrl-C ends it.
+whose weights come with the package. It is for this machine only, unless --host says otherwise;
+Ctrl-C ends it.
 """
 
 import asyncio

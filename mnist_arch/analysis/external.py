@@ -230,7 +230,7 @@ def measure(
 
 
 def _prepared(
-    pictures: Sequence[Picture], name: str, preprocessor: Preprocessor = ALL
+    pictures: Sequence[NDArray[Any]], name: str, preprocessor: Preprocessor = ALL
 ) -> list[Prepared]:
     progress = tqdm(pictures, desc=f"prepare {name}", unit="", dynamic_ncols=True, leave=False)
     return [preprocessor.prepare(each) for each in progress]

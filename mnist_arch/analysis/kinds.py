@@ -110,7 +110,7 @@ class Page(NamedTuple):
 
     def one(self, choices: Sequence[float]) -> float:
         """Draw one of a few values."""
-        return choices[self.draws.integers(len(choices))]
+        return choices[int(self.draws.integers(len(choices)))]
 
 
 def on_page(ink: Ink, height: float, part: Part, draws: Generator) -> Page:
@@ -168,7 +168,8 @@ def squared(page: Page) -> Values:
     dark, tilt = page.one(part.darkness), page.one(part.tilts)
     pitch = max(8, page.height * page.one(part.pitches))
     both = [
-        bars(page, width, upright=up, tilt=-tilt if up else tilt, pitch=pitch) for up in (0, 1)
+        bars(page, width, upright=up, tilt=-tilt if up else tilt, pitch=pitch)
+        for up in (False, True)
     ]
     return on_paper(page, *(dark * each for each in both))
 

@@ -62,7 +62,7 @@ class Counted(NamedTuple):
         }
 
 
-def charted(metrics: Mapping[str, float]) -> dict[str, float]:
+def charted(metrics: Mapping[str, float]) -> dict[str, Any]:
     """Add errors in percent, for charts: of 92 and of 99.6 % accuracy both are read on one axis.
 
     >>> charted({"test/accuracy": 99.5})
