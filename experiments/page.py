@@ -3,9 +3,8 @@
     python -m experiments.page                              (the finished runs in runs/)
     python -m experiments.page runs/lenet5-seed0 mlp        (a run, and weights of the package)
 
-Of runs that differ in their seed only, the first is taken. Without any run, the networks answer
-whose weights come with the package. It is for this machine only, unless --host says otherwise;
-Ctrl-C ends it.
+Of runs that differ in their seed only, the first is taken. Without any run, the page offers to
+train two nets. It is for this machine only, unless --host says otherwise; Ctrl-C ends it.
 """
 
 import asyncio
@@ -31,15 +30,14 @@ def main() -> None:
         from mnist_arch.page.nets import first_seeds, load_nets
         from mnist_arch.page.server import Server
         from mnist_arch.page.training import Training
-        from mnist_arch.runs.shipped import located, shipped
+        from mnist_arch.runs.shipped import located
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn"):
             raise
         raise UserError(f"{error.name} is missing: pip install 'mnist_arch[page]'") from error
     loopback = args.host in LOOPBACK
     with listen(args.host, args.port) as bound:
-        chosen = [located(run) for run in args.runs] or first_seeds(Path("runs"))
-        nets = load_nets(chosen or [each.folder for each in shipped()])
+        nets = load_nets([located(run) for run in args.runs] or first_seeds(Path("runs")))
         app = application(nets, None if args.runs else Training(), loopback=loopback)
         if not loopback:
             sys.stderr.write(

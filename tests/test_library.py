@@ -77,7 +77,8 @@ def test_nothing_inside_the_package_imports_the_facade() -> None:
 
 
 def test_every_room_has_its_place_in_the_order() -> None:
-    rooms = {path.stem for path in PACKAGE.iterdir() if path.is_dir() or path.suffix == ".py"}
+    rooms = {path.stem for path in (*PACKAGE.glob("*.py"), *PACKAGE.glob("*/__init__.py"))}
+    rooms |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert {room for room in rooms if not room.startswith("_")} == set(ROOMS)
 
 

@@ -76,7 +76,8 @@ class Answer:
 
     def to_dict(self) -> dict[str, Any]:
         """Return all but the image as plain values, for JSON."""
-        return {name: value for name, value in vars(self).items() if name != "image"}
+        plain = {name: value for name, value in vars(self).items() if name != "image"}
+        return plain | {"box": list(self.box)}
 
 
 class Predictor:

@@ -110,8 +110,9 @@ def read(path: Path) -> dict[str, Any]:
 
 def write_safetensors(net: Network, metadata: Mapping[str, Any], path: Path) -> None:
     """Write a network's weights, and what a checkpoint's metadata say of how it is built."""
-    words = json.dumps({key: metadata[key] for key in BUILT if key in metadata}, sort_keys=True)
     weights = {name: value.contiguous() for name, value in net.state_dict().items()}
+    built = {key: metadata[key] for key in BUILT if key in metadata}
+    words = json.dumps(built | {"order": [*weights]}, sort_keys=True)  # the file sorts its own
     path.write_bytes(safetensors.torch.save(weights, metadata={"mnist_arch": words}))
 
 
@@ -125,10 +126,11 @@ def read_safetensors(path: Path) -> dict[str, Any]:
         files.plain(path, LARGEST)
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {}).get("mnist_arch", "null"))
-            weights = {f"{PREFIX}{name}": file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = metadata.pop("order") if isinstance(metadata, dict) else []
+            weights = {f"{PREFIX}{name}": file.get_tensor(name) for name in names}
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file of weights") from error
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, safetensors.SafetensorError) as error:
         raise UserError(f"{path}: no readable file of weights ({_line(error)})") from error
     checkpoint = {"mnist_arch": metadata, "state_dict": weights}
     if not _is_ours(checkpoint) or not _is_plain(checkpoint, path.stat().st_size):

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
@@ -151,7 +152,7 @@ def _locked(folder: Path, *, made: bool = False) -> Iterator[bool]:
 
     Args:
         folder: That is there.
-        made: Whether this process has just made it; then nobody else locks it.
+        made: Whether this process has just made it.
 
     Raises:
         UserError: The file system refuses locks. A folder that was just made is removed.
@@ -161,7 +162,7 @@ def _locked(folder: Path, *, made: bool = False) -> Iterator[bool]:
         lock.acquire(blocking=False)
     except (Timeout, OSError) as error:
         # Older filelocks say of any refusal that another process holds the lock.
-        if isinstance(error, Timeout) and not made:
+        if isinstance(error, Timeout) and (not made or _can_lock(folder)):
             yield False
             return
         if made:
@@ -172,6 +173,18 @@ def _locked(folder: Path, *, made: bool = False) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+def _can_lock(folder: Path) -> bool:
+    """Tell whether a file that nobody else knows can be locked."""
+    lock = FileLock(folder / f".{uuid4()}")
+    try:
+        with lock.acquire(blocking=False):
+            return True
+    except (Timeout, OSError):
+        return False
+    finally:
         Path(lock.lock_file).unlink(missing_ok=True)
 
 

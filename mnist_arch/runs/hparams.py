@@ -39,7 +39,7 @@ def settings(record: Record) -> dict[str, Any]:
 
 def log(logger: TensorBoardLogger, record: Record) -> None:
     """Write a run's row."""
-    writer = logger.experiment.file_writer
+    writer = logger.experiment._get_file_writer()  # opens it again where nothing was logged before
     for summary in summaries(record):
         writer.add_summary(summary, record.epochs)
 

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from matplotlib.image import imread
@@ -16,19 +17,20 @@ from tests.factories import record, untested
 from tests.reports.test_results import RESULTS
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
-LEARNED = {"train/accuracy": [90.0, 99.0], "validation/accuracy": [80.0, 98.0]}
+HISTORY = {"train/accuracy": [90.0, 99.0], "validation/accuracy": [80.0, 98.0]}
+LEARNED: dict[str, Any] = {"history": HISTORY, "epochs": 2, "kept_epoch": 2}
 
 
 def test_curves_are_of_the_ways_to_a_claim_with_or_without_validation_images() -> None:
     records = [
-        record(history=LEARNED),
-        record(history=LEARNED, seed=1),
-        untested(history=LEARNED, variant={"recipe.validation": 0.1}),
-        record(history=LEARNED, variant={"recipe.l2": 0.1}),
-        record(history=LEARNED, recipe="modern"),
-        record(history=LEARNED, recipe="mlp_on_pytorch"),
-        record(history=LEARNED, data="mnist_5k"),
-        record(history=LEARNED, architecture="dense"),
+        record(**LEARNED),
+        record(**LEARNED, seed=1),
+        untested(**LEARNED, variant={"recipe.validation": 0.1}),
+        record(**LEARNED, variant={"recipe.l2": 0.1}),
+        record(**LEARNED, recipe="modern"),
+        record(**LEARNED, recipe="mlp_on_pytorch"),
+        record(**LEARNED, data="mnist_5k"),
+        record(**LEARNED, architecture="dense"),
     ]
     assert curves(groups(records), "mlp") == {
         "recipe=mlp, 60,000 training images (2 runs)": [[10.0, 1.0]] * 2,
@@ -67,14 +69,14 @@ def test_the_digest_tells_every_point_and_name() -> None:
 def test_the_command_draws_runs_and_says_what_is_wrong(command: Command, tmp_path: Path) -> None:
     for name in ("mlp-seed0", "search/mlp-seed0"):
         (tmp_path / "runs" / name).mkdir(parents=True)
-    record(history=LEARNED).write(tmp_path / "runs/mlp-seed0")
+    record(**LEARNED).write(tmp_path / "runs/mlp-seed0")
     # The same settings chose something by validation images, before the recipe was what it is now.
-    untested(history=LEARNED).write(tmp_path / "runs/search/mlp-seed0")
+    untested(**LEARNED).write(tmp_path / "runs/search/mlp-seed0")
     done = command("experiments.curves")  # of runs/, whose only network is meant
     assert (done.returncode, done.stdout) == (0, "curves.png\n"), done.stderr
     assert imread(tmp_path / "curves.png").shape == (440, 720, 4)
     (tmp_path / "runs/tanh_cnn-seed0").mkdir()
-    record(architecture="tanh_cnn", history=LEARNED).write(tmp_path / "runs/tanh_cnn-seed0")
+    record(architecture="tanh_cnn", **LEARNED).write(tmp_path / "runs/tanh_cnn-seed0")
     for words, message in (
         (["--model", "lenet6"], "--model lenet6: no such network; did you mean lenet5?"),
         (["--model", "dense"], "runs: no runs of dense by a recipe with a claim there"),

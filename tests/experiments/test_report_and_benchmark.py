@@ -132,7 +132,7 @@ def test_ensemble_prints_each_member_and_writes_a_record(command: Command, tmp_p
     from tests.analysis.test_ensembles import run
 
     run(tmp_path / "a", "mlp", [[9.0, 0.0, 0.0], [9.0, 0.0, 0.0], [0.0, 0.0, 9.0]])
-    run(tmp_path / "b", "mlp", [[5.0, 0.0, 0.0], [0.0, 9.9, 0.0], [0.0, 0.0, 5.0]])
+    run(tmp_path / "b", "mlp", [[5.0, 0.0, 0.0], [0.0, 9.9, 0.0], [0.0, 0.0, 5.0]], seed=1)
     done = command("experiments.ensemble", "a", "b", "--out", "both.json")
     assert done.returncode == 0, done.stderr
     rows = [line.split()[:3] for line in done.stdout.splitlines()[1:]]
@@ -144,4 +144,4 @@ def test_ensemble_prints_each_member_and_writes_a_record(command: Command, tmp_p
 def test_ensemble_says_what_is_wrong(command: Command) -> None:
     done = command("experiments.ensemble", "nowhere", "elsewhere")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert done.stderr.startswith("error: nowhere: not a readable record")
+    assert done.stderr.startswith("error: nowhere: no such run folder or record file")

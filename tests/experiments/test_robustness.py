@@ -58,7 +58,7 @@ def test_one_command_tests_a_run_draws_it_and_shows_the_corruptions(
             ["--from-records", "--docs", "."],
             "results/robustness: no records of mnist there; test a",
         ),
-        (["nowhere"], "nowhere: not a readable record"),
+        (["nowhere"], "nowhere: no such run folder"),
     ],
 )
 def test_a_mistake_is_named_and_nothing_written(

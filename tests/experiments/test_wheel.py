@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import mnist_arch
+from tests.factories import FIVE, drawn, written
 
 ROOT = Path(mnist_arch.__file__).parent.parent
 
@@ -41,11 +43,43 @@ def test_a_wheel_is_the_same_whenever_and_wherever_it_is_built(
     assert built(tmp_path / "a later copy").read_bytes() == wheel.read_bytes()
 
 
-def test_the_wheel_composes_the_config_and_knows_its_types(wheel: Path, tmp_path: Path) -> None:
-    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
-    elsewhere.mkdir()
+@pytest.fixture(scope="module")
+def site(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the wheel is installed."""
+    site = tmp_path_factory.mktemp("installed") / "site"
     install = ["install", "--no-deps", "--target", str(site), str(wheel)]
-    subprocess.run([*PIP, *install], cwd=elsewhere, check=True)
+    subprocess.run([*PIP, *install], cwd=site.parent, check=True)
+    return site
+
+
+def test_an_installed_wheel_reads_a_picture_with_nothing_else_there(
+    site: Path, tmp_path: Path
+) -> None:
+    """Neither a network, nor data, nor a run."""
+    (tmp_path / "five.png").write_bytes(written(Image.fromarray(drawn(FIVE)), "PNG"))
+    code = "import socket; socket.socket.connect = None; import mnist_arch; "
+    code += (
+        "print(mnist_arch.__file__); print(mnist_arch.load('lenet5').predict('five.png').digit)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(site), "MNIST_ARCH_DATA": str(tmp_path / "none")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    where, digit = done.stdout.splitlines()
+    assert where.startswith(str(site))
+    assert digit == "5"
+
+
+def test_the_wheel_composes_the_config_and_knows_its_types(
+    wheel: Path, site: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
     assert wheel.name.startswith(f"mnist_arch-{mnist_arch.__version__}-")
     folders = [ROOT / name for name in ("conf", "experiments", "mnist_arch")]
     files = [path for folder in folders for path in folder.rglob("*.*") if path.suffix != ".pyc"]

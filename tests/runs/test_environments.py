@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.compare import paths
+from experiments.words import runs
 from mnist_arch.analysis.comparison import compare
 from mnist_arch.runs.config import Config, compose
 from mnist_arch.runs.folders import finished
@@ -37,7 +37,7 @@ def test_no_name_of_a_folder_changes_a_result_or_loses_it(tmp_path: Path) -> Non
     odd = [train(settings(tmp_path / ODD, f"seed={seed}")) for seed in (0, 1)]
     assert result(odd[0]) == result(plain)
     assert finished(tmp_path / ODD, settings(tmp_path)) == odd[0].folder
-    named = [path for run in odd for path in paths(str(run.folder))]
+    named = runs([run.folder for run in odd])
     assert named == [run.folder for run in odd]
     assert len(compare(named).nets) == 2
 

@@ -92,7 +92,7 @@ def assert_same(run: Run, straight: Run) -> None:
     ours, theirs = (np.load(each.folder / "predictions.npz") for each in (run, straight))
     assert all(np.array_equal(ours[name], theirs[name]) for name in theirs)
     ours, theirs = (EventAccumulator(str(each.folder)).Reload() for each in (run, straight))
-    assert ours.Tags()["scalars"] == theirs.Tags()["scalars"]
+    assert sorted(ours.Tags()["scalars"]) == sorted(theirs.Tags()["scalars"])
     for tag in theirs.Tags()["scalars"]:
         assert [(each.step, each.value) for each in ours.Scalars(tag)] == [
             (each.step, each.value) for each in theirs.Scalars(tag)
