@@ -58,6 +58,7 @@ def main() -> None:
         write_png(figure, args.out / pictures[name])
         print(args.out / pictures[name])
     path = args.out / f"{args.data}.json"
+    record = report.unless_the_same(path, record)
     record.write(path)
     files.write(path.with_suffix(".md"), report.page(record, pictures))
     print(path, path.with_suffix(".md"), sep="\n")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from mnist_arch.data import exploration
 from mnist_arch.data.exploration import Contents, pixel_statistics
 from mnist_arch.data.splits import Split
+from mnist_arch.errors import UserError
 from mnist_arch.reports.figures.data import count_bars, ink_boxes
 from mnist_arch.reports.figures.digits import digit_rows
 from mnist_arch.reports.table import Column, Table
@@ -42,6 +43,15 @@ class Exploration(Contents):
     def write(self, path: Path) -> None:
         """Write it atomically as JSON."""
         records.write_values(path, asdict(self))
+
+
+def unless_the_same(path: Path, record: Exploration) -> Exploration:
+    """Return the record in a file where it holds the same, by whichever code; else the new one."""
+    try:
+        before = records.read_as(Exploration, path)
+    except UserError:
+        return record
+    return before if replace(before, provenance=record.provenance) == record else record
 
 
 def counts(contents: Contents) -> Table:

@@ -1,5 +1,6 @@
 """What is in a data set, laid out: rows, facts and pictures."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,17 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     record = explored(**SMALL)
     record.write(tmp_path / "mine.json")
     assert read_as(Exploration, tmp_path / "mine.json") == record
+
+
+def test_what_holds_the_same_stays_as_it_was_whichever_code_made_it(tmp_path: Path) -> None:
+    record, path = explored(**SMALL), tmp_path / "mine.json"
+    assert report.unless_the_same(path, record) is record
+    record.write(path)
+    later = replace(record, provenance=provenance(commit="0" * 40))
+    assert later != record
+    assert report.unless_the_same(path, later) == record
+    other = replace(later, data_title="Others")
+    assert report.unless_the_same(path, other) is other
 
 
 def test_the_committed_page_is_made_from_its_record_which_is_of_mnist() -> None:
