@@ -6,7 +6,7 @@ refused.
 
 import re
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -156,9 +156,7 @@ class Config:
     @property
     def settings(self) -> dict[str, Any]:
         """Every setting, nested keys joined by dots, as they are typed."""
-        settings = asdict(self)
-        settings["model"] |= settings["model"].pop("arguments")
-        return flat(settings)
+        return as_typed(asdict(self))
 
 
 def _seeds(value: Any) -> list[int] | None:
@@ -177,6 +175,19 @@ def _seeds(value: Any) -> list[int] | None:
         if seeds.count(seed) > 1:
             raise UserError(f"seeds={value}: {seed} is there twice")
     return seeds
+
+
+def as_typed(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Join the keys of settings by dots, as they are typed: a network's arguments are its own.
+
+    >>> as_typed({"model": {"name": "lenet5", "arguments": {"activation": "relu"}}})
+    {'model.name': 'lenet5', 'model.activation': 'relu'}
+    """
+    model = settings.get("model")
+    if not isinstance(model, dict) or not isinstance(model.get("arguments"), dict):
+        return flat(dict(settings))
+    own = {key: value for key, value in model.items() if key != "arguments"}
+    return flat({**settings, "model": own | model["arguments"]})
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

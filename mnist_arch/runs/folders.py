@@ -18,7 +18,7 @@ from yaml import YAMLError  # omegaconf's reader raises it
 
 from mnist_arch import files
 from mnist_arch.errors import UserError
-from mnist_arch.runs.config import Config, compose, flat
+from mnist_arch.runs.config import Config, as_typed, compose
 from mnist_arch.runs.identity import identity
 
 # What may be set anew when an interrupted run goes on: it changes no result, and no folder.
@@ -205,6 +205,6 @@ def _identity_of(folder: Path) -> dict[str, Any] | None:
     try:
         text = files.yaml_text(folder / "config.yaml", LARGEST)
         settings: Any = OmegaConf.to_container(OmegaConf.load(StringIO(text)))
-        return identity(flat(settings)) if isinstance(settings, dict) else None
+        return identity(as_typed(settings)) if isinstance(settings, dict) else None
     except (UserError, OSError, ValueError, YAMLError, OmegaConfBaseException, *DEEP):
         return None

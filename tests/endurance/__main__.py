@@ -7,6 +7,7 @@ Prints a line for each kind, and the tally: how many kills there were, and after
 the runs ended as those that nothing happened to. The exit code is 1 if these differ.
 """
 
+import subprocess
 import sys
 import tempfile
 import time
@@ -103,7 +104,7 @@ def main(names: list[str]) -> int:
             try:
                 straight = Straight(kind, folder / "straight")
                 died = endure(kind, straight, folder / "killed", moments, seed)
-            except AssertionError as error:
+            except (AssertionError, subprocess.TimeoutExpired) as error:
                 unequal += len(moments)
                 print(f"{name}: NOT EQUAL\n{error}", flush=True)
                 continue

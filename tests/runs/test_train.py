@@ -96,6 +96,8 @@ def test_a_network_with_arguments_is_built_with_them_again() -> None:
     torch.testing.assert_close(net.eval()(test.images), scores)
     errors = int((scores.argmax(1) != test.labels).sum())
     assert errors == run.record.score("test", "errors")
+    again = mnist_arch.train("lenet5", overrides=["+model.activation=relu", *QUICK])
+    assert again.folder == run.folder  # it is known by them
     with pytest.raises(UserError, match=r"no setting 'model\.activaton' of lenet5"):
         mnist_arch.train("lenet5", overrides=["+model.activaton=relu", *QUICK])
     assert [each.name for each in Path("runs").iterdir()] == [run.folder.name]
