@@ -403,7 +403,8 @@ async function lookInside(place, each) {
   const [asked, sign] = [answer, chosen];
   try {
     const parts = await ask(`maps/${place}/${sign}?number=${answer.several}`, answer.picture);
-    if (asked === answer && sign === chosen) {
+    // Meanwhile another answer may have come, or the part may have been closed.
+    if (asked === answer && sign === chosen && $("details", each).open) {
       list.replaceChildren(...inside(parts, answer.signs[sign].image));
     }
   } catch (error) {
