@@ -12,7 +12,6 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from tqdm import tqdm
 
 from mnist_arch.analysis import challenges, kinds
 from mnist_arch.analysis.ablation import ABLATIONS, ALL
@@ -233,8 +232,7 @@ def measure(
 def _prepared(
     pictures: Sequence[NDArray[Any]], name: str, preprocessor: Preprocessor = ALL
 ) -> list[Prepared]:
-    progress = tqdm(pictures, desc=f"prepare {name}", unit="", dynamic_ncols=True, leave=False)
-    return [preprocessor.prepare(each) for each in progress]
+    return [preprocessor.prepare(each) for each in progress(pictures, f"prepare {name}")]
 
 
 def _errors(predictor: Predictor, prepared: Sequence[Prepared], truth: Tensor) -> int:

@@ -4,13 +4,10 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from torch import Tensor
-
 from mnist_arch import files
 from mnist_arch.data.sources import Dataset
 from mnist_arch.errors import UserError
-from mnist_arch.inference.export import Exported, Program, differences, sample
-from mnist_arch.models.network import Network
+from mnist_arch.inference.export import Exported, WithProbabilities, differences, sample
 from mnist_arch.runs import checkpoint, records
 from mnist_arch.runs.shipped import FILE, FOLDER, name
 
@@ -35,7 +32,7 @@ def ship(run: Path, data: Dataset, out: Path = FOLDER) -> tuple[Path, Exported]:
     with files.whole(folder / FILE) as unfinished:
         checkpoint.write_safetensors(net, content["mnist_arch"], unfinished)
         again = checkpoint.network(checkpoint.read_safetensors(unfinished), unfinished)
-        probabilities, scores = differences(_program(again), net, images, batches)
+        probabilities, scores = differences(WithProbabilities(again), net, images, batches)
         sha256 = checkpoint.weights_sha256(net.state_dict())
         if checkpoint.weights_sha256(again.state_dict()) != sha256:
             raise UserError(f"{run}: not shipped: what is read back are other weights")
@@ -50,11 +47,3 @@ def ship(run: Path, data: Dataset, out: Path = FOLDER) -> tuple[Path, Exported]:
         probabilities=probabilities,
         scores=scores,
     )
-
-
-def _program(net: Network) -> Program:
-    def program(images: Tensor) -> tuple[Tensor, Tensor]:
-        scores = net(images)
-        return scores, net.head.probabilities(scores)
-
-    return program
