@@ -1,15 +1,15 @@
 """Which digits are in these pictures?
 
-    python -m experiments.predict --checkpoint runs/lenet5-seed0 photos/*.jpg
-    python -m experiments.predict --checkpoint runs/lenet5-seed0 photos --sheet answers.png
+    python -m experiments.predict photos/*.jpg
+    python -m experiments.predict photos --sheet answers.png
     python -m experiments.predict --checkpoint runs/lenet5-seed0 - --number < a.png
 
 A picture is a file, a folder, a glob, or - for standard input. Each gives a line: digit,
 probability, the runner-up and its probability, and doubt. --number takes several digits in a
 picture as a number, with slashes, dots, commas and dashes between them, --json and --csv write for
 programs, and --sheet shows each picture beside what the network saw. A file that is no picture is
-named, the others are classified, and the exit code is 2. The network may also come first, without
---checkpoint.
+named, the others are classified, and the exit code is 2. Without --checkpoint the reader that
+comes with the package answers, or the network that the first word names.
 """
 
 import json
@@ -22,6 +22,7 @@ from experiments.command import Parser, run_command
 from mnist_arch.errors import UserError
 from mnist_arch.files import target
 from mnist_arch.progress import progress
+from mnist_arch.runs.shipped import READER, located
 
 FIELDS = ("digit", "sign", "probability", "runner_up", "runner_up_probability", "doubt", "box")
 OLD = {"images": "the pictures by themselves", "split": "--number"}
@@ -37,13 +38,14 @@ def main() -> None:
     form.add_argument("--csv", action="store_true", help="write comma-separated values")
     parser.add_argument("--sheet", type=target, metavar="PNG", help="draw what the network saw")
     args = parser.parse_args()
-    checkpoint, *named = [args.checkpoint] * bool(args.checkpoint) + args.pictures
+    checkpoint, named = args.checkpoint or READER, args.pictures
+    if not args.checkpoint and words.is_network(named[0]):
+        checkpoint, *named = named
     if not named:
-        raise UserError(f"{checkpoint}: a network or a picture? say --checkpoint RUN PICTURE ...")
+        raise UserError(f"{checkpoint}: a network; name pictures behind it")
     names = [name for word in named for name in words.pictures(word)]
     from mnist_arch.inference import pictures, predictor  # seconds of imports
     from mnist_arch.reports.table import Column, Table
-    from mnist_arch.runs.shipped import located
 
     network = predictor.load(located(checkpoint))
     rows: list[dict[str, Any]] = []

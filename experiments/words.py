@@ -65,6 +65,16 @@ def _file(run: Path) -> Path:
     return (run / "record.json" if run.is_dir() else run).resolve()
 
 
+def is_network(word: str) -> bool:
+    """Tell a network (a run, a checkpoint, the name of shipped weights) from pictures."""
+    from mnist_arch.runs.shipped import named
+
+    path = Path(word)
+    if path.is_dir():
+        return (path / "record.json").exists() or (path / "checkpoints").exists()
+    return path.suffix in (".ckpt", ".safetensors") or (not path.exists() and bool(named(word)))
+
+
 def pictures(word: str) -> list[str]:
     """Name the pictures of a folder, those that a glob matches, or one file; - is standard input.
 

@@ -1,7 +1,8 @@
 """The architectures published for MNIST, rebuilt exactly.
 
     >>> import mnist_arch
-    >>> mnist_arch.load("lenet5").predict("photo.jpg")  # weights that come with the package
+    >>> mnist_arch.Reader().predict("photo.jpg")  # weights that come with the package
+    >>> mnist_arch.load("lenet5").predict("photo.jpg")
     >>> net = mnist_arch.build("lenet5")  # untrained: (N, 1, 28, 28) raw pixels -> (N, 10) scores
     >>> sum(p.numel() for p in net.parameters())
     60806
@@ -25,14 +26,32 @@ from mnist_arch.models import ARCHITECTURES
 if TYPE_CHECKING:  # torch takes two seconds to import: only those who build a network wait for it
     import pytorch_lightning as pl
 
-    from mnist_arch.inference.predictor import Predictor
+    from mnist_arch.inference.predictor import Predictor, Reader
     from mnist_arch.models.network import Network
     from mnist_arch.runs.config import Config
     from mnist_arch.runs.shipped import Shipped
     from mnist_arch.runs.train import Run
 
-__all__ = ["architectures", "build", "load", "resume", "train", "train_together", "weights"]
+__all__ = [
+    "Reader",
+    "architectures",
+    "build",
+    "load",
+    "resume",
+    "train",
+    "train_together",
+    "weights",
+]
 __version__ = "0.2.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import the reader, which needs torch, when somebody asks for it."""
+    if name == "Reader":
+        from mnist_arch.inference.predictor import Reader
+
+        return Reader
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def architectures() -> tuple[str, ...]:

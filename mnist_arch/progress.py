@@ -8,9 +8,12 @@ Item = TypeVar("Item")
 PATIENCE = 2  # seconds
 
 
-def progress(items: Iterable[Item], title: str) -> Iterator[Item]:
-    """Hand on items, and show on standard error how many are done, if that is a terminal."""
+def progress(items: Iterable[Item], title: str, total: int | None = None) -> Iterator[Item]:
+    """Hand on items, and show on standard error how many are done, if that is a terminal.
+
+    ``total`` is their number, where they do not know it themselves.
+    """
     from tqdm import tqdm
 
-    bar = tqdm(items, title, delay=PATIENCE, leave=False, disable=None, dynamic_ncols=True)
+    bar = tqdm(items, title, total, delay=PATIENCE, leave=False, disable=None, dynamic_ncols=True)
     return iter(bar)

@@ -152,7 +152,7 @@ def challenge(data: Dataset, no_digits: int = OTHERS, of_a_kind: int = OF_A_KIND
     ]
     texts, signs = {}, {}
     for kind in (*kinds.DIGITS, *kinds.NUMBERS):
-        some, texts[kind] = kinds.held_out(kind, of_a_kind, data.train)
+        some, texts[kind] = kinds.held_out(kind, of_a_kind, data.test)
         values = [pixels(Image.fromarray(each)) for each in some]
         if kind in kinds.NUMBERS:
             signs[kind] = [prepare_each(each) for each in values]

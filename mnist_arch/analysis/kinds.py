@@ -17,6 +17,7 @@ from scipy.special import expit
 
 from mnist_arch.analysis.handwriting import (
     ANGULAR,
+    LOOPED,
     NARROW,
     ROUND,
     Hand,
@@ -40,7 +41,7 @@ class Part(NamedTuple):
         seed: Of all draws.
         held_out: Whether variants are drawn that the other part has not.
         hands: Shapes of signs.
-        originals: Between which shares of MNIST's training digits of a class its own are.
+        originals: Between which shares of MNIST's digits of a class its own are.
         pens: Widths of strokes, pixels.
         slants: Degrees.
         heights: Of digits, pixels.
@@ -76,7 +77,8 @@ DEVELOPMENT = Part(
     tilts=(0, 0, 1),
     shadows=(0.35, 0.55),
 )
-HELD_OUT = Part(
+# Held out once, until its pictures had been looked at.
+REHEARSAL = Part(
     seed=2,
     held_out=True,
     hands=(ANGULAR,),
@@ -88,6 +90,20 @@ HELD_OUT = Part(
     darkness=(0.25, 0.5, 0.75),
     tilts=(0, 0, 0.5, 1.5),
     shadows=(0.3, 0.45, 0.65),
+)
+# Of MNIST's digits its originals are the test digits, which nothing was trained on.
+HELD_OUT = Part(
+    seed=3,
+    held_out=True,
+    hands=(LOOPED,),
+    originals=(0, 1),
+    pens=(1.2, 2.5, 5, 9, 16, 26),
+    slants=(-17, -6, 3, 16),
+    heights=(50, 75, 140, 230),
+    pitches=(0.3, 0.55, 0.9),
+    darkness=(0.3, 0.45, 0.7),
+    tilts=(0, 0, 0.75, 1.2),
+    shadows=(0.4, 0.5, 0.6),
 )
 
 
@@ -374,7 +390,10 @@ def numbers(kind: str, count: int, part: Part) -> tuple[list[Picture], list[str]
 
 
 def held_out(kind: str, count: int, originals: Split) -> tuple[list[Picture], list[str]]:
-    """Draw so many pictures of a kind, or numbers, that were not drawn before, and their texts."""
+    """Draw so many pictures of a kind, or numbers, that nothing was built by, and their texts.
+
+    ``originals`` are digits that no network was trained on.
+    """
     if kind in NUMBERS:
         return numbers(kind, count, HELD_OUT)
     return digits(kind, count, originals, HELD_OUT)

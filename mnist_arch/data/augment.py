@@ -153,6 +153,56 @@ class ElasticAffine(RandomAffine):
         return (self.alpha / 128 * smooth).movedim(1, -1)
 
 
+@dataclass(frozen=True)
+class Handwriting(ElasticAffine):
+    """Adds other pens and coarser scanners to ElasticAffine, for digits of strangers.
+
+    After its draws, four an image: of slant, of the strokes' width, whether it is coarse, and of
+    contrast; and one for all, of the grid of those that are coarse.
+
+    Attributes:
+        slant: Greatest slant either way: pixels that a row moves for each row from the middle.
+        pen: Greatest growth or loss of the strokes, as a share of one pixel at each edge.
+        coarse: Share of the images that are reduced to a grid of 7x7 to 14x14, and enlarged again.
+        contrast: Greatest relative change of the exponent by which grey values are raised.
+    """
+
+    slant: float
+    pen: float
+    coarse: float
+    contrast: float
+
+    def __post_init__(self) -> None:
+        """Refuse impossible numbers."""
+        super().__post_init__()
+        _check(self, slant=math.inf, contrast=1)
+        for name in ("pen", "coarse"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}={getattr(self, name)}: must be from 0 to 1")
+
+    def __call__(self, images: Tensor, draws: torch.Generator) -> Tensor:
+        """(N, 1, 28, 28) pixel values -> the same as float."""
+        count = len(images)
+        matrices = self.matrices(count, draws)
+        displacements = self.displacements(count, draws, images.device)
+        slant, pen, coarse, contrast = _uniform(4, count, draws).float()
+        grid = int(torch.randint(7, 15, (), generator=draws))
+        sheared = torch.eye(3).repeat(count, 1, 1)
+        sheared[:, 0, 1] = slant * self.slant
+        ink = sampled(images, matrices @ sheared, displacements)
+        small = (F.interpolate(ink, (grid, grid), mode="area"), (2 * HALF, 2 * HALF))
+        reduced = F.interpolate(*small, mode="bicubic", align_corners=False)
+        share, widened, exponent = (
+            each.to(ink.device)[:, None, None, None]
+            for each in ((coarse + 1) / 2, pen * self.pen, 1 + contrast * self.contrast)
+        )
+        ink = torch.where(share < self.coarse, reduced, ink).clamp(0, 255)
+        wider = F.max_pool2d(ink, 3, 1, 1) - ink
+        narrower = ink + F.max_pool2d(-ink, 3, 1, 1)
+        ink = ink + widened.clamp(min=0) * wider + widened.clamp(max=0) * narrower
+        return 255 * (ink / 255).pow(exponent)
+
+
 def sampled(images: Tensor, matrices: Tensor, displacements: Tensor | None = None) -> Tensor:
     """(N, 1, 28, 28) images seen through a grid -> the same as float.
 

@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 import torch
 from typing_extensions import override
 
-from mnist_arch.data import sources
+from mnist_arch.data import extras, sources
 from mnist_arch.data.batches import (
     EVALUATION_BATCH,
     Augmentation,
@@ -46,6 +46,8 @@ class MNISTDataModule(pl.LightningDataModule):
         chunk: Steps that training is handed at a time, in a list, as `Classifier` takes them; None
             for plain batches.
         reshuffle: Whether each epoch has an order of its own, or all have that of the first.
+        extra: A folder of images that are trained on beside those of the data set, or its name
+            in the cache of data.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class MNISTDataModule(pl.LightningDataModule):
         chunk: int | None = None,
         reshuffle: bool = True,
         fold: int | None = None,
+        extra: str | None = None,
     ) -> None:
         super().__init__()
         self.data_name = name
@@ -71,6 +74,7 @@ class MNISTDataModule(pl.LightningDataModule):
         self.stacked = not isinstance(seed, int)
         self.seeds = [seed] if isinstance(seed, int) else list(seed)
         self.reshuffle, self.fold = reshuffle, fold
+        self.extra_folder = extras.folder(extra) if extra else None
         self.loaded = False
 
     def setup(self, stage: str | None = None) -> None:  # noqa: ARG002 one setup serves all stages
@@ -101,6 +105,7 @@ class MNISTDataModule(pl.LightningDataModule):
         if self.size and self.size < count:
             kept, _ = stratified(self.train.labels, 1 - self.size / count, self.split_seed)
             self.train = Split(self.train.images[kept], self.train.labels[kept])
+        self.extra = extras.read(self.extra_folder) if self.extra_folder else None
         self.loaded = True
 
     def _divide(self, fold: int) -> None:
@@ -117,7 +122,7 @@ class MNISTDataModule(pl.LightningDataModule):
     @cached_property
     def split_digest(self) -> str:
         """A SHA-256 that two runs share when they train and validate on the same images."""
-        return digest(self.train, *([self.validation] if self.validation else []))
+        return digest(self.train, *(each for each in (self.validation, self.extra) if each))
 
     def train_dataloader(self) -> Chunks | Batches:
         """Return the training batches, in the order of the epoch, by the chunk if there is one.
@@ -125,7 +130,10 @@ class MNISTDataModule(pl.LightningDataModule):
         Raises:
             UserError: Several processes would be handed the same plain batches.
         """
-        split = self._on_device(self.train)
+        split = self.train
+        if self.extra:
+            split = Split(*map(torch.cat, zip(split, self.extra, strict=True)))
+        split = self._on_device(split)
         copies = [
             Batches(
                 split,

@@ -70,9 +70,24 @@ def without_lines(ink: Values) -> Values:
         return ink
     sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
     few = len(level) + len(upright) < CROSSED
-    if few and any((side == 1 + np.argmax(weights)).any() for side in sides):
+    main = 1 + int(np.argmax(weights))
+    if few and any((side == main).any() for side in sides):
         return ink
+    across = any(_is_across(each, level, inked) for each in level)
+    across = across or any(_is_across(each, upright, inked.T) for each in upright)
+    if not across and not _between(labels == main, level, upright):
+        return ink  # no frame: strokes of a sign that meet at corners, as printed ones do
     return np.where(erased, 0, ink)
+
+
+def _between(sign: Mask, level: list[Line], upright: list[Line]) -> bool:
+    """Tell whether a sign lies between two level lines, or between two upright ones."""
+    for lines, axis in ((level, 1), (upright, 0)):
+        places = np.flatnonzero(sign.any(axis))
+        at = [each.at for each in lines]
+        if len(at) > 1 and min(at) < places[0] and places[-1] < max(at):
+            return True
+    return False
 
 
 def _candidates(inked: Mask) -> list[Line]:

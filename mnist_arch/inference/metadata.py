@@ -5,8 +5,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
-from mnist_arch.models import ARCHITECTURES
-from mnist_arch.models.heads import Head, KerasSigmoid, RadialBasis, Softmax
+from mnist_arch.models import blank
+from mnist_arch.models.heads import Head, KerasSigmoid, RadialBasis, Softmax, SoftmaxOrNone
 from mnist_arch.runs import records
 
 
@@ -26,6 +26,10 @@ MEANINGS: dict[type[Head], Meaning] = {
         "the logits of ten sigmoids, trained as those of a softmax",
         "the softmax of the scores; the ten sum to 1",
     ),
+    SoftmaxOrNone: Meaning(
+        'the logits of a softmax in which "none of them" has 0',
+        'those of the ten digits beside "none of them", which is what is missing to 1',
+    ),
     RadialBasis: Meaning(
         "minus the squared distance from the digit's code",
         'those of the ten digits beside "none of them" (LeCun et al. 1998, eq. 9)',
@@ -40,7 +44,7 @@ def metadata(run: Path) -> dict[str, str]:
         UserError: It is no finished run.
     """
     record = records.read(run / "record.json")
-    meaning = MEANINGS[type(ARCHITECTURES[record.architecture].head)]
+    meaning = MEANINGS[type(blank(record.architecture, record.arguments).head)]
     return {
         "images": "(N, 1, 28, 28) uint8: pixel values from 0, background, to 255, ink; not 0 to 1",
         "architecture": record.architecture,

@@ -22,7 +22,7 @@ from mnist_arch.inference.preprocess import BLANK, Prepared, prepare, prepare_ea
 from mnist_arch.models.heads import RadialBasis
 from mnist_arch.models.network import Network
 from mnist_arch.progress import progress
-from mnist_arch.runs import checkpoint
+from mnist_arch.runs import checkpoint, shipped
 from mnist_arch.runs.scoring import scores_of
 
 LEAST_SCORES = Path(__file__).with_name("least_scores.json")
@@ -81,12 +81,12 @@ class Answer:
 
 
 class Predictor:
-    """A network that classifies pictures, and the top score below which an answer is doubtful.
+    """A network that classifies pictures, and the confidence below which an answer is doubtful.
 
-    A low top score means that the picture resembles no digit, which a softmax hides;
-    docs/reading.md tells how much that detects. Without a ``least_score`` an answer is doubtful
-    whose top probability is below USUAL_PROBABILITY; for the network of 1998, one that its own
-    class "none of them" surpasses.
+    ``least_score`` is that of the network's head (`Head.confidence`), measured on validation
+    digits; docs/reading.md tells how much that detects. Without one an answer is doubtful whose
+    top probability is below USUAL_PROBABILITY; for the network of 1998, one that its own class
+    "none of them" surpasses.
     """
 
     def __init__(self, net: Network, least_score: float | None = None) -> None:
@@ -144,12 +144,27 @@ class Predictor:
 
     def doubts(self, scores: Tensor) -> Tensor:
         """(N, 10) scores -> (N,) whether each answer is doubtful."""
-        if self.least_score is not None:
-            return scores.amax(1) < self.least_score
         head = self.net.head
+        if self.least_score is not None:
+            return head.confidence(scores) < self.least_score
         if isinstance(head, RadialBasis):
             return head.factor * scores.amax(1) < -head.j
         return head.probabilities(scores).amax(1) < USUAL_PROBABILITY
+
+
+class Reader(Predictor):
+    """The network of this library that reads strangers' digits best, with the package's weights.
+
+    >>> Reader().predict("photo.jpg").digit
+
+    It is `models.batchnorm_cnn` with a class "none of them", trained by
+    conf/experiment/reader.yaml on MNIST's training digits, on digits of other hands and papers,
+    and on letters, signs and scribbles; docs/reading.md has what it reads and what it doubts.
+    """
+
+    def __init__(self) -> None:
+        reader = load(shipped.FOLDER / shipped.READER)
+        super().__init__(reader.net, reader.least_score)
 
 
 def _answer(prepared: Prepared, probabilities: Tensor, doubtful: bool) -> Answer:
@@ -195,8 +210,8 @@ def measured(architecture: str, recipe: str | None) -> float | None:
 
 
 def least_score(net: Network, images: Tensor) -> float:
-    """(N, 1, 28, 28) validation digits -> the score that DOUBTED of their top scores are below."""
-    return float(scores_of(net, images).amax(1).quantile(DOUBTED))
+    """(N, 1, 28, 28) validation digits -> what the confidence of DOUBTED of them is below."""
+    return float(net.head.confidence(scores_of(net, images)).quantile(DOUBTED))
 
 
 def is_one(picture: Picture | Iterable[Picture]) -> TypeIs[Picture]:

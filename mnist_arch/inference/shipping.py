@@ -9,7 +9,8 @@ from mnist_arch.data.sources import Dataset
 from mnist_arch.errors import UserError
 from mnist_arch.inference.export import Exported, WithProbabilities, differences, sample
 from mnist_arch.runs import checkpoint, records
-from mnist_arch.runs.shipped import FILE, FOLDER, name
+from mnist_arch.runs.identity import concerns
+from mnist_arch.runs.shipped import FILE, FOLDER, READER, name
 
 
 def ship(run: Path, data: Dataset, out: Path = FOLDER) -> tuple[Path, Exported]:
@@ -21,11 +22,13 @@ def ship(run: Path, data: Dataset, out: Path = FOLDER) -> tuple[Path, Exported]:
     """
     record, content = records.read(run), checkpoint.read(run)
     kind = "own" if record.recipe == record.architecture else record.recipe
-    if record.variant or record.data != "mnist" or not record.tested:
+    reads = kind == READER and concerns(record.variant, "model")  # with a class of its own
+    if (record.variant and not reads) or record.data != "mnist" or not record.tested:
         raise UserError(
             f"{run}: to be shipped, a run is tested, on MNIST, by a recipe as it stands"
         )
-    folder, net = out / name(record.architecture, kind), checkpoint.network(content, run)
+    folder = out / (READER if reads else name(record.architecture, kind))
+    net = checkpoint.network(content, run)
     folder.mkdir(parents=True, exist_ok=True)
     images = sample(data.train.images)
     batches = [1, 7, len(images)]

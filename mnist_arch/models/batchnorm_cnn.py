@@ -6,7 +6,7 @@ claim.
 
 from torch import Tensor, nn
 
-from mnist_arch.models.heads import Softmax
+from mnist_arch.models.heads import Head, Softmax, SoftmaxOrNone
 from mnist_arch.models.initialization import glorot_uniform
 from mnist_arch.models.layers import BatchNorm, Pixels, SameConv2d
 from mnist_arch.models.network import Network
@@ -16,13 +16,19 @@ class BatchNormCNN(Network):
     """3 x conv32 - 3 x conv64 - conv128 - 10, batch norm and dropout; 326,410 parameters.
 
     The moving means and variances of the seven batch norms are 832 numbers more.
+
+    Args:
+        rejecting: Whether there is a class "none of them" beside the ten, for what is no digit;
+            the source has none.
     """
 
     title = "Batch-norm CNN"
-    head = Softmax()
+    head: Head = Softmax()
 
-    def __init__(self) -> None:
+    def __init__(self, rejecting: bool = False) -> None:
         super().__init__()
+        if rejecting:
+            self.head = SoftmaxOrNone()
         self.pixels = Pixels(background=0, ink=1)
         self.conv1 = nn.Conv2d(1, 32, 3)  # (N, 32, 26, 26), 320
         self.norm1 = BatchNorm(32)  # 64

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+NONE = 10  # the label of what is no digit, which only a head with such a class is trained with
+
 
 class Head(Protocol):
     """The meaning of (N, 10) scores."""
@@ -27,6 +29,9 @@ class Head(Protocol):
 
     def log_probabilities(self, scores: Tensor) -> Tensor:
         """(N, 10) scores -> (N, 10) logarithms of the same, scaled to sum to 1."""
+
+    def confidence(self, scores: Tensor) -> Tensor:
+        """(N, 10) scores -> (N,) how sure the answers are; only comparisons mean anything."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,49 @@ class Softmax:
     def log_probabilities(self, scores: Tensor) -> Tensor:
         """Return the log-softmax of the scores."""
         return scores.log_softmax(1)
+
+    def confidence(self, scores: Tensor) -> Tensor:
+        """Return the top score: low where an image resembles no digit, which a softmax hides."""
+        return scores.amax(1)
+
+
+@dataclass(frozen=True)
+class SoftmaxOrNone(Softmax):
+    """Scores are logits of ten classes beside an eleventh, "none of them", whose logit is 0.
+
+    That is a softmax of eleven logits, of which one may always be subtracted from all. The class
+    is trained with images of no digit, whose label is `NONE`, as in Hendrycks, Mazeika, Dietterich
+    2019, "Deep anomaly detection with outlier exposure", which asks for a uniform distribution in
+    place of a class. Eq. 9 of LeCun et al. 1998 has one that is not trained, see `RadialBasis`.
+    """
+
+    def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean cross-entropy over eleven classes, in nats."""
+        return F.cross_entropy(_or_none(scores), labels)
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """Return the softmax over eleven classes; what is missing to 1 is "none of them"."""
+        return _or_none(scores).softmax(1)[:, :10]
+
+    def confidence(self, scores: Tensor) -> Tensor:
+        """Return log(p / (1 - p)) of the greatest of the ten probabilities p."""
+        best = scores.argmax(1, keepdim=True)
+        others = _or_none(scores).scatter(1, best, float("-inf"))
+        return scores.gather(1, best)[:, 0] - others.logsumexp(1)
+
+
+def misclassified(scores: Tensor, labels: Tensor) -> Tensor:
+    """(N, 10) scores and (N,) labels -> (N,) whether each is misclassified.
+
+    What is no digit, `NONE`, is so if a score surpasses the 0 of its class.
+    """
+    best, digit = scores.max(1)
+    return (digit != labels) & ((labels != NONE) | (best > 0))
+
+
+def _or_none(scores: Tensor) -> Tensor:
+    """(N, 10) scores -> (N, 11), that of "none of them" last."""
+    return torch.cat([scores, torch.zeros_like(scores[:, :1])], dim=1)
 
 
 @dataclass(frozen=True)
@@ -96,6 +144,10 @@ class RadialBasis:
     def log_probabilities(self, scores: Tensor) -> Tensor:
         """Return log(exp(-y_i) / sum_i exp(-y_i)): given that it is one of the ten."""
         return (self.factor * scores).log_softmax(1)
+
+    def confidence(self, scores: Tensor) -> Tensor:
+        """Return the top score: minus the squared distance from the nearest code."""
+        return scores.amax(1)
 
     def _with_rejection(self, scores: Tensor) -> Tensor:
         """(N, 10) scores -> (N, 11), the score of "none of them" last."""

@@ -30,7 +30,7 @@ class Network(nn.Module):
     """
 
     title: ClassVar[str]
-    head: ClassVar[Head]
+    head: Head
 
     def probabilities(self, images: Tensor) -> Tensor:
         """(N, 1, 28, 28) raw pixels -> (N, 10) probabilities, as the head defines them."""

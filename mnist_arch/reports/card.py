@@ -11,7 +11,7 @@ from mnist_arch.analysis.published import published
 from mnist_arch.errors import UserError
 from mnist_arch.inference.export import Exported
 from mnist_arch.inference.metadata import metadata
-from mnist_arch.models import ARCHITECTURES
+from mnist_arch.models import blank
 from mnist_arch.reports.table import Column, Table
 from mnist_arch.reports.templates import render
 from mnist_arch.runs import records
@@ -39,7 +39,7 @@ def model_card(exported: Exported, run: Path) -> str:
         UserError: It is no finished run.
     """
     record, words = records.read(run / "record.json"), metadata(run)
-    network = ARCHITECTURES[record.architecture]
+    network = blank(record.architecture, record.arguments)
     contract = [(f"`{name}`", words[name]) for name in ("images", "scores", "probabilities")]
     claim = published().headline(record.architecture)
     return render(

@@ -104,6 +104,7 @@ def data_module(config: Config, chunk: int = 1) -> MNISTDataModule:
         augmentation=_build(config, recipe.augmentation, "recipe.augmentation"),
         chunk=chunk,
         reshuffle=recipe.reshuffle,
+        extra=recipe.extra,
     )
 
 

@@ -117,6 +117,12 @@ class Record:
         return "test" in self.scores
 
     @property
+    def arguments(self) -> dict[str, Any]:
+        """The network's arguments, for what its source leaves open."""
+        keys = [key for key in self.config if key.startswith("model.") and key != "model.name"]
+        return {key.removeprefix("model."): self.config[key] for key in keys}
+
+    @property
     def judging_split(self) -> str:
         """The split that says most of the run: of those scored, the farthest from training."""
         return next(split for split in ("test", "validation", "train") if split in self.scores)

@@ -2,7 +2,7 @@
 
 Each set is the folder of a run: its record, a model card, and in place of checkpoints its weights
 as safetensors, which hold the float32 numbers as they were trained. ``lenet5`` is trained by the
-network's own recipe, ``lenet5-modern`` by the modern one.
+network's own recipe, ``lenet5-modern`` by the modern one; ``reader`` is what `Reader` reads with.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from mnist_arch.runs.records import Record
 
 FOLDER = Path(__file__).parents[1] / "weights"
 FILE = "weights.safetensors"
+READER = "reader"
 KINDS = ("own", "modern")  # recipes of which there is a set
 
 

@@ -15,6 +15,7 @@ from typing_extensions import override
 from mnist_arch.data.batches import Chunks, Step
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
+from mnist_arch.models.heads import misclassified
 from mnist_arch.models.network import Network
 from mnist_arch.randomness import derived_seed, generator
 from mnist_arch.training import curvature
@@ -305,7 +306,7 @@ class Classifier(pl.LightningModule):
         labels = torch.cat([part.labels for part in parts])
         sizes = torch.tensor([len(part.labels) for part in parts], device=labels.device)
         loss = torch.stack(losses).double() @ sizes.double()
-        errors = (torch.cat(scores).argmax(1) != labels).sum()
+        errors = misclassified(torch.cat(scores), labels).sum()
         self._counted.append(torch.stack([loss, errors, sizes.sum()]))
 
     def _close(self, phase: Phase) -> None:

@@ -44,6 +44,8 @@ class Recipe:
         augmentation: ``_target_`` of an augmentation and its arguments, None for none.
         standardize: Whether the network is given pixel values less MNIST's mean, over their
             standard deviation, in place of its source's scaling.
+        extra: A folder of images that are trained on beside the data set (`data.extras`), or its
+            name in the cache of data; None for none.
         reshuffle: Whether each epoch has an order of its own, or all have that of the first.
         name: Of its file in conf/recipe; filled in when settings are composed.
     """
@@ -60,6 +62,7 @@ class Recipe:
     augmentation: dict[str, Any] | None = None
     standardize: bool = False
     reshuffle: bool = True
+    extra: str | None = None
     name: str = ""
 
     def __post_init__(self) -> None:

@@ -60,7 +60,7 @@ def test_the_counts_are_those_of_one_picture_after_the_other(
     assert [*record.kinds] == [*kinds.DIGITS, *kinds.NUMBERS]
     assert record.of_a_kind == 2
     for kind in ("plain", kinds.TRANSPARENT, "dates"):
-        some, texts = kinds.held_out(kind, 2, data.train)
+        some, texts = kinds.held_out(kind, 2, data.test)
         misread, undoubted = 0, 0
         for picture, text in zip(map(Image.fromarray, some), texts, strict=True):
             number = kind == "dates"
