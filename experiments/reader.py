@@ -1,6 +1,6 @@
 """Draws what the reader practises on beside MNIST: digits on other papers, and no digits.
 
-    python -m experiments.reader                      (a quarter of an hour; into the cache of data)
+    python -m experiments.reader                      (a quarter of an hour; into the cache)
     python -m experiments.run experiment=reader       (then trains it)
     python -m experiments.ship runs/reader-seed0      (and puts its weights into the package)
 

@@ -1,9 +1,9 @@
 """How well are pictures classified that are not MNIST's, and what is doubted? As a page.
 
-    python -m experiments.reading runs/lenet5-seed1 runs/mlp-seed1     (a minute or more each)
-    python -m experiments.reading RUN --ablation RUN                   (with each step left out)
-    python -m experiments.reading                                      (the page, from its records)
-    python -m experiments.reading --least-scores runs/held_out/*       (what is doubted, by net)
+    python -m experiments.reading reader lenet5 runs/mlp-seed1     (a minute or more each)
+    python -m experiments.reading RUN --ablation RUN               (with each step left out)
+    python -m experiments.reading                                  (the page, from its records)
+    python -m experiments.reading --least-scores runs/held_out/*   (what is doubted, by net)
 
 The networks classify MNIST's test digits, turned into pictures, UCI's digits, what is no digit,
 and digits and numbers on paper of many kinds. Each run leaves a record in results/reading; what is
@@ -17,6 +17,7 @@ from pathlib import Path
 from experiments.command import Parser, run_command
 from mnist_arch import files
 from mnist_arch.errors import UserError
+from mnist_arch.runs.shipped import located
 
 RECORDS, PAGE = Path("results/reading"), Path("docs/reading.md")
 ABLATION_DIGITS = 500
@@ -24,12 +25,16 @@ ABLATION_DIGITS = 500
 
 def main() -> None:
     parser = Parser(__file__, __doc__)
-    parser.add_argument("runs", nargs="*", type=Path, help="folders of finished runs")
+    parser.add_argument(
+        "runs", nargs="*", type=Path, help="folders of finished runs, or names of shipped weights"
+    )
     parser.add_argument(
         "--ablation", type=Path, metavar="RUN", help="one of them, to leave each step out"
     )
     parser.add_argument("--least-scores", action="store_true", help="only measure these")
     args = parser.parse_args()
+    args.runs = [located(run) for run in args.runs]
+    args.ablation = args.ablation and located(args.ablation)
     if not (RECORDS.parent.is_dir() and PAGE.parent.is_dir()):
         raise UserError("there is no results/ and docs/ here: call it in the project's folder")
     if args.least_scores:

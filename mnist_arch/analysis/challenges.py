@@ -3,6 +3,9 @@
 All are drawn from a numpy generator, so the same seed gives the same pictures.
 """
 
+import string
+from functools import cache
+
 import numpy as np
 from matplotlib import font_manager
 from numpy.random import Generator
@@ -10,9 +13,16 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
+from mnist_arch.analysis.handwriting import drawn
+from mnist_arch.errors import UserError
+
 Picture = NDArray[np.uint8]  # (H, W) pixel values
-LETTERS = "ABCDEFGHJKLMNPQRTUVWXYZabdefhkmnpqrty"  # without those that look like a digit
-FONTS = ("DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono")  # they come with matplotlib
+LOOKALIKES = "OoIlSsZz"  # letters that cannot be told from digits
+LETTERS = "".join(each for each in string.ascii_letters if each not in LOOKALIKES)
+SIGNS = "#$%&*+<>?@^~"  # others are dots, or strokes like a 1
+# Nothing is trained with these: fonts that come with matplotlib, and one of Hershey's, of strokes.
+FONTS = ("DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono")
+SCRIPT = "scripts"
 SIDE = 224  # pixels of the pictures that are no digits
 
 
@@ -88,8 +98,52 @@ def noise(draws: Generator) -> Picture:
 
 
 def letter(draws: Generator) -> Picture:
-    """Draw one printed letter, dark on light."""
-    word = LETTERS[draws.integers(len(LETTERS))]
+    """Print one letter that resembles no digit, dark on light."""
+    return printed(LETTERS[draws.integers(len(LETTERS))], draws)
+
+
+def lookalike(draws: Generator) -> Picture:
+    """Print one letter that cannot be told from a digit."""
+    return printed(LOOKALIKES[draws.integers(len(LOOKALIKES))], draws)
+
+
+def sign(draws: Generator) -> Picture:
+    """Print one sign."""
+    return printed(SIGNS[draws.integers(len(SIGNS))], draws)
+
+
+def written_letter(draws: Generator) -> Picture:
+    """Write one letter that resembles no digit in a script, dark on light.
+
+    Raises:
+        UserError: The Hershey fonts are not installed.
+    """
+    height = draws.uniform(100, 180)
+    strokes = hershey(SCRIPT, LETTERS[draws.integers(len(LETTERS))])
+    ink = drawn([height * stroke for stroke in strokes], draws.uniform(4, 14))
+    return np.rint(255 * (1 - np.pad(ink, 30))).astype(np.uint8)
+
+
+@cache
+def hershey(font: str, sign: str) -> list[NDArray[np.float64]]:
+    """Return the strokes of a sign in a Hershey font: (n, 2) places x, y down, 1 high.
+
+    Raises:
+        UserError: The Hershey fonts are not installed.
+    """
+    try:
+        from HersheyFonts import HersheyFonts
+    except ImportError as error:
+        raise UserError("the Hershey fonts: pip install 'mnist_arch[reading]'") from error
+    fonts = HersheyFonts()
+    fonts.load_default_font(font)
+    fonts.normalize_rendering(1.0)
+    curves = [np.array(stroke) * (1, -1) for stroke in fonts.strokes_for_text(sign)]
+    return [curve for curve in curves if len(curve) > 1]
+
+
+def printed(word: str, draws: Generator) -> Picture:
+    """Print a letter or sign in one of `FONTS`, dark on light."""
     face = font_manager.findfont(
         font_manager.FontProperties(
             family=FONTS[draws.integers(3)],

@@ -35,7 +35,10 @@ NO_DIGITS: dict[str, Callable[[Generator], Picture]] = {
     "noise": challenges.noise,
     "photographs": challenges.photograph,
     "scribbles": challenges.scribble,
+    "signs": challenges.sign,
     "letters": challenges.letter,
+    "written letters": challenges.written_letter,
+    "O, I, l, S, Z and such": challenges.lookalike,
 }
 
 
@@ -118,7 +121,7 @@ def uci() -> tuple[list[Picture], Tensor]:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise UserError(
-            "UCI's digits come with scikit-learn: pip install 'mnist_arch[uci]'"
+            "UCI's digits come with scikit-learn: pip install 'mnist_arch[reading]'"
         ) from error
     digits = load_digits()
     pictures = [challenges.smoothly_enlarged(values) for values in digits.images]

@@ -7,11 +7,9 @@ pairs of digits that touch. Letters and signs are those of the Hershey fonts, wh
 and of two families that come with matplotlib; `challenges` asks for others.
 """
 
-import string
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -34,14 +32,12 @@ from mnist_arch.analysis.handwriting import (
     written,
 )
 from mnist_arch.data.splits import Split
-from mnist_arch.errors import UserError
 from mnist_arch.inference.predictor import pixels
 from mnist_arch.inference.preprocess import prepare
 from mnist_arch.models.heads import NONE
 
-LOOKALIKES = "OoIlSsZz"  # letters that cannot be told from digits
-LETTERS = "".join(each for each in string.ascii_letters if each not in LOOKALIKES)
-SIGNS = "#$%&*+<>?@^~"  # others are dots, or strokes like a 1
+Some = TypeVar("Some")
+
 PRINTED = (
     *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta"),
     *("cmr10", "cmb10", "cmss10", "cmti10", "cmtt10"),
@@ -130,14 +126,14 @@ class _Originals(NamedTuple):
 
 def _papers(number: int, originals: _Originals, draws: Generator) -> tuple[kinds.Picture, int]:
     names = [kind for kind in kinds.DIGITS if kind != "paper on a desk" or number % 3 == 0]
-    kind, truth = names[int(draws.integers(len(names)))], number % 10
+    kind, truth = _one(names, draws), number % 10
     ink, height = kinds.digit(truth, originals.split, PART, draws)
     return kinds.shown(kind, kinds.on_page(ink, height, PART, draws)), truth
 
 
 def _hands(number: int, _: _Originals, draws: Generator) -> tuple[kinds.Picture, int]:
     truth, tool = number % 10, kinds.pen(PART, draws)
-    hand = PART.hands[int(draws.integers(len(PART.hands)))]
+    hand = _one(PART.hands, draws)
     return _on_paper(written(str(truth), hand, tool, draws)), truth
 
 
@@ -152,11 +148,11 @@ def _printed_digits(number: int, _: _Originals, draws: Generator) -> tuple[kinds
 
 
 def _letters(_: int, __: _Originals, draws: Generator) -> tuple[kinds.Picture, int]:
-    return _on_paper(_glyph(LETTERS[int(draws.integers(len(LETTERS)))], draws)), NONE
+    return _on_paper(_glyph(_one(challenges.LETTERS, draws), draws)), NONE
 
 
 def _signs(_: int, __: _Originals, draws: Generator) -> tuple[kinds.Picture, int]:
-    return _on_paper(_glyph(SIGNS[int(draws.integers(len(SIGNS)))], draws)), NONE
+    return _on_paper(_glyph(_one(challenges.SIGNS, draws), draws)), NONE
 
 
 def _scribbles(_: int, __: _Originals, draws: Generator) -> tuple[kinds.Picture, int]:
@@ -172,7 +168,7 @@ def _scribbles(_: int, __: _Originals, draws: Generator) -> tuple[kinds.Picture,
 def _pairs(_: int, originals: _Originals, draws: Generator) -> tuple[kinds.Picture, int]:
     tool = kinds.pen(PART, draws)
     if draws.random() < 0.5:
-        hand = PART.hands[int(draws.integers(len(PART.hands)))]
+        hand = _one(PART.hands, draws)
         text = "".join(str(each) for each in draws.integers(0, 10, 2))
         signs = [written(each, hand, tool, draws) for each in text]
     else:
@@ -195,6 +191,16 @@ _DRAWN: dict[str, Callable[[int, _Originals, Generator], tuple[kinds.Picture, in
 }
 
 
+def fonts(name: str, size: int) -> ImageFont.FreeTypeFont:
+    """Return one of `PRINTED`, so many pixels high."""
+    return ImageFont.truetype(Path(get_data_path(), "fonts", "ttf", f"{name}.ttf"), size)
+
+
+def _one(some: Sequence[Some], draws: Generator) -> Some:
+    """Draw one of some."""
+    return some[int(draws.integers(len(some)))]
+
+
 def _on_paper(ink: Ink) -> kinds.Picture:
     """Lay ink on clean paper with a margin."""
     margin = max(4, round(0.3 * max(ink.shape)))
@@ -208,27 +214,12 @@ def _glyph(sign: str, draws: Generator) -> Ink:
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = np.array([[1, draws.uniform(-0.25, 0.25)], [0, 1]]) @ turn
     if draws.random() < 0.5:
-        strokes = _strokes(STROKES[int(draws.integers(len(STROKES)))], sign)
+        strokes = challenges.hershey(_one(STROKES, draws), sign)
         width = draws.uniform(0.03, 0.12) * height
         return cropped(drawn([height * stroke @ matrix.T for stroke in strokes], width))
-    name = PRINTED[int(draws.integers(len(PRINTED)))]
-    font = ImageFont.truetype(Path(get_data_path(), "fonts", "ttf", f"{name}.ttf"), round(height))
+    font = fonts(_one(PRINTED, draws), round(height))
     side = round(2.2 * height)
     picture = Image.new("L", (side, side))
     ImageDraw.Draw(picture).text((side // 2, side // 2), sign, 255, font, anchor="mm")
     values, middle = np.asarray(picture, np.float64) / 255, np.full(2, side / 2)
     return cropped(ndimage.affine_transform(values, matrix, middle - matrix @ middle, order=1))
-
-
-@cache
-def _strokes(font: str, sign: str) -> list[NDArray[np.float64]]:
-    """Return the strokes of a sign in a Hershey font: (n, 2) places x, y down, 1 high."""
-    try:
-        from HersheyFonts import HersheyFonts
-    except ImportError as error:
-        raise UserError("the Hershey fonts: pip install 'mnist_arch[reader]'") from error
-    fonts = HersheyFonts()
-    fonts.load_default_font(font)
-    fonts.normalize_rendering(1.0)
-    curves = [np.array(stroke) * (1, -1) for stroke in fonts.strokes_for_text(sign)]
-    return [curve for curve in curves if len(curve) > 1]

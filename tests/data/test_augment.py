@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mnist_arch.data import sources
-from mnist_arch.data.augment import ElasticAffine, PlanarAffine, RandomAffine
+from mnist_arch.data.augment import ElasticAffine, Handwriting, PlanarAffine, RandomAffine
 from mnist_arch.data.batches import Augmentation
 
 MIDDLE = 13.5  # pixels, of rows and of columns
@@ -18,7 +18,10 @@ KERAS = RandomAffine(rotation=10, zoom=0.1, shift=0.1)
 PLANAR = PlanarAffine(translation=2, scaling=0.1, squeezing=0.1, shearing=0.2)
 ELASTIC = ElasticAffine(rotation=0, zoom=0, shift=0, alpha=34, sigma=4)
 MIX = ElasticAffine(rotation=10, zoom=0.1, shift=0.1, alpha=34, sigma=4)
-ALL = [KERAS, PLANAR, ELASTIC, MIX]
+STILL = {"rotation": 0, "zoom": 0, "shift": 0, "alpha": 0, "sigma": 4}
+ALIKE = {"slant": 0, "pen": 0, "coarse": 0, "contrast": 0}
+STRANGERS = Handwriting(12, 0.12, 0.06, 24, 4, slant=0.25, pen=0.7, coarse=0.25, contrast=0.4)
+ALL = [KERAS, PLANAR, ELASTIC, MIX, STRANGERS]
 
 
 def draws(seed: int = 0) -> torch.Generator:
@@ -130,7 +133,11 @@ def test_kerass_zooms_are_the_matrixs_determinant() -> None:
 
 
 @pytest.mark.parametrize(
-    "distortion", [RandomAffine(0, 0, 0), PlanarAffine(0, 0, 0, 0), ElasticAffine(0, 0, 0, 0, 4)]
+    "distortion",
+    [
+        *(RandomAffine(0, 0, 0), PlanarAffine(0, 0, 0, 0), ElasticAffine(0, 0, 0, 0, 4)),
+        Handwriting(**STILL, **ALIKE),
+    ],
 )
 def test_no_strength_is_no_distortion(distortion: Augmentation) -> None:
     images = torch.randint(0, 256, (5, 1, 28, 28), dtype=torch.uint8)
@@ -275,3 +282,41 @@ def test_draws_depend_neither_on_the_type_nor_on_the_device_of_images(
 def test_an_impossible_strength_is_named(make: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def only(**strength: float) -> Handwriting:
+    return Handwriting(**STILL, **(ALIKE | strength))
+
+
+def test_slant_moves_a_row_by_its_distance_from_the_middle() -> None:
+    across, down = centres(only(slant=0.3)(dot(400), draws()))
+    assert reaches((across - X) / -Y, 0.3)
+    assert (down - Y).abs().max() < 0.05
+
+
+def test_a_pen_widens_or_narrows_each_edge_by_a_share_of_a_pixel(digits: Tensor) -> None:
+    """A bar 6 wide and 20 high has 120 of ink; a pixel more on each side 176, one less 72."""
+    bar = torch.zeros(400, 1, 28, 28)
+    bar[:, :, 4:24, 11:17] = 255
+    ink = only(pen=1)(bar, draws()).sum((1, 2, 3)) / 255
+    assert 72 <= ink.min() < 73
+    assert 175 < ink.max() <= 176
+    assert (only(pen=1)(digits, draws()) <= 255).all()
+
+
+def test_what_is_coarse_is_a_share_of_the_images_and_keeps_its_ink(digits: Tensor) -> None:
+    some = only(coarse=0.25)(digits, draws())
+    changed = (some - digits).abs().amax((1, 2, 3)) > 1
+    assert changed.float().mean() == pytest.approx(0.25, abs=4 * 0.007)
+    kept = some[changed].sum((1, 2, 3)) / digits[changed].sum((1, 2, 3))
+    assert (kept - 1).abs().quantile(0.9) < 0.15  # cells of a grid that does not divide 28 overlap
+
+
+def test_contrast_leaves_paper_and_ink_and_raises_what_is_between() -> None:
+    grey = torch.zeros(400, 1, 28, 28)
+    grey[:, :, :, 9:], grey[:, :, :, 18:] = 127.5, 255
+    images = only(contrast=0.5)(grey, draws())
+    torch.testing.assert_close(images[:, :, :, :9], grey[:, :, :, :9])
+    torch.testing.assert_close(images[:, :, :, 18:], grey[:, :, :, 18:])
+    exponent = (images[:, 0, 14, 14] / 255).log() / math.log(0.5)
+    assert reaches(exponent - 1, 0.5)

@@ -7,11 +7,14 @@ import torch
 
 import mnist_arch
 from mnist_arch.models.heads import (
+    NONE,
     Head,
     KerasSigmoid,
     RadialBasis,
     Softmax,
+    SoftmaxOrNone,
     keras_on_pytorch,
+    misclassified,
     rejecting,
 )
 
@@ -28,7 +31,9 @@ HEADS = {
     "batchnorm_cnn": Softmax(),
 }
 every_head = pytest.mark.parametrize(
-    "head", [Softmax(), KerasSigmoid(), RadialBasis(1), RadialBasis(40, 0.5)], ids=str
+    "head",
+    [Softmax(), SoftmaxOrNone(), KerasSigmoid(), RadialBasis(1), RadialBasis(40, 0.5)],
+    ids=str,
 )
 
 
@@ -137,3 +142,36 @@ def test_extreme_scores_give_finite_losses_and_gradients(head: Head) -> None:
     assert loss.isfinite()
     assert scores.grad is not None
     assert scores.grad.isfinite().all()
+
+
+def test_none_of_them_is_the_last_of_eleven_classes_whatever_is_subtracted_from_all() -> None:
+    """A softmax does not change when the same number is taken from every logit."""
+    eleven = torch.cat([SCORES, torch.tensor([[2.0]] * 6).double()], dim=1)
+    labels = torch.tensor([0, NONE, 4, 4, NONE, 2])
+    head, scores = SoftmaxOrNone(), SCORES - 2
+    expected = eleven.softmax(1)
+    torch.testing.assert_close(head.probabilities(scores), expected[:, :10])
+    loss = -expected.log()[torch.arange(6), labels].mean()
+    torch.testing.assert_close(head.loss(scores, labels), loss)
+    top = expected[:, :10].amax(1)
+    torch.testing.assert_close(head.confidence(scores), (top / (1 - top)).log())
+
+
+def test_confidence_tells_answers_apart_that_float32_takes_for_certain() -> None:
+    scores = torch.tensor([[-30.0] * 9 + [30.0], [-30.0] * 9 + [40.0]])
+    head = SoftmaxOrNone()
+    assert head.probabilities(scores)[:, 9].tolist() == [1, 1]
+    assert head.confidence(scores).tolist() == [30, 40]
+
+
+def test_what_is_no_digit_is_misclassified_where_a_digit_surpasses_none() -> None:
+    scores = torch.full((4, 10), -1.0)
+    scores[0, 3] = scores[1, 3] = scores[3, 7] = 0.5
+    labels = torch.tensor([NONE, 3, NONE, 3])
+    assert misclassified(scores, labels).tolist() == [True, False, False, True]
+
+
+def test_a_network_that_may_reject_has_the_same_parameters() -> None:
+    net = mnist_arch.build("batchnorm_cnn", {"rejecting": True})
+    assert net.head == SoftmaxOrNone()
+    assert net.parameter_count == mnist_arch.build("batchnorm_cnn").parameter_count
