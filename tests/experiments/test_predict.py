@@ -101,7 +101,7 @@ NEW_FORM = "only settings of a run are given as name=value; here say"
         (["a", "b", "--sheet", "/"], "/: is a folder; name a file"),
         (["a", "b", "--json", "--csv"], "--csv: not allowed with argument --json; --help"),
         (["a", "b", "--nubmer"], "unrecognized arguments: --nubmer; --help"),
-        (["a", "nothing*"], r"nothing\*: no pictures there"),
+        (["net.ckpt", "nothing*"], r"nothing\*: no pictures there"),
     ],
 )
 def test_a_wrong_argument_is_one_line(
