@@ -43,7 +43,9 @@ ABLATIONS = {
     "noise": Ablation(
         "noise threshold",
         "whatever is above Otsu's threshold is ink",
-        ALL._replace(smooth=lambda ink: ink, edge=lambda *values: values[-1], least=lambda _: 0),
+        ALL._replace(
+            smooth=lambda ink, _: ink, edge=lambda *values: values[-1], least=lambda _: 0
+        ),
     ),
     "largest_group": Ablation(
         "largest group of strokes",

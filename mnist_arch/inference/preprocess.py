@@ -41,6 +41,7 @@ STROKE = 3.1  # the median width, to which strokes outside that range are redraw
 
 # The picture that is worked on.
 WORKING_SIDE = 512  # pixels: the longer side of a larger picture is reduced to this
+LONGEST = 1024  # pixels: that of a number's, whose shorter side is reduced to WORKING_SIDE
 MOST_AT_ONCE = 4_000_000  # pixels that are reduced at a time
 LIGHT_SIDE = 96  # pixels: that of the reduced picture from which light and shadow are estimated
 UNEVEN = 0.025  # residual at the rim beyond which light is not even, as a share of all values
@@ -142,9 +143,12 @@ def averaged_shadow(ink: Values) -> Values:
     return np.asarray(total / np.maximum(weight, 0.02))
 
 
-def smoothed(ink: Values) -> Values:
-    """Blur noise away; a picture of 28x28 stays as it is."""
-    sigma = SMOOTHING * max(0, max(ink.shape) / SIDE - 1)
+def smoothed(ink: Values, side: int) -> Values:
+    """Blur noise away, as much as suits a digit that is one ``side`` of its picture high.
+
+    A picture of 28x28 stays as it is.
+    """
+    sigma = SMOOTHING * max(0, side / SIDE - 1)
     return np.asarray(ndimage.gaussian_filter(ink, sigma))
 
 
@@ -236,7 +240,7 @@ class Preprocessor(NamedTuple):
     paper: Callable[[Values], Values] = brightest_near
     shadow: Callable[[Values], Values] = averaged_shadow
     lines: Callable[[Values], Values] = without_lines
-    smooth: Callable[[Values], Values] = smoothed
+    smooth: Callable[[Values, int], Values] = smoothed
     edge: Callable[[float, float, float], float] = stroke_edge
     least: Callable[[float], float] = least_ink
     choose: Callable[[Sequence[Mask], NDArray[np.float64]], Mask] = largest
@@ -270,7 +274,7 @@ class Preprocessor(NamedTuple):
         Raises:
             UserError: It is not a two-dimensional array of pixel values.
         """
-        found = self._ink(pixels)
+        found = self._ink(pixels, number=True)
         signs = self._signs(found.ink, number=True)
         signs.sort(key=lambda sign: ndimage.center_of_mass(sign)[1])
         each = []
@@ -280,9 +284,11 @@ class Preprocessor(NamedTuple):
                 each.append(replace(self._prepared(found, sign), sign=name, doubts=doubts))
         return each
 
-    def _ink(self, pixels: NDArray[np.generic]) -> Found:
+    def _ink(self, pixels: NDArray[np.generic], *, number: bool = False) -> Found:
         """Separate ink from paper."""
-        reduction = max(1.0, max(np.shape(pixels), default=1) / WORKING_SIDE)
+        longer, shorter = (of(np.shape(pixels), default=1) for of in (max, min))
+        least = max(shorter / WORKING_SIDE, longer / LONGEST) if number else longer / WORKING_SIDE
+        reduction = max(1.0, least)
         values, top, left = self.sheet(_values(pixels, reduction))
         values, margin = self.margin(values)
         small = resized(
@@ -302,7 +308,7 @@ class Preprocessor(NamedTuple):
 
     def _signs(self, ink: Values, *, number: bool = False) -> list[Mask]:
         """Return the (h, w) masks of strokes that belong together; in a number, dots are some."""
-        smooth = self.smooth(ink)
+        smooth = self.smooth(ink, min(ink.shape) if number else max(ink.shape))
         threshold = otsu(smooth)
         strong = smooth > threshold
         if not strong.any():
