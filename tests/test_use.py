@@ -23,7 +23,7 @@ PAGE = Path(mnist_arch.__file__).parent.parent / "docs/use.md"
 def names(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the blocks define, run in a folder with two pictures; a few images stand for MNIST."""
     folder, files = tmp_path_factory.mktemp("use"), contents()
-    for name in ("photo.jpg", "scan.png"):
+    for name in ("photo.jpg", "scan.png", "postcode.png"):
         Image.fromarray(drawn(FIVE)).save(folder / name)
     for layout in ("data/MNIST/raw", "cache"):
         write(folder / layout, files)

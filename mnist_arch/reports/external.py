@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from mnist_arch.analysis.ablation import ABLATIONS
 from mnist_arch.analysis.external import CHANGED, ExternalValidity
+from mnist_arch.analysis.kinds import HELD_OUT
 from mnist_arch.models import blank
 from mnist_arch.reports.table import Column, Table
 from mnist_arch.reports.templates import render
+from mnist_arch.runs.shipped import READER
 
 TRAINED = 0.5  # share of original digits that a network classifies correctly, if it is trained
 
@@ -32,6 +34,11 @@ def change(record: ExternalValidity, kind: str) -> float:
 def uci_accuracy(record: ExternalValidity) -> float:
     """Percent of UCI's digits."""
     return 100 * (record.uci_digits - record.errors["uci"]) / record.uci_digits
+
+
+def accepted(record: ExternalValidity, kind: str) -> float:
+    """Percent of the pictures of a kind, which are no digits, that are not doubted."""
+    return 100 * record.accepted[kind] / record.no_digits
 
 
 def accuracies(records: Sequence[ExternalValidity]) -> Table:
@@ -78,7 +85,7 @@ def doubts(records: Sequence[ExternalValidity]) -> Table:
         (
             *(title(each), 100 * each.doubted / each.digits),
             (each.doubted_errors, each.originals),
-            *(100 * each.accepted[kind] / each.no_digits for kind in kinds),
+            *(accepted(each, kind) for kind in kinds),
         )
         for each in records
     ]
@@ -105,6 +112,8 @@ def page(records: Sequence[ExternalValidity]) -> str:
     records = in_order(records)
     ablated = next(each for each in records if each.ablation)
     trained = [each for each in records if each.originals < TRAINED * each.digits]
+    reader = next((each for each in records if each.run["recipe"] == READER), None)
+    plain = [each for each in trained if each is not reader]
     return render(
         "reading.md.j2",
         first=records[0],
@@ -112,10 +121,16 @@ def page(records: Sequence[ExternalValidity]) -> str:
         network=title(ablated),
         largest=max(abs(change(each, kind)) for each in trained for kind in CHANGED),
         uci=sorted(map(uci_accuracy, trained)),
-        letters=max(100 * each.accepted["letters"] / each.no_digits for each in trained),
+        letters=max(accepted(each, "letters") for each in plain),
+        reader=reader,
+        reader_letters=reader and accepted(reader, "letters"),
+        reader_doubts=reader and 100 * reader.doubted / reader.digits,
         accuracies=accuracies(records),
         steps=steps(ablated),
         doubts=doubts(records),
         papers=papers([each for each in records if each.kinds]),
         of_a_kind=max(each.of_a_kind for each in records),
+        thinnest=min(HELD_OUT.pens),
+        widest=max(HELD_OUT.pens),
+        slants=sorted(HELD_OUT.slants),
     )
