@@ -61,10 +61,10 @@ def main() -> None:
             if as_text:
                 print(error, flush=True)
             continue
-        answers = network.predict_number(picture) if args.number else []
-        if len(answers) > 1 and as_text:
-            print(f"{name}: the number {''.join(answer.text for answer in answers)}")
-        for answer in answers or [network.predict(picture)]:
+        number = network.predict_number(picture) if args.number else predictor.Number()
+        if len(number) > 1 and as_text:
+            print(f"{name}: the number {number.text}")
+        for answer in number or [network.predict(picture)]:
             values = {field: getattr(answer, field) for field in FIELDS}
             rows.append({"file": name, **values, "error": None})
             drawn.append((picture, answer.image, caption(Path(name).name, rows[-1])))

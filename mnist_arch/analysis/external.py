@@ -18,7 +18,7 @@ from mnist_arch.analysis.ablation import ABLATIONS, ALL
 from mnist_arch.analysis.challenges import Picture
 from mnist_arch.data.sources import Dataset
 from mnist_arch.errors import UserError
-from mnist_arch.inference.predictor import Predictor, load, pixels
+from mnist_arch.inference.predictor import Number, Predictor, load, pixels
 from mnist_arch.inference.preprocess import Prepared, Preprocessor, prepare_each
 from mnist_arch.progress import progress
 from mnist_arch.runs import records
@@ -250,8 +250,7 @@ def _misread(
     """Count the pictures that are misread, and those of them that are not doubted."""
     misread = undoubted = 0
     for signs, text in zip(pictures, texts, strict=True):
-        answers = predictor.answers(signs)
-        wrong = "".join(answer.text for answer in answers) != text
-        misread += wrong
-        undoubted += wrong and not any(answer.doubt for answer in answers)
+        number = Number(predictor.answers(signs))
+        misread += number.text != text
+        undoubted += number.text != text and not number.doubt
     return [misread, undoubted]

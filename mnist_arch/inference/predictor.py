@@ -80,6 +80,28 @@ class Answer:
         return plain | {"box": list(self.box)}
 
 
+class Number(list[Answer]):
+    """The signs of a number from left to right; each has its place, `Answer.box`.
+
+    >>> Reader().predict_number("date.png")
+    Number('12/05')
+    """
+
+    @property
+    def text(self) -> str:
+        """The number, with slashes, dots, commas and dashes; empty where nothing is written."""
+        return "".join(answer.text for answer in self)
+
+    @property
+    def doubt(self) -> str | None:
+        """Why it is unreliable, sign by sign; None if it is not."""
+        doubts = [f"{each.text}: {each.doubt}" for each in self if each.doubt]
+        return "; ".join(doubts) or None
+
+    def __repr__(self) -> str:
+        return f"Number({self.text!r}{f'; doubtful: {self.doubt}' if self.doubt else ''})"
+
+
 class Predictor:
     """A network that classifies pictures, and the confidence below which an answer is doubtful.
 
@@ -122,15 +144,13 @@ class Predictor:
             answers += self.answers(part)
         return answers
 
-    def predict_number(self, picture: Picture) -> list[Answer]:
-        """Classify the digits in one picture, from left to right; none in a blank one.
-
-        Slashes, dots, commas and dashes are among them; the ``text`` of all is the number.
+    def predict_number(self, picture: Picture) -> Number:
+        """Classify the digits and signs in one picture, from left to right; none in a blank one.
 
         Raises:
             UserError: It is no readable picture.
         """
-        return self.answers(prepare_each(pixels(picture)))
+        return Number(self.answers(prepare_each(pixels(picture))))
 
     def answers(self, prepared: Sequence[Prepared]) -> list[Answer]:
         """Classify pictures that `prepare` returned."""

@@ -195,7 +195,11 @@ def test_blank_and_several_are_doubtful_whatever_the_network_says() -> None:
 def test_a_date_is_digits_and_signs_in_their_places() -> None:
     date = Path(__file__).parent / "cases/date_12-05.png"
     answers = Predictor(Fixed([50.0] + [0] * 9)).predict_number(date)
-    assert "".join(answer.text for answer in answers) == "00/00"
+    assert answers.text == "00/00"
+    assert answers.doubt is None
+    assert repr(answers) == "Number('00/00')"
+    doubtful = Predictor(Fixed([50.0] + [0] * 9), least_score=60).predict_number(date)
+    assert doubtful.doubt == "; ".join(["0: like no digit it knows"] * 4)
     assert [answer.sign for answer in answers] == [None, None, "/", None, None]
     assert answers[2].digit is None
     height, width = 160, 470
