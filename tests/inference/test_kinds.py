@@ -19,6 +19,7 @@ from mnist_arch.data import sources
 from mnist_arch.data.splits import Split
 from mnist_arch.inference.lines import without_lines
 from mnist_arch.inference.pictures import read
+from mnist_arch.inference.predictor import Reader
 from mnist_arch.inference.preprocess import ONE_OR_SLASH, prepare, prepare_each
 
 CASES = sorted((Path(__file__).parent / "cases").iterdir())
@@ -65,6 +66,15 @@ def test_a_case_that_once_failed_is_read(path: Path, nearest: Callable[[Image28]
     assert "".join(each.sign or str(nearest(each.image)) for each in signs) == truth
     places = [each.box for each in signs]
     assert all(left[3] <= right[1] for left, right in pairwise(places))
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_the_reader_reads_it(path: Path) -> None:
+    reader, truth = Reader(), numbers(path)
+    if len(truth) == 1:
+        assert reader.predict(path).text == truth
+    else:
+        assert reader.predict_number(path).text == truth
 
 
 def test_there_are_fourteen_cases() -> None:

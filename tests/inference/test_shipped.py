@@ -10,10 +10,12 @@ import torch
 import mnist_arch
 from mnist_arch.data import sources
 from mnist_arch.errors import UserError
+from mnist_arch.inference.predictor import measured
 from mnist_arch.inference.shipping import ship
+from mnist_arch.models.heads import SoftmaxOrNone
 from mnist_arch.runs import checkpoint, shipped
 from mnist_arch.runs.scoring import score
-from mnist_arch.runs.shipped import FILE, Shipped
+from mnist_arch.runs.shipped import FILE, READER, Shipped
 from tests.factories import finished_run
 
 SETS = shipped.shipped()
@@ -22,7 +24,7 @@ SETS = shipped.shipped()
 def test_there_is_a_set_by_its_own_recipe_of_each_small_network() -> None:
     names = {each.name for each in SETS}
     assert names >= {"dense", "mlp", "lenet5", "lenet5_1998", "tanh_cnn"}
-    assert names <= {
+    assert names <= {READER} | {
         shipped.name(each, kind) for each in mnist_arch.architectures() for kind in shipped.KINDS
     }
 
@@ -41,8 +43,27 @@ def test_a_set_has_the_checksum_of_its_record_and_of_its_card(each: Shipped) -> 
     assert checkpoint.weights_sha256(net.state_dict()) == each.record.weights_sha256
     card = (each.folder / "README.md").read_text()
     assert hashlib.sha256((each.folder / FILE).read_bytes()).hexdigest() in card
-    assert each.record.variant == {}
+    assert each.record.variant == ({"model.rejecting": True} if each.name == READER else {})
     assert not each.record.provenance.dirty
+
+
+def test_the_reader_is_the_set_of_that_name_with_its_measured_doubt() -> None:
+    reader, loaded = mnist_arch.Reader(), mnist_arch.load(READER)
+    images = torch.randint(0, 256, (5, 1, 28, 28)).byte()
+    torch.testing.assert_close(reader(images), loaded(images), rtol=0, atol=0)
+    assert reader.net.head == SoftmaxOrNone()
+    assert reader.least_score == measured("batchnorm_cnn", "reader") is not None
+
+
+def test_the_reader_ships_by_its_name_and_others_with_arguments_do_not(tmp_path: Path) -> None:
+    data, rejecting = sources.load("mnist_5k", tmp_path), {"model.rejecting": True}
+    folders = [
+        finished_run(tmp_path / recipe, "batchnorm_cnn", recipe=recipe, variant=rejecting)
+        for recipe in ("reader", "batchnorm_cnn")
+    ]
+    assert ship(folders[0], data, tmp_path / "weights")[0].name == READER
+    with pytest.raises(UserError, match="by a recipe as it stands"):
+        ship(folders[1], data, tmp_path / "weights")
 
 
 def test_a_network_is_built_with_them() -> None:
