@@ -5,7 +5,7 @@ erased where no stroke crosses them, as the lines of musical staves are (Dalitz 
 comparative study of staff removal algorithms": by the runs of ink across a line).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ BEYOND = 0.03  # of the picture: how far a line reaches beyond the writing at bo
 NEAR = 0.015  # of the picture: how far the sides of a frame may miss each other
 CROSSED = 3  # fewer lines may be the strokes of a digit that is cropped to its ink
 LEAST = 0.02  # of all ink: what stays when lines are erased
+DARKER = 1.35  # times as dark as a line: a stroke that lies on it
+LEAST_STROKE = 3  # pixels of a line that are so, at least
 
 
 class Line(NamedTuple):
@@ -57,11 +59,13 @@ def without_lines(ink: Values) -> Values:
     level, upright = _printed(_candidates(inked), _candidates(inked.T), inked)
     if not level and not upright:
         return ink
-    erased, bands = (
-        each(level, inked) | each(upright, inked.T).T for each in (_covered, _bands_of)
-    )
+    level, upright = _as_thick_as_others(level), _as_thick_as_others(upright)
+    erased = _covered(level, inked, ink) | _covered(upright, inked.T, ink.T).T
     labels, count = ndimage.label(inked & ~erased, np.ones((3, 3)))
-    # Where lines cross each other, each looks like a stroke that crosses the other.
+    # Where lines cross each other, each looks like a stroke that crosses the other. What else is
+    # no more than a line is left of one.
+    crossings = _bands_of(level, inked) & _bands_of(upright, inked.T).T
+    bands = _bands_of(level, inked, 0) | _bands_of(upright, inked.T, 0).T | crossings
     inside = np.bincount(labels[bands], minlength=count + 1) == np.bincount(labels.ravel())
     erased |= inside[labels] & (labels > 0)
     labels[erased] = 0
@@ -169,8 +173,16 @@ def _meets(line: Line, others: list[Line], shape: tuple[int, ...]) -> tuple[bool
     )
 
 
-def _covered(lines: list[Line], inked: Mask) -> Mask:
-    """Return what lines cover, without the strokes that cross them."""
+def _as_thick_as_others(lines: list[Line]) -> list[Line]:
+    """Let no line be thicker than parallel ones: the bar of a 7 may lie on it."""
+    if len(lines) < CROSSED:
+        return lines
+    usual = float(np.median([each.thickness for each in lines]))
+    return [each._replace(thickness=min(each.thickness, usual)) for each in lines]
+
+
+def _covered(lines: list[Line], inked: Mask, ink: Values) -> Mask:
+    """Return what lines cover, without the strokes that cross them, or lie on them."""
     erased = np.zeros(inked.shape, bool)
     for line in lines:
         level = _levelled(inked, line.tilt)
@@ -184,16 +196,19 @@ def _covered(lines: list[Line], inked: Mask) -> Mask:
             for row in (max(0, rows[0] - 1), min(len(level) - 1, rows[-1] + 1))
         )
         strokes |= band & above & below
+        darkness = np.where(band, _levelled(ink, line.tilt), 0)
+        usual = np.median(darkness.max(0)[line.start : line.end])
+        strokes |= ndimage.binary_opening(darkness > DARKER * usual, np.ones((1, LEAST_STROKE)))
         erased |= _levelled(band & ~strokes, -line.tilt)
     return erased
 
 
-def _bands_of(lines: list[Line], inked: Mask) -> Mask:
-    """Return what lines take of a picture, strokes or not, and two pixels more."""
+def _bands_of(lines: list[Line], inked: Mask, more: int = 2) -> Mask:
+    """Return what lines take of a picture, strokes or not, and so many pixels more."""
     taken = np.zeros(inked.shape, bool)
     for line in lines:
         taken |= _levelled(_bands([line], inked.shape), -line.tilt)
-    return np.asarray(ndimage.maximum_filter(taken, 5))
+    return np.asarray(ndimage.maximum_filter(taken, 1 + 2 * more))
 
 
 def _bands(lines: list[Line], shape: tuple[int, ...]) -> Mask:
@@ -206,15 +221,15 @@ def _bands(lines: list[Line], shape: tuple[int, ...]) -> Mask:
     return bands
 
 
-def _levelled(mask: Mask, tilt: float) -> Mask:
-    """Shift columns so that lines of a tilt become level."""
-    height, width = mask.shape
+def _levelled(values: NDArray[Any], tilt: float) -> NDArray[Any]:
+    """Shift columns so that lines of a tilt become level; nothing comes in from outside."""
+    height, width = values.shape
     shifts = np.rint((np.arange(width) + 0.5 - width / 2) * np.tan(tilt)).astype(int)
     if not shifts.any():
-        return mask
+        return values
     rows = np.arange(height)[:, None] + shifts
-    moved = np.take_along_axis(mask, rows.clip(0, height - 1), 0)
-    return np.asarray(moved & (rows >= 0) & (rows < height))
+    moved = np.take_along_axis(values, rows.clip(0, height - 1), 0)
+    return np.asarray(moved * ((rows >= 0) & (rows < height)))
 
 
 def _tilt(thin: Mask) -> float:

@@ -303,8 +303,9 @@ class Preprocessor(NamedTuple):
         for _ in range(2):
             small = resized(ink, small.shape, Image.Resampling.BOX)
             ink = ink - resized(self.shadow(small), ink.shape, Image.Resampling.BILINEAR)
-        corner = (top - margin, left - margin)
-        return Found(self.lines(ink), dark, reduction, corner, pixels.shape)
+        inside = np.s_[margin : len(ink) - margin, margin : ink.shape[1] - margin]
+        ink[inside] = self.lines(ink[inside])  # printed lines end at the rim of the picture
+        return Found(ink, dark, reduction, (top - margin, left - margin), pixels.shape)
 
     def _signs(self, ink: Values, *, number: bool = False) -> list[Mask]:
         """Return the (h, w) masks of strokes that belong together; in a number, dots are some."""
