@@ -29,6 +29,7 @@ BEYOND = 0.03  # of the picture: how far a line reaches beyond the writing at bo
 NEAR = 0.015  # of the picture: how far the sides of a frame may miss each other
 CROSSED = 3  # fewer lines may be the strokes of a digit that is cropped to its ink
 LEAST = 0.02  # of all ink: what stays when lines are erased
+LEAST_INSIDE = 0.1  # of what is left at the rim: the ink of a sign that the rim does not cut
 DARKER = 1.35  # times as dark as a line: a stroke that lies on it
 LEAST_STROKE = 3  # pixels of a line that are so, at least
 
@@ -62,10 +63,8 @@ def without_lines(ink: Values) -> Values:
     level, upright = _as_thick_as_others(level), _as_thick_as_others(upright)
     erased = _covered(level, inked, ink) | _covered(upright, inked.T, ink.T).T
     labels, count = ndimage.label(inked & ~erased, np.ones((3, 3)))
-    # Where lines cross each other, each looks like a stroke that crosses the other. What else is
-    # no more than a line is left of one.
-    crossings = _bands_of(level, inked) & _bands_of(upright, inked.T).T
-    bands = _bands_of(level, inked, 0) | _bands_of(upright, inked.T, 0).T | crossings
+    # Where lines cross each other, each looks like a stroke that crosses the other.
+    bands = _bands_of(level, inked) | _bands_of(upright, inked.T).T
     inside = np.bincount(labels[bands], minlength=count + 1) == np.bincount(labels.ravel())
     erased |= inside[labels] & (labels > 0)
     labels[erased] = 0
@@ -74,6 +73,11 @@ def without_lines(ink: Values) -> Values:
         return ink
     sides = (labels[0], labels[-1], labels[:, 0], labels[:, -1])
     few = len(level) + len(upright) < CROSSED
+    at_rim = np.isin(np.arange(1, count + 1), np.concatenate(sides))
+    if not few and (weights * ~at_rim).max() > LEAST_INSIDE * weights.max():
+        # On paper full of lines what the rim cuts is their shadow, or a line that was not seen.
+        erased |= np.isin(labels, 1 + np.flatnonzero(at_rim))
+        weights = weights * ~at_rim
     main = 1 + int(np.argmax(weights))
     if few and any((side == main).any() for side in sides):
         return ink
@@ -203,12 +207,12 @@ def _covered(lines: list[Line], inked: Mask, ink: Values) -> Mask:
     return erased
 
 
-def _bands_of(lines: list[Line], inked: Mask, more: int = 2) -> Mask:
-    """Return what lines take of a picture, strokes or not, and so many pixels more."""
+def _bands_of(lines: list[Line], inked: Mask) -> Mask:
+    """Return what lines take of a picture, strokes or not."""
     taken = np.zeros(inked.shape, bool)
     for line in lines:
         taken |= _levelled(_bands([line], inked.shape), -line.tilt)
-    return np.asarray(ndimage.maximum_filter(taken, 1 + 2 * more))
+    return taken
 
 
 def _bands(lines: list[Line], shape: tuple[int, ...]) -> Mask:
