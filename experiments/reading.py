@@ -17,7 +17,7 @@ from pathlib import Path
 from experiments.command import Parser, run_command
 from mnist_arch import files
 from mnist_arch.errors import UserError
-from mnist_arch.runs.shipped import located
+from mnist_arch.runs.shipped import READER, located
 
 RECORDS, PAGE = Path("results/reading"), Path("docs/reading.md")
 ABLATION_DIGITS = 500
@@ -87,7 +87,12 @@ def least_scores(runs: list[Path]) -> None:
     """
     from mnist_arch.data import sources
     from mnist_arch.data.splits import stratified
-    from mnist_arch.inference.predictor import LEAST_SCORES, least_score
+    from mnist_arch.inference.predictor import (
+        DOUBTED,
+        DOUBTED_BY_READER,
+        LEAST_SCORES,
+        least_score,
+    )
     from mnist_arch.runs import checkpoint, records
 
     if not runs:
@@ -105,7 +110,8 @@ def least_scores(runs: list[Path]) -> None:
             raise UserError(f"{folder}: its record does not say how they were chosen")
         share = record.config["recipe.validation"]
         held_out = stratified(train.labels, share, record.config["data.split_seed"])[1]
-        score = least_score(checkpoint.load(folder), train.images[held_out])
+        doubted = DOUBTED_BY_READER if record.recipe == READER else DOUBTED
+        score = least_score(checkpoint.load(folder), train.images[held_out], doubted)
         scores[f"{record.architecture}, {record.recipe}"] = round(score, 3)
     records.write_values(LEAST_SCORES, dict(sorted(scores.items())))
     print(LEAST_SCORES)
