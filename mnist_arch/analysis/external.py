@@ -25,6 +25,7 @@ from mnist_arch.runs import records
 from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.records import Record
 from mnist_arch.runs.scoring import scores_of
+from mnist_arch.runs.shipped import FOLDER
 
 SEED = 0  # draws every picture
 OTHERS = 200  # pictures of each kind that is no digit
@@ -200,8 +201,9 @@ def measure(
             prepared = _prepared(some, f"{kind} without {step or 'nothing'}", preprocessor)
             truth = challenge.truth[kind][:ablation_digits]
             ablation[step][kind] = _errors(predictor, prepared, truth)
-    words = ["python", "-m", "experiments.reading", str(folder)]
-    words += ["--ablation", str(folder)] if ablation else []
+    name = folder.name if folder.parent == FOLDER else str(folder)
+    words = ["python", "-m", "experiments.reading", name]
+    words += ["--ablation", name] if ablation else []
     return ExternalValidity(
         name=folder.resolve().name,
         run=identity(record),
