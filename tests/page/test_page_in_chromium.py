@@ -466,7 +466,7 @@ def test_what_was_answered_can_be_taken_away(browser: Browser, address: str) -> 
         seen = np.concatenate([sign["image"] for sign in answers["signs"]], axis=1)
         assert (255 - pixels == seen).all()
         with Image.open(saved["picture"]) as sent:
-            assert sent.size == ((2.5 * 28 + 4) * 10, (28 + 4) * 10)
+            assert sent.size == ((2.5 * 28 + 4) * 6, (28 + 4) * 6)
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         copied = {}
         for kind, mime in (("pixels", "image/png"), ("answers", "text/plain")):
