@@ -88,7 +88,7 @@ class Page:
 def application(nets: Sequence[Net], *, loopback: bool = True) -> Starlette:
     """Make the server of some nets; ``loopback`` says that only this machine can reach it."""
     page = Page(nets)
-    return Starlette(
+    app = Starlette(
         routes=[
             *(Route(path, partial(_file, name)) for path, name in FILES.items()),
             Route("/state", page.state),
@@ -103,6 +103,8 @@ def application(nets: Sequence[Net], *, loopback: bool = True) -> Starlette:
             Exception: lambda *_: _error(500, "the server failed; its terminal says why"),
         },
     )
+    app.router.redirect_slashes = False  # to whatever Host says
+    return app
 
 
 async def _picture(request: Request) -> tuple[bytes, bool]:

@@ -94,6 +94,13 @@ def test_a_hostile_request_gets_one_line_and_the_next_one_its_answer(
     assert not [*tmp_path.iterdir()]
 
 
+def test_what_is_not_there_is_not_elsewhere_either() -> None:
+    app = application([], loopback=False)
+    for path in ("/classify/", "/state/", "/maps/0/0/", "//evil.example"):
+        answer = ask(app, path, headers={"host": "evil.example"})
+        assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"}), path
+
+
 def test_the_page_is_for_this_machine_only_unless_told_otherwise() -> None:
     other = {"host": "digits.example"}
     assert ask(application([]), "/", headers=other).status_code == 403
