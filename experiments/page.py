@@ -1,10 +1,11 @@
-"""What do my trained nets make of a digit that I write? A page to draw on, in the browser.
+"""What do trained nets make of a digit that I write? A page to draw on, in the browser.
 
-    python -m experiments.page                              (the finished runs in runs/)
-    python -m experiments.page runs/lenet5-seed0 mlp        (a run, and weights of the package)
+    python -m experiments.page                        (all that come with the package, and runs/)
+    python -m experiments.page runs/lenet5-seed3      (those of the package, and this run)
+    python -m experiments.page --only lenet5 mlp      (two of the package)
 
-Of runs that differ in their seed only, the first is taken. Without any run, the page offers to
-train two nets. It is for this machine only, unless --host says otherwise; Ctrl-C ends it.
+In runs/, of runs that differ in their seed only the first is taken. The page is for this machine
+only, unless --host says otherwise; Ctrl-C ends it.
 """
 
 import asyncio
@@ -19,30 +20,33 @@ from mnist_arch.errors import UserError
 
 def main() -> None:
     parser = Parser(__file__, __doc__)
-    parser.add_argument("runs", nargs="*", type=Path, help="folders of runs, or checkpoint files")
+    parser.add_argument("runs", nargs="*", type=Path, help="folders, checkpoint files, or names")
+    parser.add_argument("--only", action="store_true", help="show what is named and no more")
     parser.add_argument("--host", default="127.0.0.1", help="who may reach it (this machine)")
     parser.add_argument("--port", type=int, default=8000, help="0 for any that is free")
     args = parser.parse_args()
+    if args.only and not args.runs:
+        raise UserError("--only: name what is to be shown")
     try:
         import torch
 
         from mnist_arch.page.app import LOOPBACK, application
         from mnist_arch.page.nets import first_seeds, load_nets
         from mnist_arch.page.server import Server
-        from mnist_arch.page.training import Training
-        from mnist_arch.runs.shipped import located
+        from mnist_arch.runs.shipped import FOLDER, located
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn"):
             raise
         raise UserError(f"{error.name} is missing: pip install 'mnist_arch[page]'") from error
     loopback = args.host in LOOPBACK
     with listen(args.host, args.port) as bound:
-        nets = load_nets([located(run) for run in args.runs] or first_seeds(Path("runs")))
-        app = application(nets, None if args.runs else Training(), loopback=loopback)
+        own = [located(run) for run in args.runs] or first_seeds(Path("runs"))
+        others = [] if args.only else first_seeds(FOLDER)
+        app = application(load_nets(dict.fromkeys([*others, *own])), loopback=loopback)
         if not loopback:
             sys.stderr.write(
-                f"warning: --host {args.host}: whoever reaches this machine can use the page, and "
-                "start the training that it offers; what they send is not encrypted\n"
+                f"warning: --host {args.host}: whoever reaches this machine can use the page; "
+                "what they send is not encrypted\n"
             )
         host = f"[{args.host}]" if ":" in args.host else args.host
         torch.set_num_threads(1)  # to share one picture's work takes longer than to do it

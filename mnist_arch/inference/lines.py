@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from mnist_arch.inference.paper import noise
+from mnist_arch.inference.paper import long_runs, noise
 
 Values = NDArray[np.float64]  # (h, w) ink, 0 to about 1
 Mask = NDArray[np.bool_]  # (h, w)
@@ -103,16 +103,14 @@ def _candidates(inked: Mask) -> list[Line]:
     width = inked.shape[1]
     shortest = round(SHORTEST * width) | 1
     thickest = max(LEAST_THICKEST, round(THICKEST * max(inked.shape)))
-    thin = inked & ~ndimage.binary_opening(inked, np.ones((thickest + 1, 1)))
+    thin = inked & ~long_runs(inked, thickest + 1, axis=0)
     if np.count_nonzero(thin) < shortest:
         return []
     tilt = _tilt(thin)
     level = _levelled(thin, tilt)
     near = ndimage.maximum_filter1d(_levelled(inked, tilt), 3, axis=0)  # it strays by a pixel
-    runs = ndimage.minimum_filter1d(near.astype(np.uint8), shortest, axis=1, mode="constant")
-    runs = ndimage.maximum_filter1d(runs, shortest, axis=1, mode="constant")
     lines = []
-    for rows, columns in ndimage.find_objects(ndimage.label(runs)[0]):
+    for rows, columns in ndimage.find_objects(ndimage.label(long_runs(near, shortest, axis=1))[0]):
         part = level[rows, columns]
         present = part.any(0)
         if present.mean() < VISIBLE:
@@ -190,7 +188,7 @@ def _covered(lines: list[Line], inked: Mask, ink: Values) -> Mask:
     erased = np.zeros(inked.shape, bool)
     for line in lines:
         level = _levelled(inked, line.tilt)
-        strokes = ndimage.binary_opening(level, np.ones((round(line.thickness) + 3, 1)))
+        strokes = long_runs(level, round(line.thickness) + 3, axis=0)
         band = _bands([line], inked.shape)
         # A thin stroke crosses where ink is on both sides of the line.
         rows = np.flatnonzero(band.any(1))

@@ -3,6 +3,7 @@
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -18,6 +19,7 @@ MOST_PIXELS = 50_000_000  # of one picture: a decompression bomb is rejected bef
 MOST_BYTES = 100_000_000  # of one file
 HEIF = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif")  # brands, in an ISO container
 OPAQUE = 128  # least alpha of what is seen
+AT_ONCE = 1_000_000  # pixels with transparency that are worked on at a time
 SHADES = 64  # range of values that ink of one colour has
 
 Source = str | Path | bytes | Image.Image
@@ -107,19 +109,39 @@ def _grey(picture: Image.Image, name: str) -> NDArray[np.generic]:
             raise UserError(f"{name}: pixel values that are not between 0 and {most:,}")
         return values.astype(np.uint16 if picture.mode == "I" else np.float64)
     if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, _paper(picture))
-        picture = Image.alpha_composite(paper, picture)
+        paper = _paper(picture)
+        return np.concatenate([_on(paper, strip) for strip in _strips(picture)])
     return np.asarray(picture.convert("L"))
+
+
+def _strips(picture: Image.Image) -> Iterator[Image.Image]:
+    """Yield a picture with transparency in strips: a huge one several times over is too much."""
+    high = max(1, AT_ONCE // picture.width)
+    for top in range(0, picture.height, high):
+        bottom = min(top + high, picture.height)
+        yield picture.crop((0, top, picture.width, bottom)).convert("RGBA")
+
+
+def _on(paper: str, strip: Image.Image) -> NDArray[np.uint8]:
+    behind = Image.new("RGBA", strip.size, paper)
+    return np.asarray(Image.alpha_composite(behind, strip).convert("L"))
 
 
 def _paper(picture: Image.Image) -> str:
     """Name the paper behind a transparent picture: that which its ink, or its paper, needs."""
-    grey, alpha = (np.asarray(each) for each in (picture.convert("L"), picture.getchannel("A")))
-    seen = grey[alpha >= OPAQUE]
-    if not seen.size:
+    counts = np.zeros(256, np.int64)  # of the grey values that are seen
+    for strip in _strips(picture):
+        grey, alpha = (np.asarray(each) for each in (strip.convert("L"), strip.getchannel("A")))
+        counts += np.bincount(grey[alpha >= OPAQUE], minlength=256)
+    if not counts.any():
         return "white"
-    light = float(np.median(seen)) > 127
+    least, median, most = (_quantile(counts, share) for share in (0.02, 0.5, 0.98))
     # With two shades it has paper of its own, which is the commoner one.
-    shades = float(np.ptp(np.quantile(seen, [0.02, 0.98])))
-    return "white" if light == (shades > SHADES) else "black"
+    return "white" if (median > 127) == (most - least > SHADES) else "black"
+
+
+def _quantile(counts: NDArray[np.int64], share: float) -> float:
+    """Return a quantile of values 0, 1, ... that occur so many times, as `numpy.quantile` does."""
+    place = share * (counts.sum() - 1)
+    below, above = np.searchsorted(np.cumsum(counts), [np.floor(place), np.ceil(place)], "right")
+    return float(below + (above - below) * (place % 1))

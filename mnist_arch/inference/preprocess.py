@@ -42,7 +42,7 @@ STROKE = 3.1  # the median width, to which strokes outside that range are redraw
 # The picture that is worked on.
 WORKING_SIDE = 512  # pixels: the longer side of a larger picture is reduced to this
 LONGEST = 1024  # pixels: that of a number's, whose shorter side is reduced to WORKING_SIDE
-MOST_AT_ONCE = 4_000_000  # pixels that are reduced at a time
+MOST_AT_ONCE = 300_000  # pixels that are reduced at a time: what a cache holds
 LIGHT_SIDE = 96  # pixels: that of the reduced picture from which light and shadow are estimated
 UNEVEN = 0.025  # residual at the rim beyond which light is not even, as a share of all values
 
@@ -331,9 +331,10 @@ class Preprocessor(NamedTuple):
     def _prepared(self, found: Found, sign: Mask) -> Prepared:
         """Turn one sign into a 28x28 image."""
         top, left, bottom, right = box(sign)
-        around = ndimage.binary_dilation(sign, np.ones((3, 3)))
-        digit = np.where(around, found.ink, 0)[top:bottom, left:right].clip(0)
-        peak = np.percentile(digit[sign[top:bottom, left:right]], 90)
+        own = sign[top:bottom, left:right]
+        around = ndimage.binary_dilation(own, np.ones((3, 3)))
+        digit = np.where(around, found.ink[top:bottom, left:right], 0).clip(0)
+        peak = np.percentile(digit[own], 90)
         digit = self.sharpen((digit / max(peak, 1e-9)).clip(0, 1))
         size = self.size(digit.shape, found.ink.shape)
         digit = self.resize(self.weigh(digit, size), size).clip(0, None)

@@ -6,9 +6,8 @@ loopback's, such as a name of theirs that resolves to it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,17 +22,16 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mnist_arch.errors import UserError
-from mnist_arch.page.nets import Net, classify, find_signs, load_nets, maps, saliency
-from mnist_arch.page.training import Training
+from mnist_arch.page.nets import Net, classify, find_signs, maps, saliency, without_weights
 
 MOST_BYTES = 10_000_000  # of one picture
 PATIENCE = 20  # seconds that a picture may take to arrive
 UNREAD = (403, 408, 413, 415)  # the answers that come before the end of a request's body
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 DESCRIPTION = (  # of a net
-    *("title", "architecture", "recipe", "epochs", "seed", "accuracy", "meaning"),
+    *("title", "architecture", "recipe", "epochs", "seed", "accuracy", "shipped", "meaning"),
 )
-SCRIPTS = ("page.js", "cards.js", "elements.js", "save.js", "strokes.js")
+SCRIPTS = ("page.js", "cards.js", "elements.js", "pad.js", "photo.js", "save.js", "strokes.js")
 FILES = {"/": "page.html"} | {f"/{name}": name for name in ("page.css", *SCRIPTS)}
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none';"
@@ -47,40 +45,21 @@ HEADERS = {
 
 
 class Page:
-    """The nets that classify, and the training offered as long as there are none."""
+    """The nets that classify."""
 
-    def __init__(self, nets: Sequence[Net], training: Training | None) -> None:
-        self.nets, self.training = list(nets), training
+    def __init__(self, nets: Sequence[Net]) -> None:
+        self.nets = nets
         self.one_at_a_time = asyncio.Lock()  # pictures; other requests need not wait
 
     async def state(self, _: Request) -> Response:
-        """Describe the nets and the progress of training."""
-        training = self.training
-        if training:
-            training.update()
-            if not self.nets and len(training.folders) == len(training.jobs):
-                self.nets = await asyncio.to_thread(load_nets, map(Path, training.folders))
+        """Describe the nets, and name those without weights."""
         return JSONResponse(
             {
                 "nets": [{key: getattr(net, key) for key in DESCRIPTION} for net in self.nets],
+                "without_weights": without_weights(self.nets),
                 "most_bytes": MOST_BYTES,
-                "training": {
-                    "offered": bool(training and not self.nets),
-                    "running": bool(training and training.running),
-                    "error": training and training.error,
-                    "steps": [asdict(step) for step in training.steps.values()]
-                    if training
-                    else [],
-                },
             }
         )
-
-    async def train(self, request: Request) -> Response:
-        """Start training, unless it is under way."""
-        if self.training is None or self.nets:
-            raise HTTPException(409, "there are trained networks; nothing is trained here")
-        self.training.start()
-        return await self.state(request)
 
     async def classify(self, request: Request) -> Response:
         """Classify a picture with every net."""
@@ -106,26 +85,13 @@ class Page:
         return JSONResponse({"saliency": looked_at, "layers": layers})
 
 
-def application(
-    nets: Sequence[Net], training: Training | None = None, *, loopback: bool = True
-) -> Starlette:
-    """Make the server of some nets; ``training`` is offered as long as there are none.
-
-    ``loopback`` says that only this machine can reach it.
-    """
-    page = Page(nets, training)
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
-        if training:
-            training.stop()
-
-    return Starlette(
+def application(nets: Sequence[Net], *, loopback: bool = True) -> Starlette:
+    """Make the server of some nets; ``loopback`` says that only this machine can reach it."""
+    page = Page(nets)
+    app = Starlette(
         routes=[
             *(Route(path, partial(_file, name)) for path, name in FILES.items()),
             Route("/state", page.state),
-            Route("/train", page.train, methods=["POST"]),
             Route("/classify", page.classify, methods=["POST"]),
             Route("/maps/{net:int}/{sign:int}", page.maps, methods=["POST"]),
         ],
@@ -136,8 +102,9 @@ def application(
             ClientDisconnect: lambda *_: Response(status_code=400),
             Exception: lambda *_: _error(500, "the server failed; its terminal says why"),
         },
-        lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # to whatever Host says
+    return app
 
 
 async def _picture(request: Request) -> tuple[bytes, bool]:

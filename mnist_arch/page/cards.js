@@ -3,20 +3,21 @@
 import { $, canvasOf, element, percent } from "./elements.js";
 import { SIDE } from "./strokes.js";
 
-export function card({ title, architecture, recipe, epochs, seed, accuracy }) {
+export function card({ title, architecture, recipe, epochs, seed, accuracy, shipped }) {
   const article = $("#net").content.cloneNode(true).firstElementChild;
   $("h2", article).textContent = title;
-  const trained = [architecture, recipe === architecture ? "own recipe" : `recipe ${recipe}`];
-  if (epochs !== null) trained.push(epochs === 1 ? "1 epoch" : `${epochs} epochs`);
-  if (seed !== null) trained.push(`seed ${seed}`);
-  const about = [trained.join(", ")];
-  if (accuracy !== null) about.push(`${accuracy.toFixed(2)} % of the test digits`);
-  $(".about", article).innerText = about.join("\n");
+  $(".shipped", article).hidden = !shipped;
+  const about = [architecture, recipe === architecture ? "own recipe" : `recipe ${recipe}`];
+  if (epochs !== null) about.push(epochs === 1 ? "1 epoch" : `${epochs} epochs`);
+  if (seed !== null) about.push(`seed ${seed}`);
+  $(".about", article).textContent = about.join(", ");
+  if (accuracy !== null) {
+    $(".accuracy", article).textContent = `${accuracy.toFixed(2)} % of the test digits`;
+  }
   for (let digit = 0; digit < 10; digit++) {
     const bar = element("span", {}, element("i"));
-    $(".bars", article).append(element("li", {}, String(digit), bar, element("em")));
+    $(".bars", article).append(element("li", {}, bar, String(digit), element("em")));
   }
-  article.classList.add("blank");
   return article;
 }
 
@@ -25,18 +26,20 @@ export function fill(card, net, chosen) {
   const isDigit = sign && sign.digit !== null; // null: a slash, dot or dash
   const chance = isDigit ? percent(sign.probability) : "";
   $(".digit", card).textContent = net?.text || "–";
-  $(".chance", card).textContent = isDigit && net.signs.length > 1 ? `${sign.digit}: ${chance}` : chance;
-  $(".differs", card).hidden = !net?.differs;
+  $(".chance", card).textContent =
+    isDigit && net.signs.length > 1 ? `${sign.digit}: ${chance}` : chance;
   card.classList.toggle("other", Boolean(net?.differs));
+  $(".differs", card).hidden = !net?.differs;
   $(".doubt", card).hidden = !sign?.doubt;
-  $(".doubt", card).textContent = sign?.doubt ? `? doubtful: ${sign.doubt}` : "";
+  $(".doubt", card).textContent = sign?.doubt ? `? ${sign.doubt}` : "";
   for (const [digit, row] of [...$(".bars", card).children].entries()) {
     const probability = sign?.probabilities[digit] ?? 0;
     row.classList.toggle("winner", sign?.digit === digit);
-    $("i", row).style.width = `${100 * probability}%`;
-    $("em", row).textContent = probability >= 0.01 ? percent(probability) : "";
+    row.title = sign ? `${digit}: ${percent(probability)}` : "";
+    $("i", row).style.height = `${100 * probability}%`;
+    $("em", row).textContent = sign ? `: ${percent(probability)}` : "";
   }
-  card.classList.toggle("blank", !sign);
+  $(".look", card).disabled = !isDigit;
 }
 
 export function inside({ saliency, layers }, image) {
@@ -90,5 +93,11 @@ export function meanings(nets) {
   }
   return [...titles].map(([meaning, names]) =>
     element("li", {}, `Bars of ${names.join(", ")}: ${meaning}`),
+  );
+}
+
+export function untrained(nets) {
+  return nets.map(({ title, command }) =>
+    element("li", {}, element("b", {}, title), " no weights yet: ", element("code", {}, command)),
   );
 }

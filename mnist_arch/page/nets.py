@@ -20,10 +20,11 @@ from mnist_arch.inference import pictures
 from mnist_arch.inference.metadata import MEANINGS
 from mnist_arch.inference.predictor import Predictor, from_checkpoint
 from mnist_arch.inference.preprocess import BLANK, SEVERAL, Prepared, prepare, prepare_each
+from mnist_arch.models import ARCHITECTURES
 from mnist_arch.models.heads import RadialBasis
 from mnist_arch.reports.figures import network as figures
 from mnist_arch.reports.templates import render
-from mnist_arch.runs import checkpoint, records
+from mnist_arch.runs import checkpoint, records, shipped
 from mnist_arch.runs.identity import identity
 from mnist_arch.runs.records import Record
 
@@ -42,6 +43,7 @@ class Net:
         epochs: That it was trained for; None where it is unknown.
         seed: Of its run; None where it is unknown.
         accuracy: Of its run on the test images, in percent; None where it is unknown.
+        shipped: Whether its weights come with the package.
         meaning: What its ten probabilities are.
         predictor: The network.
     """
@@ -52,6 +54,7 @@ class Net:
     epochs: int | None
     seed: int | None
     accuracy: float | None
+    shipped: bool
     meaning: str
     predictor: Predictor
 
@@ -90,8 +93,20 @@ def load_nets(paths: Iterable[Path]) -> list[Net]:
     nets = [_load(path) for path in paths]
     counts = Counter(net.title for net in nets)
     return [
-        replace(net, title=f"{net.title} ({path.name})") if counts[net.title] > 1 else net
+        replace(net, title=f"{net.title} ({path.name})")
+        if counts[net.title] > 1 and not net.shipped
+        else net
         for path, net in zip(paths, nets, strict=True)
+    ]
+
+
+def without_weights(nets: Iterable[Net]) -> list[dict[str, str]]:
+    """Return the title of each network that is not among some, and the command that trains it."""
+    known = {net.architecture for net in nets}
+    return [
+        {"title": network.title, "command": f"python -m experiments.run model={name}"}
+        for name, network in ARCHITECTURES.items()
+        if name not in known
     ]
 
 
@@ -109,6 +124,7 @@ def _load(path: Path) -> Net:
         epochs=epochs,
         seed=record.seed if record else metadata.get("seed"),
         accuracy=record.score("test", "accuracy") if record else None,
+        shipped=path.parent == shipped.FOLDER,
         meaning=MEANINGS[type(predictor.net.head)].probabilities,
         predictor=predictor,
     )

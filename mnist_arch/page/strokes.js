@@ -4,7 +4,7 @@ import { element } from "./elements.js";
 
 export const SIDE = 28; // pixels of MNIST's images: the unit of the pad, which is that high
 const MARGIN = 2; // units around the picture that is sent, so that no ink touches its rim
-const SCALE = 10; // pixels of the picture that is sent, for each unit
+const SCALE = 6; // pixels of the picture that is sent, for each unit
 
 export function draw(context, strokes) {
   context.lineCap = context.lineJoin = "round";

@@ -1,6 +1,7 @@
 """The command that serves the page: who reaches it, and how it ends."""
 
 import http.client
+import json
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ import mnist_arch
 from experiments import page as command
 from experiments.page import listen
 from mnist_arch.errors import UserError
+from tests.factories import finished_run
 
 ROOT = Path(mnist_arch.__file__).parent.parent
 
@@ -53,7 +55,7 @@ def ask(port: int, method: str, path: str, **headers: str) -> tuple[int, str]:
         return answer.status, answer.read().decode()
 
 
-def test_the_command_serves_this_machine_and_ends_quietly_even_while_it_trains(
+def test_without_runs_the_networks_of_the_package_are_shown_to_this_machine_only(
     tmp_path: Path,
 ) -> None:
     with serving(tmp_path) as (process, address):
@@ -62,9 +64,27 @@ def test_the_command_serves_this_machine_and_ends_quietly_even_while_it_trains(
         with pytest.raises(UserError, match=f"--port {port}: Address already in use"):
             listen("127.0.0.1", port)
         assert ask(port, "GET", "/", Host="classroom.example")[0] == 403
-        assert '"running":true' in ask(port, "POST", "/train")[1]
+        state = json.loads(ask(port, "GET", "/state")[1])
+        assert len(state["nets"]) == len(mnist_arch.weights()) > 0
+        assert all(net["shipped"] for net in state["nets"])
         assert ended(process) == (0, "")
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_run_is_shown_beside_the_networks_of_the_package_or_by_itself(tmp_path: Path) -> None:
+    finished_run(tmp_path / "runs/mine", label="mine")
+    for words, counted in (((), True), (("--only", "runs/mine"), False)):
+        with serving(tmp_path, *words) as (_, address):
+            port = int(address.rpartition(":")[2])
+            nets = json.loads(ask(port, "GET", "/state")[1])["nets"]
+            assert len(nets) == 1 + counted * len(mnist_arch.weights())
+            assert (nets[-1]["title"], nets[-1]["shipped"]) == ("MLP (mine)", False)
+
+
+def test_only_of_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["experiments.page", "--only"])
+    with pytest.raises(UserError, match="--only: name"):
+        command.main()
 
 
 def test_the_command_serves_other_machines_where_it_is_told_to_and_warns(tmp_path: Path) -> None:

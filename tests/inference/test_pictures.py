@@ -1,6 +1,8 @@
 """Files of every kind in, pixel values out; whatever is broken is one line."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 from PIL import Image
 
 from mnist_arch.errors import UserError
-from mnist_arch.inference.pictures import MOST_PIXELS, read
+from mnist_arch.inference import pictures
+from mnist_arch.inference.pictures import MOST_PIXELS, _quantile, read
 from tests.factories import png, written
 
 VALUES = np.tile(np.arange(0, 240, 10, dtype=np.uint8), (16, 1))  # 16 high, 24 wide
@@ -123,3 +126,35 @@ def test_broken_files_are_read_or_refused_in_one_line(kind: str) -> None:
             assert values.ndim == 2
     assert len(refused) >= 15
     assert all(re.fullmatch(rf"\d+\.{kind}: .+", line) for line in refused)
+
+
+def test_quantiles_of_counted_values_are_numpys() -> None:
+    draws = np.random.default_rng(0)
+    for _ in range(50):
+        values = draws.integers(0, 256, draws.integers(1, 40))
+        counts = np.bincount(values, minlength=256)
+        for share in (0.02, 0.5, 0.98):
+            assert _quantile(counts, share) == pytest.approx(np.quantile(values, share))
+
+
+def test_strips_of_a_picture_with_transparency_are_the_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draws = np.random.default_rng(0)
+    for channels, mode in ((2, "LA"), (4, "RGBA")):
+        picture = Image.fromarray(draws.integers(0, 256, (9, 7, channels), dtype=np.uint8), mode)
+        monkeypatch.setattr(pictures, "AT_ONCE", 63)
+        whole = read(picture)
+        monkeypatch.setattr(pictures, "AT_ONCE", 20)
+        assert (read(picture) == whole).all()
+
+
+def test_a_huge_picture_in_colour_and_transparency_takes_less_than_a_gibibyte() -> None:
+    code = (
+        "import resource; from PIL import Image; from mnist_arch.inference.pictures import read;"
+        "picture = Image.new('RGBA', (7000, 7000), (200, 200, 200, 255));"
+        "picture.paste((0, 0, 0, 255), (3000, 1000, 3500, 6000)); read(picture);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1 << 20  # KiB

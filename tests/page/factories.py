@@ -1,5 +1,6 @@
-"""Pictures, networks and a training that the page's tests share."""
+"""Pictures and networks that the page's tests share."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,7 +12,6 @@ from mnist_arch.inference.predictor import Predictor
 from mnist_arch.models.heads import Softmax
 from mnist_arch.models.network import Network
 from mnist_arch.page.nets import Net
-from mnist_arch.page.training import Training
 from tests.factories import drawn, written
 
 
@@ -35,11 +35,11 @@ class Constant(Network):
 
 
 def net(network: Network, title: str = "") -> Net:
-    return Net(title or network.title, "", "", None, 0, None, "", Predictor(network))
+    return Net(title or network.title, "", "", None, 0, None, False, "", Predictor(network))
 
 
 def untrained(*names: str) -> list[Net]:
-    return [net(mnist_arch.build(name)) for name in names]
+    return [replace(net(mnist_arch.build(name)), architecture=name) for name in names]
 
 
 def saved(path: Path, name: str, recipe: str | None = None) -> Path:
@@ -49,18 +49,3 @@ def saved(path: Path, name: str, recipe: str | None = None) -> Path:
     state = {f"net.{key}": value for key, value in weights.items()}
     torch.save({"mnist_arch": metadata, "state_dict": state}, path)
     return path
-
-
-class Rehearsed(Training):
-    """A training whose reports come from the test."""
-
-    running = False
-
-    def start(self) -> None:
-        self.running = True
-
-    def update(self) -> None:
-        pass
-
-    def stop(self) -> None:
-        self.running = False

@@ -1,17 +1,18 @@
 """How long after a stroke, a key or an undo is the answer on show? Measured in Chromium.
 
-taskset -c 0 python -m tests.page.latency runs/lenet5-seed0 runs/mlp-seed0   (on one core)
+taskset -c 0 python -m tests.page.latency               (all of the package, on one core)
+taskset -c 0 python -m tests.page.latency lenet5 mlp
 """
 
 import sys
-from pathlib import Path
 from statistics import median
 
 import torch
 from playwright.sync_api import sync_playwright
 
 from mnist_arch.page.app import application
-from mnist_arch.page.nets import load_nets
+from mnist_arch.page.nets import first_seeds, load_nets
+from mnist_arch.runs.shipped import FOLDER, located
 from tests.page.test_page_in_chromium import CHROMIUM, DIGITS, FLAGS, box_of, opened, served
 
 TIMES = 20
@@ -32,7 +33,7 @@ WATCH = """() => {
 
 def main() -> None:
     torch.set_num_threads(1)
-    nets = load_nets(map(Path, sys.argv[1:]))
+    nets = load_nets(map(located, sys.argv[1:]) if sys.argv[1:] else first_seeds(FOLDER))
     with served(application(nets)) as address, sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         with opened(browser, address, "desk") as page:

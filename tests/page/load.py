@@ -68,7 +68,15 @@ class Outcome:
 @contextmanager
 def serving(checkpoints: Sequence[Path]) -> Iterator[tuple[int, int]]:
     """Serve some networks in a process of their own; gives its id and its port."""
-    words = [sys.executable, "-m", "experiments.page", "--port", "0", *map(str, checkpoints)]
+    words = [
+        sys.executable,
+        "-m",
+        "experiments.page",
+        "--only",
+        "--port",
+        "0",
+        *map(str, checkpoints),
+    ]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     server = subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True)
     assert server.stdout

@@ -12,12 +12,12 @@ import pytest
 from httpx2 import ASGITransport, AsyncClient, Response
 from starlette.applications import Starlette
 
+import mnist_arch
 from mnist_arch import page
 from mnist_arch.inference.pictures import MOST_PIXELS
 from mnist_arch.page.app import FILES, HEADERS, MOST_BYTES, application
-from mnist_arch.page.training import Step
 from tests.factories import FIVE, png
-from tests.page.factories import Rehearsed, picture, saved, untrained
+from tests.page.factories import picture, untrained
 
 PICTURE = {"content-type": "image/png"}
 
@@ -41,6 +41,14 @@ def test_a_picture_gets_an_answer_of_every_net() -> None:
     answers = ask(application(untrained("lenet5", "mlp")), "/classify", picture(FIVE)).json()
     assert [len(row["text"]) for row in answers["nets"]] == [1, 1]
     assert answers["size"] == [320, 320]
+
+
+def test_the_page_names_its_networks_and_the_command_that_trains_each_other_one() -> None:
+    state = ask(application(untrained("mlp", "lenet5")), "/state").json()
+    assert [net["title"] for net in state["nets"]] == ["MLP", "LeNet-5"]
+    commands = {each["command"] for each in state["without_weights"]}
+    others = {*mnist_arch.architectures()} - {"mlp", "lenet5"}
+    assert commands == {f"python -m experiments.run model={name}" for name in others}
 
 
 def test_feature_maps_are_those_of_one_net_and_one_sign() -> None:
@@ -84,6 +92,13 @@ def test_a_hostile_request_gets_one_line_and_the_next_one_its_answer(
     assert "\n" not in refusal.json()["error"]
     assert ask(app, "/classify", picture(FIVE)).status_code == 200
     assert not [*tmp_path.iterdir()]
+
+
+def test_what_is_not_there_is_not_elsewhere_either() -> None:
+    app = application([], loopback=False)
+    for path in ("/classify/", "/state/", "/maps/0/0/"):
+        answer = ask(app, path, headers={"host": "evil.example"})
+        assert (answer.status_code, answer.json()) == (404, {"error": "Not Found"}), path
 
 
 def test_the_page_is_for_this_machine_only_unless_told_otherwise() -> None:
@@ -159,40 +174,3 @@ def test_a_slow_net_delays_no_other_request() -> None:
             return status, (await slow).status_code
 
     assert asyncio.run(both()) == (200, 200)
-
-
-def test_without_nets_training_is_offered_and_the_trained_net_appears(tmp_path: Path) -> None:
-    training = Rehearsed([["model=mlp"]])
-    app = application([], training)
-    state = ask(app, "/state").json()["training"]
-    assert (state["offered"], state["running"]) == (True, False)
-    assert ask(app, "/train", b"").json()["training"]["running"]
-    training.steps = {"mlp": Step("mlp", 1, 5)}
-    (step,) = ask(app, "/state").json()["training"]["steps"]
-    assert (step["architecture"], step["epoch"], step["epochs"]) == ("mlp", 1, 5)
-    training.steps = {"mlp": Step("mlp", folder=str(saved(tmp_path / "mlp.ckpt", "mlp")))}
-    state = ask(app, "/state").json()
-    assert [net["title"] for net in state["nets"]] == ["MLP"]
-    assert not state["training"]["offered"]
-    assert ask(app, "/train", b"").status_code == 409
-    assert len(ask(app, "/classify", picture(FIVE)).json()["nets"]) == 1
-
-
-def test_a_training_that_failed_says_why_and_is_offered_again() -> None:
-    training = Rehearsed()
-    training.error = "no disk"
-    state = ask(application([], training), "/state").json()["training"]
-    assert (state["error"], state["offered"]) == ("no disk", True)
-
-
-def test_training_stops_with_the_server() -> None:
-    training = Rehearsed()
-    app = application([], training)
-
-    async def serve() -> None:
-        async with app.router.lifespan_context(app), client(app) as browser:
-            await browser.post("/train")
-            assert training.running
-
-    asyncio.run(serve())
-    assert not training.running

@@ -11,6 +11,7 @@ import torch
 import mnist_arch
 from mnist_arch.errors import UserError
 from mnist_arch.page.nets import classify, find_signs, first_seeds, leading, load_nets, maps
+from mnist_arch.runs.shipped import FOLDER
 from tests.factories import FIVE, SEVEN, finished_run
 from tests.page.factories import Constant, net, picture, saved, untrained
 
@@ -152,6 +153,20 @@ def test_of_each_kind_of_run_the_first_seed_is_shown_the_smallest_network_first(
         True
     ] * 2
     assert len(messages) == 2
+
+
+def test_the_networks_of_the_package_are_on_the_page_and_ones_own_beside_them(
+    tmp_path: Path,
+) -> None:
+    own = finished(tmp_path / "lenet5-seed0", architecture="lenet5")
+    sets = first_seeds(FOLDER)
+    assert {path.name for path in sets} == {each.name for each in mnist_arch.weights()}
+    nets = load_nets([*sets, own])
+    (lenet5,) = (net for net in nets if net.title == "LeNet-5")
+    assert (lenet5.shipped, lenet5.recipe) == (True, "lenet5")
+    assert (lenet5.epochs, lenet5.accuracy) == (20, 99.13)
+    assert (nets[-1].title, nets[-1].shipped) == ("LeNet-5 (lenet5-seed0)", False)
+    assert [net.shipped for net in nets[:-1]] == [True] * len(sets)
 
 
 def test_a_title_says_in_what_a_run_differs_from_its_networks_own(tmp_path: Path) -> None:

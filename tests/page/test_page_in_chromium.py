@@ -1,4 +1,4 @@
-"""The page in Chromium: ten digits written by hand, pictures, keys, and the offer to train."""
+"""The page in Chromium: ten digits written by hand, pictures, and keys."""
 
 import json
 import math
@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,20 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
-import mnist_arch
 from experiments.page import listen
-from mnist_arch.data import sources
 from mnist_arch.page.app import application
 from mnist_arch.page.nets import Net, load_nets
 from mnist_arch.page.server import Server
-from mnist_arch.page.training import Step
+from mnist_arch.runs.shipped import located
 from tests.factories import FIVE, SEVEN
-from tests.page.factories import Rehearsed, picture
+from tests.page.factories import picture, untrained
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 expect.set_options(timeout=20_000)
 NOTHING = "\N{EN DASH}"
+CLIPBOARD = "navigator.clipboard.read().then((items) => items[0])"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 SIZES: dict[str, dict[str, Any]] = {
@@ -66,28 +66,10 @@ DIGITS = [  # strokes, in sides of the pad
 
 
 @pytest.fixture(scope="module")
-def nets(tmp_path_factory: pytest.TempPathFactory) -> list[Net]:
-    """LeNet-5, trained for some seconds on MNIST-5k, and an MLP that knows nothing."""
+def nets() -> list[Net]:
+    """LeNet-5 as it comes with the package, and an MLP that knows nothing."""
     torch.manual_seed(0)
-    data, epochs, size = sources.load("mnist_5k", Path("unused")).train, 8, 50
-    folder = tmp_path_factory.mktemp("nets")
-    for name in ("lenet5", "mlp"):
-        net = mnist_arch.build(name)
-        optimizer = torch.optim.AdamW(net.parameters())
-        steps = epochs * len(data.images) // size if name == "lenet5" else 0
-        rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=max(1, steps))
-        for step in range(steps):
-            if step % (steps // epochs) == 0:
-                order = torch.randperm(len(data.images)).split(size)
-            batch = order[step % (steps // epochs)]
-            optimizer.zero_grad()
-            net.head.loss(net(data.images[batch]), data.labels[batch]).backward()
-            optimizer.step()
-            rate.step()
-        weights = {f"net.{key}": value for key, value in net.state_dict().items()}
-        metadata = {"architecture": name, "recipe": name, "seed": 0}
-        torch.save({"mnist_arch": metadata, "state_dict": weights}, folder / f"{name}.ckpt")
-    return load_nets(sorted(folder.iterdir()))
+    return [*load_nets([located("lenet5")]), *untrained("mlp")]
 
 
 @contextmanager
@@ -131,7 +113,7 @@ def opened(browser: Browser, address: str, size: str) -> Iterator[Page]:
     page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(address)
-    expect(page.locator(".net, #offer:not([hidden])").first).to_be_visible()
+    expect(page.locator(".net").first).to_be_visible()
     yield page
     context.close()
     assert [url for url in addresses if not url.startswith((address, "blob:", "data:"))] == []
@@ -172,9 +154,8 @@ def test_ten_written_digits_are_classified(browser: Browser, address: str, size:
             vote = re.compile(rf"(LeNet-5|Both networks) predicts? {digit}\b")
             expect(page.locator("#summary")).to_contain_text(vote)
             winner = of_lenet5(page).locator(".winner")
-            expect(winner).to_have_text(
-                str(digit) + of_lenet5(page).locator(".chance").inner_text()
-            )
+            chance = of_lenet5(page).locator(".chance").inner_text()
+            expect(winner).to_have_text(f"{digit}: {chance}")
         wider = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(wider) == 0
         if size == "phone":  # the pad, the buttons and the first answers at one glance
@@ -243,6 +224,49 @@ def test_pictures_are_classified_and_other_files_refused(
         write(page, DIGITS[2])
         expect(of_lenet5(page).locator(".digit")).to_have_text("2")
         expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_wrong_upload_leaves_no_trace(browser: Browser, address: str, tmp_path: Path) -> None:
+    (tmp_path / "none.png").write_bytes(b"no picture")
+    alert = "document.querySelector('#error')"
+    with opened(browser, address, "desk") as page:
+        write(page, DIGITS[7])
+        page.click("#sample")
+        expect(of_lenet5(page).locator(".digit")).to_have_text("0")
+        for digit in ("7", NOTHING):  # there is something to bring back, and to undo, or not
+            page.click("#undo")
+            expect(of_lenet5(page).locator(".digit")).to_have_text(digit)
+            before = page.inner_html("main")
+            page.set_input_files("#upload", tmp_path / "none.png")
+            expect(page.get_by_role("alert")).to_contain_text("PNG")
+            expect(page.locator(".answers")).to_have_attribute("aria-busy", "false")
+            page.evaluate(f"() => {{ {alert}.replaceChildren(); {alert}.hidden = true; }}")
+            assert page.inner_html("main") == before
+
+
+def test_what_was_answered_once_is_not_asked_again(browser: Browser, address: str) -> None:
+    with opened(browser, address, "desk") as page:
+        write(page, DIGITS[7])
+        expect(of_lenet5(page).locator(".digit")).to_have_text("7")
+        page.click("#sample")
+        expect(of_lenet5(page).locator(".digit")).to_have_text("0")
+        page.route("**/classify*", lambda route: route.abort())
+        for keys, digit in (("z", "7"), ("z", NOTHING), ("y", "7"), ("y", "0")):
+            page.keyboard.press(f"Control+{keys}")
+            expect(of_lenet5(page).locator(".digit")).to_have_text(digit)
+        expect(page.get_by_role("alert")).to_be_hidden()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_moves_while_one_draws(browser: Browser, address: str, size: str) -> None:
+    with opened(browser, address, size) as page:
+        parts = ("#pad", "#undo", "#look", "#summary", ".net .digit >> nth=0")
+        before = [box_of(page, part)["y"] for part in parts]
+        two = [[(0.2, 0.2), (0.2, 0.8)], [(0.7, 0.2), (0.7, 0.8)]]
+        for strokes in (DIGITS[4], two):
+            write(page, strokes)
+            assert [box_of(page, part)["y"] for part in parts] == before
+        expect(page.locator("#several")).to_be_in_viewport(ratio=1)  # and is offered
 
 
 def test_a_picture_may_be_dropped_or_pasted(browser: Browser, address: str) -> None:
@@ -442,7 +466,21 @@ def test_what_was_answered_can_be_taken_away(browser: Browser, address: str) -> 
         seen = np.concatenate([sign["image"] for sign in answers["signs"]], axis=1)
         assert (255 - pixels == seen).all()
         with Image.open(saved["picture"]) as sent:
-            assert sent.size == ((2.5 * 28 + 4) * 10, (28 + 4) * 10)
+            assert sent.size == ((2.5 * 28 + 4) * 6, (28 + 4) * 6)
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        copied = {}
+        for kind, mime in (("pixels", "image/png"), ("answers", "text/plain")):
+            page.click("#save > summary")
+            page.click(f"#copy-{kind}")
+            page.wait_for_function(f"async () => (await {CLIPBOARD}).types.includes('{mime}')")
+            copied[kind] = bytes(
+                page.evaluate(
+                    f"async () => [...await (await (await {CLIPBOARD}).getType('{mime}')).bytes()]"
+                )
+            )
+        assert copied["answers"] == saved["answers"].read_bytes()
+        with Image.open(BytesIO(copied["pixels"])) as image:
+            assert (np.asarray(image.convert("L")) == pixels).all()
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -463,15 +501,3 @@ def barriers(page: Page) -> list[str]:
     # Its script is evaluated, not loaded: the page's own rules allow no script from elsewhere.
     found = Axe().run(page).response["violations"]
     return [f"{each['id']}: {each['nodes'][0]['html']}" for each in found]
-
-
-def test_without_a_net_the_page_offers_to_train(browser: Browser) -> None:
-    training = Rehearsed()
-    training.steps = {"lenet5": Step("lenet5", 1, 3)}
-    with served(application([], training)) as address, opened(browser, address, "phone") as page:
-        page.get_by_role("button", name="Train both").click()
-        expect(page.locator("#steps")).to_contain_text("1 of 3")
-        expect(page.locator("#train")).to_be_disabled()
-        training.error, training.running = "no data on this machine", False
-        expect(page.get_by_role("alert")).to_have_text("No data on this machine")
-        expect(page.locator("#train")).to_be_enabled()
