@@ -23,7 +23,7 @@ from mnist_arch.runs import records
 COMMON = ["data=mnist_5k", "trainer.threads=1"]
 EPOCHS = "recipe.max_epochs=3"
 OFTEN = "trainer.save_every=0.01"  # after nearly every chunk
-LONGEST = 600  # seconds that a process may take
+LONGEST = 1800  # seconds that a process may take, on a machine that does other things, too
 
 
 @dataclass(frozen=True)
