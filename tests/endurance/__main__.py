@@ -1,10 +1,11 @@
 """The long form: every kind of network, killed at every kind of moment. Some half an hour.
 
-    python -m tests.endurance            (all kinds; leaves results/endurance/kills.json)
-    python -m tests.endurance seeds ddp  (some; leaves nothing)
+    python -m tests.endurance            (all kinds)
+    python -m tests.endurance seeds ddp  (some)
 
 Prints a line for each kind, and the tally: how many kills there were, and after how many of them
-the runs ended as those that nothing happened to. The exit code is 1 if these differ, and if a
+the runs ended as those that nothing happened to. What was found of each kind last is kept in
+results/endurance/kills.json. The exit code is 1 if these differ, and if a
 kind was never killed because its runs were too short for the moments.
 """
 
@@ -13,12 +14,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from mnist_arch.runs.provenance import Provenance
-from mnist_arch.runs.records import write_values
+from mnist_arch.runs.records import read_values, write_values
+from tests.endurance import provenance
 from tests.endurance.kills import (
     BEST,
     CONFIG,
@@ -37,12 +37,12 @@ from tests.endurance.kills import (
     endure,
 )
 
-RECORD_OF_ALL = Path("results/endurance/kills.json")
+KEPT, VERSION = provenance.FOLDER / "kills.json", 1
 NO_FIGURES = "figures=false"
 FEW = (START, WITHIN, LAST, WITHIN, TERMINATED, RECORD)
 KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
     "adam": (
-        ("model=mlp", "recipe.keep=best", "recipe.batch_size=4", "recipe.max_epochs=6"),
+        ("model=mlp", "recipe.keep=best", "recipe.batch_size=4", "recipe.max_epochs=15"),
         (CONFIG, START, WITHIN, LAST, BEST, WITHIN, INTERRUPTED, PREDICTIONS, RECORD, FIGURES),
     ),
     "momentum": (
@@ -55,7 +55,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
     "warm-up": (
         (
             *("model=mlp", "recipe/schedule=warmup_cosine", "recipe.batch_size=4"),
-            *("recipe.max_epochs=6", NO_FIGURES),
+            *("recipe.max_epochs=15", NO_FIGURES),
         ),
         (WITHIN, WITHIN, LAST, INTERRUPTED, PREDICTIONS),
     ),
@@ -115,10 +115,12 @@ def main(names: list[str]) -> int:
                 died = endure(kind, straight, folder / "killed", moments, seed)
             except (AssertionError, subprocess.TimeoutExpired) as error:
                 kinds[name] = {"words": words, "kills": len(moments), "equal": 0, "at": {}}
+                keep(name, kinds[name])
                 print(f"{name}: NOT EQUAL\n{error}", flush=True)
                 continue
             count = len(died)
             kinds[name] = {"words": words, "kills": count, "equal": count, "at": Counter(died)}
+            keep(name, kinds[name])
             seconds = time.monotonic() - began
             print(f"{name}: {count} of {count} equal ({seconds:.0f} s): {', '.join(died)}")
             sys.stdout.flush()
@@ -126,12 +128,16 @@ def main(names: list[str]) -> int:
     kills, equal = (sum(each[key] for each in kinds.values()) for key in ("kills", "equal"))
     print("\n" + "\n".join(f"{count:4}  {moment}" for moment, count in sorted(at.items())))
     print(f"{equal} of {kills} kills: nothing lost, nothing changed")
-    if not names:
-        provenance = asdict(Provenance.of("python -m tests.endurance", {}))
-        values = {"version": 1, "kinds": kinds, "provenance": provenance}
-        RECORD_OF_ALL.parent.mkdir(exist_ok=True)
-        write_values(RECORD_OF_ALL, values)
     return int(equal < kills or not all(each["kills"] for each in kinds.values()))
+
+
+def keep(name: str, found: dict[str, Any]) -> None:
+    """Put what was found of a kind in the place of what was found before."""
+    kinds = read_values(KEPT, {"kinds"}, VERSION)["kinds"] if KEPT.exists() else {}
+    kinds[name] = found | provenance.of("python -m tests.endurance")
+    values = {each: kinds[each] for each in KINDS if each in kinds}
+    KEPT.parent.mkdir(exist_ok=True)
+    write_values(KEPT, {"version": VERSION, "kinds": values})
 
 
 if __name__ == "__main__":
