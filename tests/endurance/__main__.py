@@ -42,7 +42,7 @@ NO_FIGURES = "figures=false"
 FEW = (START, WITHIN, LAST, WITHIN, TERMINATED, RECORD)
 KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
     "adam": (
-        ("model=mlp", "recipe.keep=best", "recipe.batch_size=4", "recipe.max_epochs=15"),
+        ("model=mlp", "recipe.keep=best", "recipe.batch_size=4", "recipe.max_epochs=6"),
         (CONFIG, START, WITHIN, LAST, BEST, WITHIN, INTERRUPTED, PREDICTIONS, RECORD, FIGURES),
     ),
     "momentum": (
@@ -55,7 +55,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
     "warm-up": (
         (
             *("model=mlp", "recipe/schedule=warmup_cosine", "recipe.batch_size=4"),
-            *("recipe.max_epochs=15", NO_FIGURES),
+            *("recipe.max_epochs=6", NO_FIGURES),
         ),
         (WITHIN, WITHIN, LAST, INTERRUPTED, PREDICTIONS),
     ),
@@ -96,7 +96,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
     "ddp": (
         (
             *("model=lenet5", "trainer.devices=2", "+trainer.strategy=ddp"),
-            *("data.size=400", "recipe.batch_size=20", "recipe.max_epochs=30", NO_FIGURES),
+            *("data.size=400", "recipe.batch_size=20", "recipe.max_epochs=20", NO_FIGURES),
         ),  # saved only after whole epochs
         (WITHIN, LAST, WITHIN, LAST, RECORD),
     ),

@@ -53,6 +53,8 @@ def started(kind: Kind, folder: Path, *words: str) -> Iterator[subprocess.Popen[
             stdout=output,
             stderr=output,
             start_new_session=True,
+            # A shell's background job ignores Ctrl-C, and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         try:
             yield process
