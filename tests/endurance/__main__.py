@@ -17,8 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from mnist_arch.runs.records import read_values, write_values
-from tests.endurance import provenance
+from tests.endurance.kept import keep
 from tests.endurance.kills import (
     BEST,
     CONFIG,
@@ -37,7 +36,7 @@ from tests.endurance.kills import (
     endure,
 )
 
-KEPT, VERSION = provenance.FOLDER / "kills.json", 1
+COMMAND = "python -m tests.endurance"
 NO_FIGURES = "figures=false"
 FEW = (START, WITHIN, LAST, WITHIN, TERMINATED, RECORD)
 KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
@@ -115,12 +114,12 @@ def main(names: list[str]) -> int:
                 died = endure(kind, straight, folder / "killed", moments, seed)
             except (AssertionError, subprocess.TimeoutExpired) as error:
                 kinds[name] = {"words": words, "kills": len(moments), "equal": 0, "at": {}}
-                keep(name, kinds[name])
+                keep("kills", name, kinds[name], COMMAND, [*KINDS])
                 print(f"{name}: NOT EQUAL\n{error}", flush=True)
                 continue
             count = len(died)
             kinds[name] = {"words": words, "kills": count, "equal": count, "at": Counter(died)}
-            keep(name, kinds[name])
+            keep("kills", name, kinds[name], COMMAND, [*KINDS])
             seconds = time.monotonic() - began
             print(f"{name}: {count} of {count} equal ({seconds:.0f} s): {', '.join(died)}")
             sys.stdout.flush()
@@ -129,15 +128,6 @@ def main(names: list[str]) -> int:
     print("\n" + "\n".join(f"{count:4}  {moment}" for moment, count in sorted(at.items())))
     print(f"{equal} of {kills} kills: nothing lost, nothing changed")
     return int(equal < kills or not all(each["kills"] for each in kinds.values()))
-
-
-def keep(name: str, found: dict[str, Any]) -> None:
-    """Put what was found of a kind in the place of what was found before."""
-    kinds = read_values(KEPT, {"kinds"}, VERSION)["kinds"] if KEPT.exists() else {}
-    kinds[name] = found | provenance.of("python -m tests.endurance")
-    values = {each: kinds[each] for each in KINDS if each in kinds}
-    KEPT.parent.mkdir(exist_ok=True)
-    write_values(KEPT, {"version": VERSION, "kinds": values})
 
 
 if __name__ == "__main__":

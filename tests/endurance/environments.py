@@ -23,6 +23,7 @@ from typing import Any
 
 from mnist_arch.runs import records
 from tests.data.test_sources import contents
+from tests.endurance.kept import keep
 
 ROOT = Path(__file__).parents[2]
 SHORT = ("model=dense", "data=mnist_5k", "data.size=100", "recipe.max_epochs=2")
@@ -413,13 +414,16 @@ def main(names: list[str]) -> int:
     failed = 0
     for name in names or ENVIRONMENTS:
         environment = ENVIRONMENTS[name]
+        what = (environment.__doc__ or "").strip()
         with tempfile.TemporaryDirectory(prefix="environment-") as folder:
             try:
                 came = environment(Path(folder))
             except Exception as error:  # noqa: BLE001 whatever it is, the others are tried
                 failed += 1
                 came = f"NOT AS IT SHOULD: {type(error).__name__}: {error}"
-        print(f"{(environment.__doc__ or '').strip()} {came}", flush=True)
+        command = "python -m tests.endurance.environments"
+        keep("environments", name, {"what": what, "came": came}, command, [*ENVIRONMENTS])
+        print(f"{what} {came}", flush=True)
     return int(failed > 0)
 
 
