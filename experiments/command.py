@@ -27,6 +27,7 @@ def run_command(main: Callable[[], Any]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its errors on instead of printing them
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)  # Lightning calls it after its own
+    threading.excepthook = _tell_of_thread
     for stream in (sys.stdout, sys.stderr):  # a file's name need not be text
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -65,6 +66,15 @@ class _Ended(SystemExit):
 
 def _terminate(*_: Any) -> NoReturn:
     raise Terminated
+
+
+def _tell_of_thread(failed: threading.ExceptHookArgs) -> None:
+    """Say in one line that a disk was full for a thread, such as TensorBoard's."""
+    line = explanation(failed.exc_value) if failed.exc_value else None
+    if ASKED_FOR_TRACEBACK or line is None:
+        threading.__excepthook__(failed)
+    else:
+        say(line)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -34,6 +34,7 @@ from mnist_arch.runs.config import CONF, Config, quoted, typed
 from mnist_arch.runs.folders import interrupted_config
 
 RESUME = "resume="
+SWEEP = ("-m", "--multirun")
 OPTIONS = (  # Hydra's own
     *("--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run"),
     *("--multirun", "--shell-completion", "--config-path", "--config-name", "--config-dir"),
@@ -95,7 +96,7 @@ def resume(words: Sequence[str]) -> None:
 
 
 def checked(words: Sequence[str]) -> list[str]:
-    """Return a command line as Hydra takes it.
+    """Return a command line as Hydra takes it: -m comes first.
 
     Raises:
         UserError: A setting is given as an option.
@@ -106,8 +107,9 @@ def checked(words: Sequence[str]) -> list[str]:
         if option.startswith("--") and not known:
             setting = f"{option[2:]}={value if equals else following}"
             raise UserError(f"{word}: settings have no dashes; say {setting}")
-    sweep = any(word in ("-m", "--multirun") for word in words)
-    return [word if sweep and "," in word else quoted(word) for word in words]
+    sweep = [word for word in words if word in SWEEP]
+    settings = [word for word in words if word not in SWEEP]
+    return sweep[:1] + [word if sweep and "," in word else quoted(word) for word in settings]
 
 
 def command_line() -> None:

@@ -175,9 +175,18 @@ def unmasked(text: str, count: int) -> "NDArray[np.bool_]":
 
 
 def write_values(path: Path, values: dict[str, Any]) -> None:
-    """Write plain data atomically as JSON, one key a line."""
-    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in values.items())
+    """Write plain data atomically as JSON, one key a line.
+
+    What is no text, as bytes in a file's name may not be, is spelt out: as six letters.
+    """
+    lines = (f"{json.dumps(key)}: {_text(value)}" for key, value in values.items())
     files.write(path, "{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def _text(value: Any) -> str:
+    return SURROGATE.sub(
+        lambda half: f"\\\\u{ord(half[0]):x}", json.dumps(value, ensure_ascii=False)
+    )
 
 
 def read(path: Path) -> Record:

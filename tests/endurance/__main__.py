@@ -4,7 +4,9 @@
     python -m tests.endurance seeds ddp  (some)
 
 Prints a line for each kind, and the tally: how many kills there were, and after how many of them
-the runs ended as those that nothing happened to. The exit code is 1 if these differ.
+the runs ended as those that nothing happened to. What was found of each kind last is kept in
+results/endurance/kills.json. The exit code is 1 if these differ, and if a
+kind was never killed because its runs were too short for the moments.
 """
 
 import subprocess
@@ -13,7 +15,9 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+from tests.endurance.kept import keep
 from tests.endurance.kills import (
     BEST,
     CONFIG,
@@ -32,11 +36,12 @@ from tests.endurance.kills import (
     endure,
 )
 
+COMMAND = "python -m tests.endurance"
 NO_FIGURES = "figures=false"
 FEW = (START, WITHIN, LAST, WITHIN, TERMINATED, RECORD)
 KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
     "adam": (
-        ("model=mlp", "recipe.keep=best", "recipe.batch_size=4"),
+        ("model=mlp", "recipe.keep=best", "recipe.batch_size=4", "recipe.max_epochs=6"),
         (CONFIG, START, WITHIN, LAST, BEST, WITHIN, INTERRUPTED, PREDICTIONS, RECORD, FIGURES),
     ),
     "momentum": (
@@ -47,7 +52,10 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
         (WITHIN, LAST, TERMINATED, WITHIN, SCORING),
     ),
     "warm-up": (
-        ("model=mlp", "recipe/schedule=warmup_cosine", "recipe.batch_size=4", NO_FIGURES),
+        (
+            *("model=mlp", "recipe/schedule=warmup_cosine", "recipe.batch_size=4"),
+            *("recipe.max_epochs=6", NO_FIGURES),
+        ),
         (WITHIN, WITHIN, LAST, INTERRUPTED, PREDICTIONS),
     ),
     "dropout": (("model=dropout_cnn", "data.size=800", "recipe.batch_size=10", NO_FIGURES), FEW),
@@ -56,7 +64,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
         FEW,
     ),
     "batch-norm": (
-        ("model=batchnorm_cnn", "data.size=600", "recipe.batch_size=10", NO_FIGURES),
+        ("model=batchnorm_cnn", "data.size=1200", "recipe.batch_size=10", NO_FIGURES),
         FEW,
     ),
     "single-patterns": (("model=lenet5_1998", "data.size=1500", NO_FIGURES), FEW),
@@ -67,7 +75,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
     ),
     "best-of-modern": (
         ("model=dense", "recipe=modern", "recipe.batch_size=8", NO_FIGURES),
-        (WITHIN, BEST, LAST, SCORING, FIGURES),
+        (WITHIN, BEST, LAST, SCORING, PREDICTIONS),
     ),
     "seeds": (
         ("model=mlp", "seeds=[0,1]", "recipe.keep=best", "recipe.batch_size=10", NO_FIGURES),
@@ -87,15 +95,15 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
     "ddp": (
         (
             *("model=lenet5", "trainer.devices=2", "+trainer.strategy=ddp"),
-            *("recipe.batch_size=20", NO_FIGURES),
-        ),
-        (WITHIN, LAST, WITHIN),
+            *("data.size=400", "recipe.batch_size=20", "recipe.max_epochs=20", NO_FIGURES),
+        ),  # saved only after whole epochs
+        (WITHIN, LAST, WITHIN, LAST, RECORD),
     ),
 }
 
 
 def main(names: list[str]) -> int:
-    unequal, at, kinds = 0, Counter[str](), Counter[str]()
+    kinds: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as home:
         for name in names or KINDS:
             words, moments = KINDS[name]
@@ -105,20 +113,21 @@ def main(names: list[str]) -> int:
                 straight = Straight(kind, folder / "straight")
                 died = endure(kind, straight, folder / "killed", moments, seed)
             except (AssertionError, subprocess.TimeoutExpired) as error:
-                unequal += len(moments)
+                kinds[name] = {"words": words, "kills": len(moments), "equal": 0, "at": {}}
+                keep("kills", name, kinds[name], COMMAND, [*KINDS])
                 print(f"{name}: NOT EQUAL\n{error}", flush=True)
                 continue
-            at.update(died)
-            kinds[name] = len(died)
-            print(
-                f"{name}: {len(died)} kills, all equal ({time.monotonic() - began:.0f} s): "
-                + ", ".join(died),
-                flush=True,
-            )
-    equal = sum(kinds.values())
+            count = len(died)
+            kinds[name] = {"words": words, "kills": count, "equal": count, "at": Counter(died)}
+            keep("kills", name, kinds[name], COMMAND, [*KINDS])
+            seconds = time.monotonic() - began
+            print(f"{name}: {count} of {count} equal ({seconds:.0f} s): {', '.join(died)}")
+            sys.stdout.flush()
+    at = sum((Counter(each["at"]) for each in kinds.values()), Counter())
+    kills, equal = (sum(each[key] for each in kinds.values()) for key in ("kills", "equal"))
     print("\n" + "\n".join(f"{count:4}  {moment}" for moment, count in sorted(at.items())))
-    print(f"{equal} of {equal + unequal} kills: nothing lost, nothing changed")
-    return int(unequal > 0)
+    print(f"{equal} of {kills} kills: nothing lost, nothing changed")
+    return int(equal < kills or not all(each["kills"] for each in kinds.values()))
 
 
 if __name__ == "__main__":

@@ -65,9 +65,11 @@ from mnist_arch.runs import assemble, checkpoint, records
 from mnist_arch.runs.config import compose
 from mnist_arch.runs.folders import finished
 from tests.data.test_sources import contents, hub_payload, pip_that_saves, write
+from tests.endurance.kept import keep
 from tests.factories import finished_run, record
 
 RESULTS = Path(__file__).parents[2] / "results"
+COMMAND = "python -m tests.endurance.hostile"
 SECONDS = 60  # an input may take
 MEMORY = 1 << 30  # bytes
 ADDRESSES = 12 << 30  # bytes: beyond, an allocation fails instead of the machine
@@ -895,6 +897,7 @@ def main() -> None:
         outcomes, faults = apart(name, args.inputs, args.seed)
         shown = ", ".join(f"{count} {what}" for what, count in sorted(outcomes.items()))
         say("\n    ".join([f"{name}: {shown}", *faults]))
+        keep("hostile", name, {"outcomes": outcomes}, COMMAND, [*READERS])
         total.update({what if what in FINE else "faults": n for what, n in outcomes.items()})
     say(f"in all {sum(total.values()):,}: " + ", ".join(f"{n:,} {w}" for w, n in total.items()))
     sys.exit(bool(total["faults"]))

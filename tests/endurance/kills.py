@@ -23,7 +23,7 @@ from mnist_arch.runs import records
 COMMON = ["data=mnist_5k", "trainer.threads=1"]
 EPOCHS = "recipe.max_epochs=3"
 OFTEN = "trainer.save_every=0.01"  # after nearly every chunk
-LONGEST = 600  # seconds that a process may take
+LONGEST = 1800  # seconds that a process may take, on a machine that does other things, too
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ def started(kind: Kind, folder: Path, *words: str) -> Iterator[subprocess.Popen[
             stdout=output,
             stderr=output,
             start_new_session=True,
+            # A shell's background job ignores Ctrl-C, and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         try:
             yield process

@@ -272,7 +272,7 @@ def test_the_hparams_tab_has_real_metrics_and_full_columns(
 def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> None:
     words = ["model=dense,lenet5_1998", "seed=0,1", "recipe=modern", "data=mnist_5k"]
     words.append("figures=false")
-    done = command("experiments.run", "-m", *words, "recipe.max_epochs=1", "recipe.batch_size=500")
+    done = command("experiments.run", *words, "-m", "recipe.max_epochs=1", "recipe.batch_size=500")
     assert done.returncode == 0, done.stderr
     end = "modern-mnist_5k-batch_size=500-max_epochs=1-seed"
     names = [f"{model}-{end}{seed}" for model in ("dense", "lenet5_1998") for seed in (0, 1)]

@@ -1,9 +1,11 @@
 """Where a run is made, and what the machine refuses: the right result, or one clear line."""
 
+import itertools
 import os
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +15,7 @@ import pytest
 
 from experiments.words import runs
 from mnist_arch.analysis.comparison import compare
+from mnist_arch.runs import records
 from mnist_arch.runs.config import Config, compose
 from mnist_arch.runs.folders import finished
 from mnist_arch.runs.train import Run, train
@@ -109,3 +112,27 @@ def test_a_folder_that_is_gone_is_one_line(tmp_path: Path) -> None:
         )
         assert (done.returncode, done.stdout) == (2, "")
         assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_name_that_is_not_text_spoils_no_record(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    config = settings(tmp_path / name)
+    run = train(config, command=f"python -m experiments.run runs={name}")
+    record = records.read(run.folder)
+    assert record.provenance.command == r"python -m experiments.run runs=caf\udce9"
+    assert record.config["runs"] == rf"{tmp_path}/caf\udce9"
+    assert finished(tmp_path / name, config) == run.folder
+
+
+def test_a_clock_that_jumps_changes_neither_results_nor_what_they_took(
+    tmp_path: Path, undisturbed: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, years = time.time, itertools.cycle((-3e8, 0, 3e8))
+    monkeypatch.setattr(time, "time", lambda: now() + next(years))
+    config = settings(tmp_path / "runs", "seed=3", "logger=tensorboard")
+    begun = time.monotonic()
+    run = train(config)
+    took = time.monotonic() - begun
+    assert result(run) == undisturbed
+    assert sum(run.record.seconds.values()) <= took
+    assert min(run.record.seconds.values()) >= 0

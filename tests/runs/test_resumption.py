@@ -17,7 +17,8 @@ from mnist_arch.runs import assemble
 from mnist_arch.runs.config import compose
 from mnist_arch.runs.resumption import newest
 from mnist_arch.runs.train import Run
-from mnist_arch.training import stopping
+from mnist_arch.training import classifier, stopping
+from mnist_arch.training.update import PlainUpdate
 
 QUICK = ["data=mnist_5k", "figures=false", "trainer.threads=1", "recipe.max_epochs=3"]
 OFTEN = "trainer.save_every=1e-9"  # after each chunk
@@ -106,6 +107,20 @@ def test_a_run_that_is_broken_off_within_epochs_ends_as_an_uninterrupted_one(kin
     broken_off(words, (0, 2), (1, 1), (1, 2), (2, 1))
     (run,) = train(words)
     assert [each["epochs"] for each in run.record.interrupted] == [0, 1, 1, 2]
+    assert_same(run, straight)
+
+
+def test_so_does_one_whose_steps_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a step that is not compiled")
+
+    monkeypatch.setattr(classifier, "WORTH_COMPILING", 1)
+    monkeypatch.setattr(PlainUpdate, "__call__", refuse)
+    words = KINDS["single patterns"]
+    (straight,) = train([*words, "runs=straight"])
+    broken_off(words, (0, 2), (1, 1))
+    (run,) = train(words)
+    assert [each["epochs"] for each in run.record.interrupted] == [0, 1]
     assert_same(run, straight)
 
 

@@ -1,0 +1,115 @@
+"""Write docs/endurance.md from what was found last.
+
+python -m tests.endurance.page
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from mnist_arch import files
+from mnist_arch.reports.table import Column, Table
+from tests.endurance import kept
+from tests.endurance.hostile import FINE
+
+PAGE = Path("docs/endurance.md")
+TEXT = """# Endurance
+
+After {equal} of {kills} kills a training ended as one that nothing had happened to, bit for bit:
+weights, history, scores, predictions and TensorBoard's steps. Of {inputs:,} broken and hostile
+files none was believed where a checksum could tell, ran code, or ended in a traceback.
+
+Written by `python -m tests.endurance.page` from what `make endurance` found last, in
+[results/endurance](../results/endurance).
+
+## Killed, and started again
+
+Real processes of `experiments.run` on 5,000 digits, killed by SIGKILL (or asked to end, by SIGTERM
+or Ctrl-C) at seeded moments, started again by the same command, and killed again.
+
+{kinds}
+
+{moments}
+
+## Broken and hostile files
+
+A file may be read as it was (what was broken does not matter), be read as it now says (nothing can
+tell that it was changed), or be refused in one line with exit code 2. Whatever else comes of it is
+a fault: a traceback, another answer from what a checksum covers, a minute without an end, more
+than 1 GiB of memory, code that ran, a file half written.
+
+{readers}
+
+## Where a machine is against it
+
+Commands, each in the environment that is named. The right result is that of an undisturbed run,
+bit for bit; one line goes with exit code 2; nothing is left half-written.
+
+{environments}
+
+## Versions
+
+Warnings are errors.
+
+{versions}
+"""
+
+
+def page(folder: Path = kept.FOLDER) -> str:
+    """Make the page from a folder of records."""
+    kinds = kept.read("kills", folder)
+    readers = kept.read("hostile", folder)
+    at = sum((Counter(each["at"]) for each in kinds.values()), Counter[str]())
+    faults = {name: _faults(each["outcomes"]) for name, each in readers.items()}
+    inputs = sum(sum(each["outcomes"].values()) for each in readers.values())
+    if sum(faults.values()):
+        raise ValueError(f"faults: {faults}; the page says that there are none")
+    return TEXT.format(
+        equal=sum(each["equal"] for each in kinds.values()),
+        kills=sum(each["kills"] for each in kinds.values()),
+        inputs=inputs,
+        kinds=Table(
+            (Column("kind"), Column("`experiments.run`"), Column("kills"), Column("equal")),
+            [
+                (name, f"`{' '.join(each['words'])}`", each["kills"], each["equal"])
+                for name, each in kinds.items()
+            ],
+        ).markdown(),
+        moments=Table((Column("killed while"), Column("times")), sorted(at.items())).markdown(),
+        readers=Table(
+            (Column("reader"), *map(Column, FINE), Column("faults")),
+            [
+                (name, *(each["outcomes"].get(one, 0) for one in FINE), faults[name])
+                for name, each in readers.items()
+            ],
+        ).markdown(),
+        environments=Table(
+            (Column("environment"), Column("what came of it")),
+            [
+                (each["what"].rstrip("."), each["came"])
+                for each in kept.read("environments", folder).values()
+            ],
+        ).markdown(),
+        versions=Table(
+            (Column("Python"), Column("libraries"), Column("tests"), Column("outcomes")),
+            [_version(each) for each in kept.read("versions", folder).values()],
+        ).markdown(),
+    )
+
+
+def _faults(outcomes: dict[str, int]) -> int:
+    return sum(count for what, count in outcomes.items() if what not in FINE)
+
+
+def _version(found: dict[str, Any]) -> tuple[str, ...]:
+    own = {name: each for name, each in found["versions"].items() if name != "python"}
+    return (
+        found["versions"]["python"],
+        ", ".join(f"{name} {each}" for name, each in own.items()),
+        ", ".join(f"`{each}`" for each in found["tests"]),
+        ", ".join(f"{count} {what}" for what, count in sorted(found["outcomes"].items())),
+    )
+
+
+if __name__ == "__main__":
+    files.write(PAGE, page())
