@@ -187,9 +187,9 @@ def _moved(folder: Path) -> Table:
     columns = [
         Column("network"),
         *(
-            Column(f"{kind}, {trained}", "{:,.0f}")
-            for kind in ("digits as they are", f"shifted by {PIXELS:g} pixels")
-            for trained in ("trained on digits as they are", "on moved ones")
+            Column(f"{digits}{training}", "{:,.0f}")
+            for digits in ("as they are", f"shifted by {PIXELS:g} pixels")
+            for training in ("", ", trained on moved ones")
         ),
     ]
     return Table(columns, rows)
