@@ -41,6 +41,7 @@ STATIONS = {
     "dropout_cnn": ("5-wider-with-a-handicap", "more and wider layers, units that fall silent"),
     "augmented_cnn": ("6-digits-that-move", "digits that are moved while it learns"),
 }
+SMALL = ("dense", "mlp", "tanh_cnn", "lenet5_1998", "lenet5")  # whose weights are in the package
 EXAMPLE, VOTERS = 2597, ("mlp", "lenet5_1998", "lenet5")  # a test digit on which they disagree
 PIXELS = 3.0  # by which digits are shifted in the table of station 6
 FENCE = re.compile(r"^```python\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
@@ -77,7 +78,7 @@ def page(folder: Path) -> str:
         together=results.ensembles(ensembles),
         best=best,
         moved=_moved(folder),
-        pixels=PIXELS,
+        small=SMALL,
         paper=round(100 * (100 - paper.value)),
         mean=mean,
     )
@@ -118,13 +119,14 @@ def pictures(test: Split) -> dict[str, Figure]:
     moved = RandomAffine(rotation=10, zoom=0.1, shift=0.1)
     ten = images[:1].expand(10, -1, -1, -1)
     rows = {"as it is": ten, "as it is seen": moved(ten, generator(0, "augmentation"))}
-    names = [each.name for each in shipped.shipped() if each.record.recipe == each.name]
-    scored = {name: score(_trained(name), test) for name in names}
+    scored = {name: score(_trained(name), test) for name in SMALL}
     probabilities = {name: each.log_probabilities.exp() for name, each in scored.items()}
     together = torch.stack([*probabilities.values()]).mean(0)
     hard = torch.stack([each.misclassified for each in scored.values()]).all(0)
     example = images[EXAMPLE, None]
+    first = {"0 to 9": images[:10], "10 to 19": images[10:20]}
     return {
+        "digits": digit_rows(first, "The first test digits"),
         "dense": evidence(dense, images[:1]),
         "mlp": filters(mlp, "MLP"),
         "c1": convolution(lenet5, images[:1]),
@@ -132,7 +134,7 @@ def pictures(test: Split) -> dict[str, Figure]:
         "moved": digit_rows(rows, "One digit, ten times"),
         "votes": votes(example, {name: probabilities[name][EXAMPLE] for name in VOTERS}),
         "hard": misclassified(
-            images[hard], test.labels[hard], together[hard], f"By each of {len(names)} networks"
+            images[hard], test.labels[hard], together[hard], f"By each of {len(SMALL)} networks"
         ),
     }
 
