@@ -20,7 +20,7 @@ REFERENCE = DOCS / "reference"  # written by each build
 ROOMS = ["models", "data", "training", "runs", "inference", "analysis"]  # that users import from
 
 # Pages of docs/; the others follow.
-FIRST = ["use", "architectures", "results", "claims", "reading", "sources", "speed"]
+FIRST = ["learn", "use", "architectures", "results", "claims", "reading", "sources", "speed"]
 
 NAVIGATION = """
 ```{{toctree}}

@@ -47,6 +47,8 @@ PAGES = (
     ("experiments.robustness", "--from-records", "--sheet"),
     ("experiments.reading",),
     ("experiments.benchmark", "--from-records"),
+    ("experiments.layers", "lenet5", "--image", "4", "--out", "docs/lenet5.png"),
+    ("experiments.tour", "--out", "docs"),
 )
 
 

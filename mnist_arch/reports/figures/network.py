@@ -55,16 +55,19 @@ def misclassified(images: Tensor, labels: Tensor, probabilities: Tensor, title: 
     confidence, predicted = probabilities.max(1)
     wrong = (predicted != labels).nonzero()[:, 0]
     wrong = wrong[confidence[wrong].argsort(descending=True, stable=True)]
-    figure = Figure(figsize=(9.0, 5.2), dpi=DPI)
+    down = min(DOWN, max(1, -(-len(wrong) // ACROSS)))
+    height = 0.4 + 1.2 * down
+    figure = Figure(figsize=(9.0, height), dpi=DPI)
     for place, index in enumerate(wrong[: ACROSS * DOWN].tolist()):
-        axes = figure.add_subplot(DOWN, ACROSS, place + 1)
+        axes = figure.add_subplot(down, ACROSS, place + 1)
         axes.imshow(images[index, 0].numpy(), cmap="gray_r", vmin=0, vmax=255)
         percent = 100 * confidence[index]
         axes.set_title(f"{labels[index]} as {predicted[index]}\n{percent:.0f} %", fontsize=9)
         axes.set_axis_off()
     part = f"the {ACROSS * DOWN} most confident" if len(wrong) > ACROSS * DOWN else "all"
     figure.suptitle(f"{title}: {part} of {len(wrong):,} misclassified", fontsize=12)
-    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=0.84, hspace=0.55)
+    top = 1 - 0.83 / height
+    figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=top, hspace=0.55)
     return figure
 
 
