@@ -69,7 +69,7 @@ def test_the_answer_leaves_out_networks_that_did_not_learn() -> None:
     """Change of 2.15 points at most, 89.98 % of UCI's, 40.5 % of letters; the other net: 9,000."""
     other = validity(originals=9_000, errors=dict.fromkeys(validity().errors, 1_000))
     answer = report.page([validity(), other]).split("\n\n")[1]
-    for number in ("at most 2.15 points", "(90.0 to", "(up to 40 %)"):
+    for number in ("at most 2.15 points", "90.0 to 90.0 %", "up to 40 %"):
         assert number in answer
 
 
