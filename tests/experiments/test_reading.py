@@ -16,7 +16,7 @@ from mnist_arch.runs import records
 from mnist_arch.runs.records import read_as
 from tests.factories import finished_run, untested
 
-PUBLISHED = Path(mnist_arch.__file__).parents[1] / "results/reading/lenet5-seed1.json"
+PUBLISHED = Path(mnist_arch.__file__).parents[1] / "results/reading/lenet5.json"
 
 
 def test_a_record_of_another_run_of_that_name_is_not_taken_for_its_own(
@@ -24,13 +24,13 @@ def test_a_record_of_another_run_of_that_name_is_not_taken_for_its_own(
 ) -> None:
     (tmp_path / "results/reading").mkdir(parents=True)
     shutil.copy(PUBLISHED, tmp_path / "results/reading")
-    mine = finished_run(tmp_path / "runs/lenet5-seed1", "lenet5", provenance={"commit": "mine"})
+    mine = finished_run(tmp_path / "runs/lenet5", "lenet5", provenance={"commit": "mine"})
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"lenet5-seed1\.json: of another run than .*; rename one"):
+    with pytest.raises(UserError, match=r"lenet5\.json: of another run than .*; rename one"):
         measure([mine], None)
     run = read_as(ExternalValidity, PUBLISHED).run
     same = {"command": run["command"], "commit": run["commit"]}
-    published = finished_run(tmp_path / "published/lenet5-seed1", "lenet5", provenance=same)
+    published = finished_run(tmp_path / "published/lenet5", "lenet5", provenance=same)
     assert identity(records.read(published)) == run
     measure([published], None)  # nothing is left to do
 
