@@ -1,11 +1,10 @@
 """Commands that are started where the machine is against them: a table of what came of each.
 
     python -m tests.endurance.environments               (all of them, some five minutes)
-    python -m tests.endurance.environments disk clock    (some)
+    python -m tests.endurance.environments locks clock   (some)
 
 Right results, or one clear line and exit code 2, and nothing half-written. Linux's namespaces
-(`unshare`) lend a user whom nobody knows, folders that cannot be written to, and a disk of a few
-kilobytes, to anyone.
+(`unshare`) lend anyone a user whom nobody knows, who may not write everywhere.
 """
 
 import json
@@ -28,7 +27,7 @@ from tests.endurance.kept import keep
 ROOT = Path(__file__).parents[2]
 SHORT = ("model=dense", "data=mnist_5k", "data.size=100", "recipe.max_epochs=2")
 QUIET = ("figures=false", "logger=none")
-LONGEST = 600  # seconds that a command may take
+LONGEST = 1800  # seconds that a command may take, on a machine that does other things, too
 # A user whom nobody knows, and who may not write where its folders forbid it.
 UNKNOWN = ("unshare", "--user", "--map-user=54321", "--map-group=54321")
 
@@ -89,12 +88,10 @@ class Ended:
 
     def refused(self, words: str) -> "Ended":
         """Demand that it said in one line what is wrong."""
-        *_, last = self.text.splitlines()
         assert self.code == 2, self.text
-        assert last.startswith("error: "), self.text
-        assert words in last, self.text
-        assert self.text.count("error: ") == 1, self.text
-        assert "Traceback" not in self.text
+        (line,) = (each for each in self.text.splitlines() if each.startswith("error: "))
+        assert words in line, self.text
+        assert "Traceback" not in self.text, self.text
         return self
 
     @property
@@ -128,8 +125,6 @@ def expected() -> list[tuple[Any, ...]]:
         run(Path(folder))().right()
         return result(Path(folder) / "runs")
 
-
-SIZES = (4, 8, 16, 40, 80, 120, 200, 300, 500, 900, 1500)  # kilobytes of a disk
 
 # The environments. Each raises an AssertionError, or says what came of it.
 
@@ -244,47 +239,6 @@ def no_home_compiled(folder: Path) -> str:
     Command(folder, [*words, "runs=other"], first=first)().right()
     assert result(folder / "runs") == result(folder / "other")
     return "the right result"
-
-
-FILLED = """
-mkdir runs && mount -t tmpfs -o size=$1k none runs || exit 9
-shift
-"$@" > first.out 2> first.err
-echo $? > first.code
-find runs -name '*.part' -or -name '.lock' > left
-mount -o remount,size=64m runs
-"$@" > then.out 2> then.err
-echo $? > then.code
-cp -r runs kept
-"""
-DISK = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", FILLED, "sh")
-
-
-def full_disk(folder: Path) -> str:
-    """A disk that is full at each of the writes, and then has room again."""
-    refused = 0
-    for size in SIZES:
-        here = folder / str(size)
-        here.mkdir()
-        words = ["experiments.run", *SHORT, "runs=runs"]
-        done = Command(here, words, before=[*DISK, str(size)])()
-        assert done.code == 0, done.text
-        first, then = (
-            Ended(
-                int((here / f"{each}.code").read_text()),
-                (here / f"{each}.out").read_bytes(),
-                (here / f"{each}.err").read_bytes(),
-            )
-            for each in ("first", "then")
-        )
-        if first.code:
-            first.refused("No space left on device")
-            refused += 1
-        assert not (here / "left").read_text(), (here / "left").read_text()
-        then.right()
-        assert result(here / "kept") == expected(), size
-    assert 0 < refused < len(SIZES), refused
-    return f"{refused} of {len(SIZES)} times one line; with room always the right result"
 
 
 def letters(folder: Path) -> str:
@@ -405,7 +359,7 @@ ENVIRONMENTS: dict[str, Callable[[Path], str]] = {
     each.__name__: each
     for each in (
         *(first_runs, same_second, read_only_runs, read_only_run, read_only_home, no_home),
-        *(no_home_compiled, full_disk, letters, locks, paths, links, clock, zones),
+        *(no_home_compiled, letters, locks, paths, links, clock, zones),
     )
 }
 

@@ -24,7 +24,7 @@ def test_runs_that_start_together_never_share_a_folder(tmp_path: Path) -> None:
 
     def run(_: int) -> Path:
         with run_folder(tmp_path / "runs", "mlp-seed0", MLP) as folder:
-            together.wait(60)  # all of them are at work at the same time
+            together.wait(600)  # all of them are at work at the same time
             return folder
 
     with ThreadPoolExecutor(32) as pool:
