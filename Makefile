@@ -1,11 +1,7 @@
 # make run          set up, and train LeNet-5 on MNIST (make run ARGS="model=mlp recipe.max_epochs=1")
 # make test         set up, run the tests, and print their coverage (make test ARGS=tests/models)
 # make test-oldest  the tests again, with the oldest versions that pyproject.toml allows
-<<<<<<< HEAD
-# make endurance    kill real trainings in every way, feed every reader and the page rubbish (an hour)
-=======
-# make endurance    kill real trainings, feed every reader rubbish, go to odd places (an hour)
->>>>>>> endure
+# make endurance    kill trainings, feed readers and page rubbish, go to odd places (an hour)
 # make lint         formatter, linter, types
 # make pages        write every table and figure of README.md and docs/ again, from the records
 # make docs         README.md, docs/ and the API as a site: build/site/index.html
@@ -29,12 +25,9 @@ test-oldest: .venv-oldest/ready-to-test
 endurance: .venv/ready-to-test
 	$(BIN)/python -m tests.endurance $(ARGS)
 	$(BIN)/python -m tests.endurance.hostile
-<<<<<<< HEAD
 	$(BIN)/python -m tests.endurance.fuzz
-=======
 	$(BIN)/python -m tests.endurance.environments
 	$(BIN)/python -m tests.endurance.page
->>>>>>> endure
 
 lint: .venv/ready-to-test
 	$(BIN)/ruff format --check $(SOURCES)
