@@ -102,7 +102,7 @@ def load_nets(paths: Iterable[Path]) -> list[Net]:
 
 def without_weights(nets: Iterable[Net]) -> list[dict[str, str]]:
     """Return the title of each network that is not among some, and the command that trains it."""
-    known = {net.architecture for net in nets}
+    known = {net.architecture for net in nets if net.recipe != shipped.READER}
     return [
         {"title": network.title, "command": f"python -m experiments.run model={name}"}
         for name, network in ARCHITECTURES.items()
@@ -117,8 +117,9 @@ def _load(path: Path) -> Net:
     recipe = metadata.get("recipe", architecture)
     epochs = record.epochs if record else content["epoch"] + 1 if "epoch" in content else None
     kind = Group([record]).title if record else "own" if recipe == architecture else recipe
+    title = predictor.net.title + ("" if kind == "own" else f" ({kind.removeprefix('own, ')})")
     return Net(
-        title=predictor.net.title + ("" if kind == "own" else f" ({kind.removeprefix('own, ')})"),
+        title="Reader" if path == shipped.FOLDER / shipped.READER else title,
         architecture=architecture,
         recipe=recipe,
         epochs=epochs,

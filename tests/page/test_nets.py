@@ -10,8 +10,16 @@ import torch
 
 import mnist_arch
 from mnist_arch.errors import UserError
-from mnist_arch.page.nets import classify, find_signs, first_seeds, leading, load_nets, maps
-from mnist_arch.runs.shipped import FOLDER
+from mnist_arch.page.nets import (
+    classify,
+    find_signs,
+    first_seeds,
+    leading,
+    load_nets,
+    maps,
+    without_weights,
+)
+from mnist_arch.runs.shipped import FOLDER, READER
 from tests.factories import FIVE, SEVEN, finished_run
 from tests.page.factories import Constant, net, picture, saved, untrained
 
@@ -186,3 +194,9 @@ def test_a_title_says_in_what_a_run_differs_from_its_networks_own(tmp_path: Path
 def test_what_is_no_run_is_a_users_mistake(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no finished run's record.json"):
         load_nets([tmp_path])
+
+
+def test_the_reader_is_called_so_and_is_not_its_architectures_own_network() -> None:
+    reader, *others = load_nets([FOLDER / READER])
+    assert (reader.title, others) == ("Reader", [])
+    assert "Batch-norm CNN" in {each["title"] for each in without_weights([reader])}
