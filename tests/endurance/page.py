@@ -19,8 +19,8 @@ After {equal} of {kills} kills a training ended as one that nothing had happened
 weights, history, scores, predictions and TensorBoard's steps. Of {inputs:,} broken and hostile
 files none was believed where a checksum could tell, ran code, or ended in a traceback.
 
-Written by `python -m tests.endurance.page` from what the parts of `make endurance` found, not all on one day, in
-[results/endurance](../results/endurance).
+Written by `python -m tests.endurance.page` from what the parts of `make endurance` found, not
+all on one day, in [results/endurance](../results/endurance).
 
 ## Killed, and started again
 
