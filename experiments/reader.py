@@ -2,9 +2,9 @@
 
     python -m experiments.reader                      (a quarter of an hour; into the cache)
     python -m experiments.run experiment=reader       (then trains it)
-    python -m experiments.ship runs/reader-seed0      (and puts its weights into the package)
+    python -m experiments.ship RUN                    (and puts its weights into the package)
 
-The same seed draws the same pictures. Of MNIST only those training digits are among them that
+It draws the same pictures each time. Of MNIST only those training digits are among them that
 recipe=reader does not hold out.
 """
 
@@ -14,15 +14,16 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from experiments.command import Parser, run_command
+from mnist_arch.errors import UserError
 
 
 def main() -> None:
     parser = Parser(__file__, __doc__)
-    parser.add_argument("--seed", type=int, default=0, help="draws other pictures")
-    parser.add_argument("--share", type=float, default=1.0, help="of the pictures, from 0 to 1")
     parser.add_argument("--jobs", type=int, default=2, help="processes that draw")
     parser.add_argument("--out", type=Path, help="the folder, in place of that in the cache")
     args = parser.parse_args()
+    if args.jobs < 1:
+        raise UserError(f"--jobs {args.jobs}: must be 1 or more")
     from mnist_arch.analysis import practice  # seconds of imports
     from mnist_arch.data import extras, sources
     from mnist_arch.data.splits import Split, stratified
@@ -33,8 +34,7 @@ def main() -> None:
     train = sources.load("mnist", sources.default_root()).train
     kept, _ = stratified(train.labels, recipe.recipe.validation, recipe.data.split_seed)
     originals = Split(train.images[kept], train.labels[kept])
-    draw = partial(practice.practised, originals=originals, seed=args.seed)
-    sheets = practice.sheets(args.share)
+    draw, sheets = partial(practice.practised, originals=originals), practice.sheets()
     with ProcessPoolExecutor(args.jobs, get_context("spawn")) as pool:
         drawn = list(progress(pool.map(draw, sheets), "sheets", len(sheets)))
     folder = extras.folder(str(args.out or recipe.recipe.extra))

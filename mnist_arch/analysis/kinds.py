@@ -1,9 +1,10 @@
 """Pictures of one written digit, or a number, by the kind of what it is written on.
 
-Each kind is drawn in one way while the reader is built, DEVELOPMENT, and in others that are only
-measured, HELD_OUT: other hands, pens, slants, pitches and colours, other digits of MNIST's 60,000,
-and variants of a kind that are not drawn before (a field that is open above, a note darker than
-its desk). Every draw comes from a numpy generator, so the same seed gives the same pictures.
+Each kind is drawn in two ways while the reader is built, DEVELOPMENT and REHEARSAL, and in one
+that is only measured, HELD_OUT, with another hand, other pens, slants and pitches, and the test
+digits. The last two have variants of a kind that the first has not (a field that is open above, a
+note darker than its desk). Every draw comes from a numpy generator, so the same seed gives the
+same pictures.
 """
 
 from collections.abc import Callable, Sequence

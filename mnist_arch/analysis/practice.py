@@ -70,6 +70,7 @@ SORTS = {
     "scribbles": 3_500,
     "pairs": 2_000,
 }
+SEED = 0  # draws every picture
 PART_OF_A_SORT = 250  # pictures that are drawn from a generator of their own
 
 
@@ -81,27 +82,26 @@ class Sheet(NamedTuple):
     pictures: int
 
 
-def sheets(share: float = 1.0) -> list[Sheet]:
-    """Divide a share of all that is drawn into parts."""
+def sheets() -> list[Sheet]:
+    """Divide all that is drawn into parts."""
     return [
-        Sheet(sort, start // PART_OF_A_SORT, min(PART_OF_A_SORT, round(share * count) - start))
+        Sheet(sort, start // PART_OF_A_SORT, min(PART_OF_A_SORT, count - start))
         for sort, count in SORTS.items()
-        for start in range(0, round(share * count), PART_OF_A_SORT)
+        for start in range(0, count, PART_OF_A_SORT)
     ]
 
 
-def practised(sheet: Sheet, originals: Split, seed: int = 0) -> Split:
+def practised(sheet: Sheet, originals: Split) -> Split:
     """Draw and prepare one sheet: (N, 1, 28, 28) uint8 images, and labels 0 to 9, or `NONE`.
 
     Args:
         sheet: Which.
         originals: Digits of MNIST, of which some are written on other paper.
-        seed: Another one gives other pictures.
 
     Raises:
         UserError: The Hershey fonts are not installed.
     """
-    draws = np.random.default_rng([seed, [*SORTS].index(sheet.sort), sheet.number])
+    draws = np.random.default_rng([SEED, [*SORTS].index(sheet.sort), sheet.number])
     some = _Originals(originals)
     images, labels = [], []
     for number in range(sheet.pictures):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from mnist_arch.analysis.ablation import ABLATIONS
 from mnist_arch.analysis.external import CHANGED, ExternalValidity
 from mnist_arch.analysis.kinds import HELD_OUT
+from mnist_arch.inference.predictor import DOUBTED, DOUBTED_BY_READER
 from mnist_arch.models import blank
 from mnist_arch.reports.table import Column, Table
 from mnist_arch.reports.templates import render
@@ -130,6 +131,8 @@ def page(records: Sequence[ExternalValidity]) -> str:
         doubts=doubts(records),
         papers=papers([each for each in records if each.kinds]),
         of_a_kind=max(each.of_a_kind for each in records),
+        kept=100 * (1 - DOUBTED),
+        kept_by_reader=100 * (1 - DOUBTED_BY_READER),
         thinnest=min(HELD_OUT.pens),
         widest=max(HELD_OUT.pens),
         slants=sorted(HELD_OUT.slants),
