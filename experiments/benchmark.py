@@ -248,7 +248,7 @@ def widths(args: Any) -> list[dict[str, Any]]:
 def speedrun(args: Any) -> list[dict[str, Any]]:
     from experiments import speedrun
 
-    rows = speedrun.speedrun(args.speedrun_seeds, speedrun.peers(args.peer), 3)
+    rows = speedrun.speedrun(range(args.speedrun_seeds), speedrun.peers(args.peer), range(3))
     return [row._asdict() for row in rows]
 
 

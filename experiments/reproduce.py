@@ -1,7 +1,7 @@
 """Do the published claims hold? Measure all of them again, and write the pages that say so.
 
     python -m experiments.reproduce                    (every network, three seeds: many hours)
-    python -m experiments.reproduce --models dense,mlp --seeds 10
+    python -m experiments.reproduce --models dense,mlp --seeds 0..9
     python -m experiments.reproduce trainer.precision=bf16-mixed     (a setting for every run)
     python -m experiments.reproduce --from-records     (train nothing; only pages and figures)
 
@@ -24,7 +24,7 @@ from experiments import sweeps
 from experiments.command import Parser, run_command
 from mnist_arch import files
 from mnist_arch.errors import UserError, suggestion
-from mnist_arch.runs.config import Config, compose
+from mnist_arch.runs.config import Config, compose, several_seeds
 from mnist_arch.runs.folders import finished
 from mnist_arch.runs.identity import run_name
 from mnist_arch.runs.records import read_all
@@ -56,7 +56,7 @@ def main() -> None:
     parser = Parser(__file__, __doc__)
     parser.add_argument("settings", nargs="*", help="of every run, as for experiments.run")
     parser.add_argument("--models", default=",".join(mnist_arch.architectures()), help="networks")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0 to N - 1")
+    parser.add_argument("--seeds", default="0..2", metavar="N..N", help="or N,N,... (0..2)")
     parser.add_argument("--from-records", action="store_true", help="train nothing")
     args = parser.parse_args()
     if not (RESULTS.is_dir() and Path("README.md").is_file()):
@@ -66,15 +66,14 @@ def main() -> None:
         if name not in mnist_arch.architectures():
             near = suggestion(name, mnist_arch.architectures())
             raise UserError(f"--models {name}: no such network; {near}")
-    if args.seeds < 1:
-        raise UserError(f"--seeds {args.seeds}: must be 1 or more")
-    complete = args.from_records or measure(models, args.seeds, args.settings)
+    seeds = several_seeds(args.seeds)
+    complete = args.from_records or measure(models, seeds, args.settings)
     codes = [subprocess.run([sys.executable, "-m", *words]).returncode for words in PAGES]
     if not complete or any(codes):
         sys.exit(1)
 
 
-def measure(models: list[str], seeds: int, settings: list[str]) -> bool:
+def measure(models: list[str], seeds: list[int], settings: list[str]) -> bool:
     """Run each network with each seed, and keep the records; returns whether all went well.
 
     Raises:
@@ -84,7 +83,7 @@ def measure(models: list[str], seeds: int, settings: list[str]) -> bool:
         if (key := word.lstrip("+~").partition("=")[0]) in SET_HERE:
             raise UserError(f"{word}: claims are judged by runs that leave {key} as it is")
     jobs: list[tuple[list[str], Config]] = []
-    for name, seed in itertools.product(models, range(seeds)):
+    for name, seed in itertools.product(models, seeds):
         words = [f"model={name}", f"seed={seed}", *settings]
         jobs.append((words, compose(words)))
     times = _seconds_an_epoch()

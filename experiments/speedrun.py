@@ -31,7 +31,7 @@ from mnist_arch.errors import UserError
 from mnist_arch.progress import progress
 from mnist_arch.reports.speedrun import SPEEDRUN
 from mnist_arch.reports.table import Table
-from mnist_arch.runs.config import compose
+from mnist_arch.runs.config import compose, several_seeds
 
 TARGET = 99.0  # percent
 OURS = "speedrun"
@@ -73,16 +73,17 @@ class Row(NamedTuple):
 def main() -> None:
     parser = Parser(__file__, __doc__)
     parser.add_argument("settings", nargs="*", help="of ours, as for experiments.run")
-    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="seeds 0 to N - 1")
+    parser.add_argument("--seeds", default="0..9", metavar="N..N", help="or N,N,... (0..9)")
     parser.add_argument("--peer", action="append", default=[], metavar="NAME=COMMAND")
-    parser.add_argument("--peer-seeds", type=int, default=3, metavar="N")
+    parser.add_argument("--peer-seeds", default="0..2", metavar="N..N", help="(0..2)")
     parser.add_argument("--threads", type=int, default=None, help="of each program")
     parser.add_argument("--seed", type=int, help="be the program: one run, and its line")
     args = parser.parse_args()
     if args.seed is not None:
         print(json.dumps(run(args.seed, args.settings)))
         return
-    rows = speedrun(args.seeds, peers(args.peer), args.peer_seeds, args.threads, args.settings)
+    own, others = several_seeds(args.seeds), several_seeds(args.peer_seeds, "--peer-seeds ")
+    rows = speedrun(own, peers(args.peer), others, args.threads, args.settings)
     print(Table(SPEEDRUN, rows).markdown())
 
 
@@ -99,18 +100,18 @@ def peers(words: Sequence[str]) -> dict[str, str]:
 
 
 def speedrun(
-    seeds: int,
+    seeds: Sequence[int],
     peers: Mapping[str, str],
-    peer_seeds: int,
+    peer_seeds: Sequence[int],
     threads: int | None = None,
     settings: Sequence[str] = (),
 ) -> list[Row]:
     """Time ours and its peers.
 
     Args:
-        seeds: How many of ours, from 0; none leaves ours out.
+        seeds: Of ours; none leaves ours out.
         peers: A command for each name.
-        peer_seeds: How many of each peer.
+        peer_seeds: Of each peer.
         threads: Of each program; None leaves them to torch.
         settings: Of ours.
 
@@ -121,9 +122,9 @@ def speedrun(
     programs = [(OURS, own, seeds)]
     programs += [(name, shlex.split(command), peer_seeds) for name, command in peers.items()]
     return [
-        row(name, [points([*words, str(seed)], threads) for seed in progress(range(count), name)])
-        for name, words, count in programs
-        if count
+        row(name, [points([*words, str(seed)], threads) for seed in progress(each, name)])
+        for name, words, each in programs
+        if each
     ]
 
 

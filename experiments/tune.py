@@ -32,7 +32,7 @@ from mnist_arch import files
 from mnist_arch.errors import UserError
 from mnist_arch.reports.table import Column, Table
 from mnist_arch.runs import records
-from mnist_arch.runs.config import CONF, Config, compose, explanation
+from mnist_arch.runs.config import CONF, Config, compose, explanation, several_seeds
 from mnist_arch.runs.folders import finished
 from mnist_arch.runs.identity import identity
 
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("name", help="of the study")
     parser.add_argument("settings", nargs="+", metavar="word", help="settings, fixed or searched")
     parser.add_argument("--trials", type=int, default=20, metavar="N", help="in all (20)")
-    parser.add_argument("--seeds", default="0", metavar="N,N,...", help="of each trial (0)")
+    parser.add_argument("--seeds", metavar="N..N", help="of each trial, or N,N,... (0 alone)")
     parser.add_argument("--sampler-seed", type=int, default=0, metavar="N", help="(0)")
     parser.add_argument("--no-pruning", action="store_true", help="train every trial to its end")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
@@ -66,7 +66,9 @@ def main() -> None:
         raise UserError(f"--trials {args.trials}: must be 1 or more")
     folder = args.runs / "studies" / args.name
     with initialize_config_dir(CONF, version_base="1.3"):
-        search = Search(args.settings, seeds(args.seeds), folder)
+        search = Search(
+            args.settings, [0] if args.seeds is None else several_seeds(args.seeds), folder
+        )
         subject = search.subject()
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -80,18 +82,6 @@ def main() -> None:
             raise UserError(f"{folder}: cannot be kept there ({error})") from error
     if not complete:
         sys.exit(1)
-
-
-def seeds(word: str) -> list[int]:
-    """Parse seeds.
-
-    Raises:
-        UserError: There is none, one comes twice, or one is no number from 0.
-    """
-    words = word.split(",")
-    if not all(each.isdecimal() for each in words) or len({*map(int, words)}) < len(words):
-        raise UserError(f"--seeds {word}: must be different numbers, 0 or more, as in 0,1,2")
-    return [*map(int, words)]
 
 
 class Search:

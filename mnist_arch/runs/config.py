@@ -127,7 +127,7 @@ class Config:
     def __post_init__(self) -> None:
         for key, seed in (("seed", self.seed), ("data.split_seed", self.data.split_seed)):
             check_count(f"{key}={seed}", seed, 0)
-        self.seeds = _seeds(self.seeds)
+        self.seeds = None if self.seeds is None else several_seeds(self.seeds, "seeds=")
         for key, valid in (("accelerator", ACCELERATORS), ("precision", PRECISIONS)):
             if (value := self.trainer[key]) not in valid:
                 raise UserError(f"trainer.{key}={value}: {suggestion(str(value), valid)}")
@@ -159,21 +159,30 @@ class Config:
         return as_typed(asdict(self))
 
 
-def _seeds(value: Any) -> list[int] | None:
-    """Read a list of seeds, or a range with both its ends: 0..31."""
-    if value is None:
-        return None
+def several_seeds(value: Any, word: str = "--seeds ") -> list[int]:
+    """Read seeds: a range with both its ends, ``0..31``, or a list, ``0,3,5``.
+
+    A single number is refused: it could be meant as one seed, or as so many.
+
+    Args:
+        value: A word, or a list.
+        word: What it was typed after, for the message.
+
+    Raises:
+        UserError: It is neither, or a seed is negative or comes twice.
+    """
     first, dots, last = str(value).partition("..")
+    several = value.split(",") if isinstance(value, str) and "," in value else value
     try:
-        seeds = [*range(int(first), int(last) + 1)] if dots else [int(each) for each in value]
+        seeds = [*range(int(first), int(last) + 1)] if dots else [int(each) for each in several]
     except (TypeError, ValueError):
         seeds = []
-    if not seeds or not isinstance(value, str | list):
-        raise UserError(f"seeds={value}: must be a range such as 0..31, or a list such as [0,3,5]")
+    if not seeds or several == first:
+        raise UserError(f"{word}{value}: must be a range, as in 0..9, or a list, as in 0,3,5")
     for seed in seeds:
-        check_count(f"seeds={value}: {seed}", seed, 0)
+        check_count(f"{word}{value}: {seed}", seed, 0)
         if seeds.count(seed) > 1:
-            raise UserError(f"seeds={value}: {seed} is there twice")
+            raise UserError(f"{word}{value}: {seed} is there twice")
     return seeds
 
 

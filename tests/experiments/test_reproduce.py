@@ -26,7 +26,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_network_is_run_once_before_any_is_twice_and_its_record_kept(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert reproduce.measure(["dense", "mlp"], 2, WORDS) is True
+    assert reproduce.measure(["dense", "mlp"], [0, 1], WORDS) is True
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if line.startswith("job")] == [
         f"job {number} of 4: model={model} seed={seed} {' '.join(WORDS)}"
@@ -45,7 +45,7 @@ def test_every_network_is_run_once_before_any_is_twice_and_its_record_kept(
     (results / f"{NAMES[0]}.json").unlink()
     (lost,) = (path for path in written if path.parent.name == NAMES[1])
     lost.unlink()
-    assert reproduce.measure(["dense", "mlp"], 2, WORDS) is True
+    assert reproduce.measure(["dense", "mlp"], [0, 1], WORDS) is True
     assert capsys.readouterr().err.count("finished before") == 3
     assert [path for path in written if path.stat().st_mtime_ns != written[path]] == [lost]
     assert sorted(path.stem for path in results.iterdir()) == sorted(NAMES)
@@ -57,7 +57,7 @@ def test_the_time_left_follows_from_the_committed_records(
     for seed, seconds in enumerate((3600, 7200)):
         (results / f"{seed}").mkdir()
         record(seed=seed, seconds={"training": seconds}).write(results / f"{seed}")
-    assert reproduce.measure(["mlp"], 2, ["recipe.optimizer.lr=-1"]) is False
+    assert reproduce.measure(["mlp"], [0, 1], ["recipe.optimizer.lr=-1"]) is False
     err = capsys.readouterr().err
     # Two runs of five epochs, an hour and a half on average, of which each fails in no time.
     times = [line for line in err.splitlines() if line.startswith("about")]
@@ -66,7 +66,7 @@ def test_the_time_left_follows_from_the_committed_records(
     ]
     assert "2 of 2 jobs are not finished" in err
     assert (
-        reproduce.measure(["mlp"], 1, ["recipe.optimizer.lr=-1", "recipe.max_epochs=1"]) is False
+        reproduce.measure(["mlp"], [0], ["recipe.optimizer.lr=-1", "recipe.max_epochs=1"]) is False
     )
     assert "about 0:18:00 left" in capsys.readouterr().err
     assert len(list(results.iterdir())) == 2
@@ -76,7 +76,10 @@ def test_the_time_left_follows_from_the_committed_records(
     ("words", "message"),
     [
         (["--models", "lenet6"], "--models lenet6: no such network; did you mean lenet5?"),
-        (["--seeds", "0"], "--seeds 0: must be 1 or more"),
+        (
+            ["--seeds", "10"],
+            "--seeds 10: must be a range, as in 0..9, or a list, as in 0,3,5",
+        ),
         (["recipe.max_epoch=1"], "no setting 'recipe.max_epoch'; did you mean max_epochs?"),
         (["recipe=modern"], "recipe=modern: claims are judged by runs that leave recipe as it is"),
         (["+seed=4"], "+seed=4: claims are judged by runs that leave seed as it is"),

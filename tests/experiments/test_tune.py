@@ -162,7 +162,7 @@ def test_the_same_search_in_other_words_is_the_same_study(study: list[str]) -> N
 
 @pytest.mark.parametrize(
     "changes",
-    [["recipe.optimizer.lr=interval(1e-4,1)"], [RATE, "--seeds=1"], [RATE, "recipe.l2=0.1"]],
+    [["recipe.optimizer.lr=interval(1e-4,1)"], [RATE, "--seeds=1..1"], [RATE, "recipe.l2=0.1"]],
 )
 def test_a_study_of_another_search_is_refused(study: list[str], changes: list[str]) -> None:
     with pytest.raises(UserError, match="is a study of other words or seeds; choose another name"):
@@ -191,10 +191,11 @@ def test_without_its_extra_the_command_says_how_to_get_it(
         ([RATE, "seed=1"], "seed=1: use --seeds"),
         (["seed=choice(1,2)"], "seed=choice(1,2): use --seeds"),
         ([RATE, "test=true"], "test=true: nothing is chosen by test digits"),
-        ([RATE, "--seeds=0,0"], "--seeds 0,0: must be different numbers, 0 or more"),
-        ([RATE, "--seeds=0,00"], "--seeds 0,00: must be different numbers"),
-        ([RATE, "--seeds="], "--seeds : must be different numbers"),
-        ([RATE, "--seeds=-1"], "--seeds -1: must be different numbers"),
+        ([RATE, "--seeds=0,00"], "--seeds 0,00: 0 is there twice"),
+        ([RATE, "--seeds="], "--seeds : must be a range, as in 0..9, or a list"),
+        ([RATE, "--seeds=3"], "--seeds 3: must be a range, as in 0..9, or a list"),
+        ([RATE, "--seeds=3..1"], "--seeds 3..1: must be a range"),
+        ([RATE, "--seeds=-1..2"], "--seeds -1..2: -1: must be 0 or more"),
         ([RATE, "--trials=0"], "--trials 0: must be 1 or more"),
         (["recipe.max_epoch=choice(1,2)"], "no setting 'recipe.max_epoch'; did you mean max_epo"),
         (["recipe=choice(mlp,modrn)"], "recipe=modrn: no such choice; did you mean modern?"),

@@ -172,12 +172,12 @@ def test_seeds_are_a_range_with_both_ends_or_a_list(seeds: str, expected: list[i
     ("words", "message"),
     [
         ("seeds=[0,1,0]", "seeds=[0, 1, 0]: 0 is there twice"),
-        ("seeds=[]", "seeds=[]: must be a range such as"),
-        ("seeds=5..2", "seeds=5..2: must be a range such as"),
+        ("seeds=[]", "seeds=[]: must be a range, as in"),
+        ("seeds=5..2", "seeds=5..2: must be a range, as in"),
         ("seeds=[0,-1]", "seeds=[0, -1]: -1: must be 0 or more"),
         ("seeds=-2..1", "seeds=-2..1: -2: must be 0 or more"),
-        ("seeds=many", "seeds=many: must be a range such as"),
-        ("seeds=3", "seeds=3: must be a range such as"),
+        ("seeds=many", "seeds=many: must be a range, as in"),
+        ("seeds=3", "seeds=3: must be a range, as in"),
         ("seeds=0..1 trainer.devices=2", "seeds: trainer.devices must be 1; train them one"),
         ("seeds=0..1 trainer.precision=16-mixed", "seeds: trainer.precision=16-mixed scales"),
         (
