@@ -66,9 +66,14 @@ def _rectangle(candidates: Mask) -> Mask | None:
     labels, count = ndimage.label(candidates)
     if not count:
         return None
-    largest = 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    bare = labels == largest
-    whole = ndimage.binary_fill_holes(bare)
+    largest = int(np.argmax(np.bincount(labels.ravel())[1:]))
+    bare = labels == 1 + largest
+    place = ndimage.find_objects(labels)[largest]
+    # Filled it grows, but not beyond its box; most are found out before.
+    if bare[place].size < SMALLEST * bare.size or rim(opened(bare, 5)).mean() > AT_RIM:
+        return None
+    whole = np.zeros_like(bare)
+    whole[place] = ndimage.binary_fill_holes(bare[place])
     if whole.sum() < SMALLEST * whole.size:
         return None
     part = opened(whole, 5)
@@ -157,12 +162,30 @@ def brightest_near(values: Values) -> Values:
     """
     reach = max(3, round(REACH * min(values.shape)) | 1)
     if min(values.shape) > RIM_SIDE:  # or noise alone would be bright
-        blurred = ndimage.gaussian_filter(values, BLUR * noise(values))
+        blurred = ndimage.gaussian_filter(values, BLUR * noise(values)).astype(np.float32)
         darkest = over_windows(np.pad(blurred, 1, mode="edge"), 3, np.minimum)
         values = over_windows(np.pad(darkest, 1, mode="edge"), 3, np.maximum)
-    wide = np.pad(values.astype(np.float32), reach - 1, mode="edge")  # twice as fast
+    values = values.astype(np.float32, copy=False)  # twice as fast
+    if _is_white_everywhere(values, reach):
+        return np.full(values.shape, values.max(), np.float64)
+    wide = np.pad(values, reach - 1, mode="edge")
     lightest = over_windows(wide, reach, np.maximum)
     return over_windows(lightest, reach, np.minimum).astype(np.float64)
+
+
+def _is_white_everywhere(values: NDArray[np.float32], reach: int) -> bool:
+    """Tell whether the greatest value is surely near everything: on the rim, and in each tile.
+
+    A square as wide as the reach that is not cut by the rim has a tile of half the width in it.
+    """
+    white = values == values.max()
+    half = (reach + 1) // 2
+    for axis in (0, 1):
+        tiles = np.arange(0, white.shape[axis], half)
+        if not axis and not rim(white).all():
+            return False
+        white = np.logical_or.reduceat(white, tiles, axis=axis)
+    return bool(white.all())
 
 
 def over_windows(values: NDArray[Any], side: int, combine: np.ufunc) -> NDArray[Any]:
@@ -172,12 +195,16 @@ def over_windows(values: NDArray[Any], side: int, combine: np.ufunc) -> NDArray[
     passes instead of scipy's.
     """
     for _ in range(2):
-        length = 1
-        while length < side:
-            step = min(length, side - length)
-            values = combine(values[:-step], values[step:])
-            length += step
-        values = values.T
+        values = _over_rows(values, side, combine).T
+    return values
+
+
+def _over_rows(values: NDArray[Any], side: int, combine: np.ufunc) -> NDArray[Any]:
+    length = 1
+    while length < side:
+        step = min(length, side - length)
+        values = combine(values[:-step], values[step:])
+        length += step
     return values
 
 
@@ -189,14 +216,12 @@ def opened(mask: Mask, side: int) -> Mask:
 
 def long_runs(mask: Mask, least: int, axis: int) -> Mask:
     """Keep what lies in runs of at least so many along an axis: an opening by a line."""
-    lines = np.moveaxis(mask, axis, 1)
-    apart = np.pad(lines, ((0, 0), (1, 1))).ravel()
-    starts, ends = np.flatnonzero(apart[1:] != apart[:-1]).reshape(-1, 2).T
-    long = ends - starts >= least
-    kept = np.zeros(apart.size - 1, np.int8)
-    kept[starts[long]], kept[ends[long]] = 1, -1
-    inside = np.append(np.cumsum(kept, dtype=np.int8), 0).reshape(len(lines), -1)
-    return np.moveaxis(inside[:, :-2] > 0, 1, axis)
+    lines = np.moveaxis(mask, axis, 0)
+    if least > len(lines):
+        return np.zeros_like(mask)
+    starts = _over_rows(lines, least, np.logical_and)
+    around = np.pad(starts, ((least - 1, least - 1), (0, 0)))
+    return np.moveaxis(_over_rows(around, least, np.logical_or), 0, axis)
 
 
 def noise(values: Values) -> float:

@@ -137,6 +137,8 @@ def averaged_shadow(ink: Values) -> Values:
     """Average what is no ink over a quarter of the picture: shadows that are no parabola."""
     reach = max(1, max(ink.shape) // 56)
     paper = ~ndimage.binary_dilation(ink > otsu(ink) / 2, iterations=reach)
+    if not ink[paper].any():
+        return np.zeros_like(ink)
     sigma = max(ink.shape) / 12
     weight = ndimage.gaussian_filter(paper.astype(np.float64), sigma, truncate=3)
     total = ndimage.gaussian_filter(np.where(paper, ink, 0), sigma, truncate=3)
@@ -301,8 +303,10 @@ class Preprocessor(NamedTuple):
         paper = self.paper(bright)
         ink = (paper - bright) / (paper.clip(DARKEST, 1) if dark else 1)
         for _ in range(2):
-            small = resized(ink, small.shape, Image.Resampling.BOX)
-            ink = ink - resized(self.shadow(small), ink.shape, Image.Resampling.BILINEAR)
+            shadow = self.shadow(resized(ink, small.shape, Image.Resampling.BOX))
+            if not shadow.any():
+                break
+            ink = ink - resized(shadow, ink.shape, Image.Resampling.BILINEAR)
         inside = np.s_[margin : len(ink) - margin, margin : ink.shape[1] - margin]
         ink[inside] = self.lines(ink[inside])  # printed lines end at the rim of the picture
         return Found(ink, dark, reduction, (top - margin, left - margin), pixels.shape)
@@ -319,9 +323,11 @@ class Preprocessor(NamedTuple):
         if contrast < max(FAINTEST, NOISE * deviation):
             return []
         inked = smooth > self.edge(contrast, deviation, threshold)
-        strokes = ndimage.binary_propagation(strong, np.ones((3, 3)), inked)
-        labels, count = ndimage.label(strokes, np.ones((3, 3)))
+        labels, count = ndimage.label(inked, np.ones((3, 3)))
         weights = ndimage.sum_labels(ink, labels, np.arange(1, count + 1))
+        faint = np.ones(count + 1, bool)
+        faint[labels[strong]] = False
+        weights[faint[1:]] = 0  # only where some of it is strong is ink a stroke
         order = np.argsort(-weights)
         least = self.least(weights[order[0]]) * (DOT if number else 1)
         most = MOST_SIGNS if number else MOST_PARTS
@@ -360,7 +366,7 @@ def _values(pixels: NDArray[np.generic], reduction: float) -> Values:
     size = scaled(picture.shape, reduction)
     # Rows first, some at a time: a huge picture in floating-point numbers would be enormous.
     parts = np.array_split(picture, min(len(picture), -(-picture.size // MOST_AT_ONCE)))
-    values = (part.astype(np.float64) / white for part in parts)
+    values = (np.divide(part, white, dtype=np.float64) for part in parts)
     if reduction > 1:
         values = (resized(each, (len(each), size[1]), Image.Resampling.BOX) for each in values)
     whole = np.concatenate([*values])
@@ -390,8 +396,8 @@ def _together(parts: list[Mask], *, number: bool) -> list[Mask]:
     """Join parts that are near each other, unless they stand side by side like two signs."""
     boxes = np.array([box(part) for part in parts])
     reach = round(GAP * max(*map(_length, parts), boxes[:, 2].max() - boxes[:, 0].min()))
-    signs: list[Mask] = []
-    for part in parts:
+    signs = [parts[0]]
+    for part in parts[1:]:
         top, left, bottom, right = box(part)
         around = np.s_[max(0, top - reach) : bottom + reach, max(0, left - reach) : right + reach]
         near = ndimage.distance_transform_edt(~part[around]) <= reach
