@@ -9,6 +9,7 @@ docs/reading.md says what each step is worth.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -95,20 +96,26 @@ class Prepared:
 
 def fitted_light(values: Values) -> Values:
     """Fit light that varies slowly: a parabola through the median values of the rim."""
-    height, width = values.shape
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    rim = np.maximum(abs(x), abs(y)) > 0.75
-    if rim.sum() < 50:  # too few to tell light from ink
-        return np.full_like(values, np.median(values[rim]))
-    step = max(1, int(rim.sum()) // 4000)
-    known, targets = terms[rim][::step], values[rim][::step]
+    terms, known, places = _parabolas(values.shape)
+    targets = values.ravel()[places]
+    if len(targets) < 50:  # too few to tell light from ink
+        return np.full_like(values, np.median(targets))
     coefficients = np.array([np.median(targets), 0, 0, 0, 0, 0])
     for _ in range(8):  # least absolute deviations, by weights
         weights = 1 / np.maximum(abs(targets - known @ coefficients), 1e-3)
         scaled = known * weights[:, None]
         coefficients = np.linalg.lstsq(scaled.T @ known, scaled.T @ targets, rcond=1e-9)[0]
     return np.asarray(terms @ coefficients)
+
+
+@lru_cache(maxsize=4)
+def _parabolas(shape: Shape) -> tuple[Values, Values, NDArray[np.intp]]:
+    """(h, w) -> (h, w, 6) what parabolas are sums of, (n, 6) at the rim, and where that is."""
+    y, x = np.meshgrid(*(np.linspace(-1, 1, side) for side in shape), indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    places = np.flatnonzero(np.maximum(abs(x), abs(y)) > 0.75)
+    places = places[:: max(1, len(places) // 4000)]
+    return terms, terms.reshape(-1, 6)[places], places
 
 
 def is_dark(values: Values) -> bool:
@@ -301,7 +308,9 @@ class Preprocessor(NamedTuple):
         dark = self.is_dark(small)
         bright = values if dark else 1 - values
         paper = self.paper(bright)
-        ink = (paper - bright) / (paper.clip(DARKEST, 1) if dark else 1)
+        ink = paper - bright
+        if dark:
+            ink /= paper.clip(DARKEST, 1)
         for _ in range(2):
             shadow = self.shadow(resized(ink, small.shape, Image.Resampling.BOX))
             if not shadow.any():
@@ -323,15 +332,13 @@ class Preprocessor(NamedTuple):
         if contrast < max(FAINTEST, NOISE * deviation):
             return []
         inked = smooth > self.edge(contrast, deviation, threshold)
-        labels, count = ndimage.label(inked, np.ones((3, 3)))
-        weights = ndimage.sum_labels(ink, labels, np.arange(1, count + 1))
-        faint = np.ones(count + 1, bool)
-        faint[labels[strong]] = False
-        weights[faint[1:]] = 0  # only where some of it is strong is ink a stroke
+        labels, _ = ndimage.label(inked, np.ones((3, 3)))
+        strokes = np.unique(labels[strong])  # where nothing is strong, nothing is written
+        weights = np.bincount(labels.ravel(), ink.ravel())[strokes]
         order = np.argsort(-weights)
         least = self.least(weights[order[0]]) * (DOT if number else 1)
         most = MOST_SIGNS if number else MOST_PARTS
-        parts = [labels == label + 1 for label in order[:most] if weights[label] > least]
+        parts = [labels == strokes[at] for at in order[:most] if weights[at] > least]
         return _together(parts, number=number)
 
     def _prepared(self, found: Found, sign: Mask) -> Prepared:
