@@ -86,10 +86,12 @@ def test_the_threshold_leaves_the_least_variance_on_its_sides() -> None:
 
 
 def test_noise_is_the_median_second_difference_and_that_of_most_drawings_none() -> None:
-    """Immerkaer's kernel, whose squares sum to 36; of even values few are 0."""
+    """Immerkaer's kernel, whose squares sum to 36; of random values few are 0."""
     kernel, still = np.outer([1, -2, 1], [1, -2, 1]), 0
     for draws in DRAWS:
-        for values in (drawing(draws), draws.integers(0, 9, draws.integers(3, 90, 2)) / 8):
+        shape = draws.integers(3, 90, 2)
+        dots = draws.random(shape) < 0.12
+        for values in (drawing(draws), 1.0 * dots, draws.integers(0, 9, shape) / 8):
             seen = abs(ndimage.correlate(values, kernel)[1:-1, 1:-1])
             assert noise(values) == pytest.approx(1.4826 * np.median(seen) / 6, abs=1e-12)
             still += noise(values) == 0
