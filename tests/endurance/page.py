@@ -52,6 +52,8 @@ bit for bit; one line goes with exit code 2; nothing is left half-written.
 Clients ask again as soon as they have their answer, while one more uploads rubbish and another
 sends a picture byte by byte. Wrong is what the networks do not answer when asked directly, the
 growth of memory that since the first hundred requests, and a core's time that of one request.
+Rubbish gets 200 where the one byte that was changed is none that a decoder needs: the answer is
+that of the picture as it was, or counted as wrong.
 
 {load}
 
