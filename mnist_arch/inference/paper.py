@@ -8,6 +8,8 @@ from PIL import Image
 from scipy import ndimage
 from scipy.spatial import ConvexHull, QhullError
 
+from mnist_arch.inference.signs import box
+
 Values = NDArray[np.float64]  # (h, w), 0 to 1
 Mask = NDArray[np.bool_]  # (h, w)
 
@@ -30,6 +32,8 @@ CONTACT = 0.04  # shorter runs of ink along the rim are lines, as a share of the
 LINES = 4  # so many shorter runs are those of ruled or squared paper
 TOUCHING = 0.07  # least share of the rim with ink
 MARGIN = 0.3  # of the longer side: the paper that is put around a crop
+
+STRIP = 32  # rows that are worked on at a time: what a cache holds
 
 # What is brighter than all that is near is paper.
 BLUR = 40  # pixels of blur for noise with a standard deviation of 1
@@ -66,9 +70,14 @@ def _rectangle(candidates: Mask) -> Mask | None:
     labels, count = ndimage.label(candidates)
     if not count:
         return None
-    largest = 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
-    bare = labels == largest
-    whole = ndimage.binary_fill_holes(bare)
+    bare = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    top, left, bottom, right = box(bare)
+    place = np.s_[top:bottom, left:right]
+    # Filled it grows, but not beyond its box, and takes no less of the rim: most end here.
+    if bare[place].size < SMALLEST * bare.size or rim(opened(bare, 5)).mean() > AT_RIM:
+        return None
+    whole = np.zeros_like(bare)
+    whole[place] = ndimage.binary_fill_holes(bare[place])
     if whole.sum() < SMALLEST * whole.size:
         return None
     part = opened(whole, 5)
@@ -156,13 +165,33 @@ def brightest_near(values: Values) -> Values:
     is filled with their value; the edge between two wider areas stays where it is.
     """
     reach = max(3, round(REACH * min(values.shape)) | 1)
-    if min(values.shape) > RIM_SIDE:  # or noise alone would be bright
-        blurred = ndimage.gaussian_filter(values, BLUR * noise(values))
-        darkest = over_windows(np.pad(blurred, 1, mode="edge"), 3, np.minimum)
+    large = min(values.shape) > RIM_SIDE  # noise alone would be bright
+    if large:
+        values = ndimage.gaussian_filter(values, BLUR * noise(values))
+    values = values.astype(np.float32)  # twice as fast
+    white = values == values.max()
+    if _is_near_everywhere(opened(white, 3) if large else white, reach):
+        return np.full(values.shape, values.max(), np.float64)
+    if large:
+        darkest = over_windows(np.pad(values, 1, mode="edge"), 3, np.minimum)
         values = over_windows(np.pad(darkest, 1, mode="edge"), 3, np.maximum)
-    wide = np.pad(values.astype(np.float32), reach - 1, mode="edge")  # twice as fast
+    wide = np.pad(values, reach - 1, mode="edge")
     lightest = over_windows(wide, reach, np.maximum)
     return over_windows(lightest, reach, np.minimum).astype(np.float64)
+
+
+def _is_near_everywhere(mask: Mask, reach: int) -> bool:
+    """Tell whether each square that is as wide as the reach surely has some of a mask in it.
+
+    If the whole rim has, only squares that it does not cut are left, and in each of them there is
+    a tile of half the width.
+    """
+    if not rim(mask).all():
+        return False
+    for axis, side in enumerate(mask.shape):
+        tiles = np.arange(0, side, (reach + 1) // 2)
+        mask = np.logical_or.reduceat(mask, tiles, axis=axis)
+    return bool(mask.all())
 
 
 def over_windows(values: NDArray[Any], side: int, combine: np.ufunc) -> NDArray[Any]:
@@ -172,12 +201,16 @@ def over_windows(values: NDArray[Any], side: int, combine: np.ufunc) -> NDArray[
     passes instead of scipy's.
     """
     for _ in range(2):
-        length = 1
-        while length < side:
-            step = min(length, side - length)
-            values = combine(values[:-step], values[step:])
-            length += step
-        values = values.T
+        values = _over_rows(values, side, combine).T
+    return values
+
+
+def _over_rows(values: NDArray[Any], side: int, combine: np.ufunc) -> NDArray[Any]:
+    length = 1
+    while length < side:
+        step = min(length, side - length)
+        values = combine(values[:-step], values[step:])
+        length += step
     return values
 
 
@@ -189,20 +222,25 @@ def opened(mask: Mask, side: int) -> Mask:
 
 def long_runs(mask: Mask, least: int, axis: int) -> Mask:
     """Keep what lies in runs of at least so many along an axis: an opening by a line."""
-    lines = np.moveaxis(mask, axis, 1)
-    apart = np.pad(lines, ((0, 0), (1, 1))).ravel()
-    starts, ends = np.flatnonzero(apart[1:] != apart[:-1]).reshape(-1, 2).T
-    long = ends - starts >= least
-    kept = np.zeros(apart.size - 1, np.int8)
-    kept[starts[long]], kept[ends[long]] = 1, -1
-    inside = np.append(np.cumsum(kept, dtype=np.int8), 0).reshape(len(lines), -1)
-    return np.moveaxis(inside[:, :-2] > 0, 1, axis)
+    lines = np.moveaxis(mask, axis, 0)
+    if least > len(lines):
+        return np.zeros_like(mask)
+    starts = _over_rows(lines, least, np.logical_and)
+    around = np.pad(starts, ((least - 1, least - 1), (0, 0)))
+    return np.moveaxis(_over_rows(around, least, np.logical_or), 0, axis)
 
 
 def noise(values: Values) -> float:
     """Estimate the standard deviation of noise (Immerkaer 1996), here by the median."""
-    second = np.diff(np.diff(values, 2, axis=0), 2, axis=1)
-    return float(1.4826 * np.median(abs(second)) / 6)
+    # Each step from row to row is seen by six of the differences below: most of them may be 0.
+    steps = np.count_nonzero(values[1:] != values[:-1])
+    if 6 * steps < (len(values) - 2) * (values.shape[1] - 2) / 2:
+        return 0.0
+    tops = range(0, max(len(values) - 2, 1), STRIP)
+    strips = (values[top : top + STRIP + 2] for top in tops)
+    second = np.concatenate([np.diff(np.diff(strip, 2, axis=0), 2, axis=1) for strip in strips])
+    away = np.abs(second, out=second)
+    return float(1.4826 * np.median(away, overwrite_input=True) / 6)
 
 
 def filled(values: Values) -> Values:
@@ -246,7 +284,10 @@ def _without_short_runs(around: NDArray[np.generic], least: float) -> Mask:
 
 def otsu(values: Values) -> float:
     """Return the threshold between ink and paper that separates the two best (Otsu 1979)."""
-    counts, edges = np.histogram(values, 256)
+    limits = (values.min(), values.max())
+    paper = values[0, 0]  # it may be most of the picture
+    counts, edges = np.histogram(values[values != paper], 256, limits)
+    counts += (values.size - counts.sum()) * np.histogram(paper, 256, limits)[0]
     middles = (edges[1:] + edges[:-1]) / 2
     below = np.cumsum(counts)
     above = values.size - below

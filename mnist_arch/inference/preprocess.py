@@ -9,6 +9,7 @@ docs/reading.md says what each step is worth.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -95,20 +96,26 @@ class Prepared:
 
 def fitted_light(values: Values) -> Values:
     """Fit light that varies slowly: a parabola through the median values of the rim."""
-    height, width = values.shape
-    y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    rim = np.maximum(abs(x), abs(y)) > 0.75
-    if rim.sum() < 50:  # too few to tell light from ink
-        return np.full_like(values, np.median(values[rim]))
-    step = max(1, int(rim.sum()) // 4000)
-    known, targets = terms[rim][::step], values[rim][::step]
+    terms, known, places = _parabolas(values.shape)
+    targets = values.ravel()[places]
+    if len(targets) < 50:  # too few to tell light from ink
+        return np.full_like(values, np.median(targets))
     coefficients = np.array([np.median(targets), 0, 0, 0, 0, 0])
     for _ in range(8):  # least absolute deviations, by weights
         weights = 1 / np.maximum(abs(targets - known @ coefficients), 1e-3)
         scaled = known * weights[:, None]
         coefficients = np.linalg.lstsq(scaled.T @ known, scaled.T @ targets, rcond=1e-9)[0]
     return np.asarray(terms @ coefficients)
+
+
+@lru_cache(maxsize=4)
+def _parabolas(shape: Shape) -> tuple[Values, Values, NDArray[np.intp]]:
+    """(h, w) -> (h, w, 6) what parabolas are sums of, (n, 6) at the rim, and where that is."""
+    y, x = np.meshgrid(*(np.linspace(-1, 1, side) for side in shape), indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    places = np.flatnonzero(np.maximum(abs(x), abs(y)) > 0.75)
+    places = places[:: max(1, len(places) // 4000)]
+    return terms, terms.reshape(-1, 6)[places], places
 
 
 def is_dark(values: Values) -> bool:
@@ -137,6 +144,8 @@ def averaged_shadow(ink: Values) -> Values:
     """Average what is no ink over a quarter of the picture: shadows that are no parabola."""
     reach = max(1, max(ink.shape) // 56)
     paper = ~ndimage.binary_dilation(ink > otsu(ink) / 2, iterations=reach)
+    if not ink[paper].any():
+        return np.zeros_like(ink)
     sigma = max(ink.shape) / 12
     weight = ndimage.gaussian_filter(paper.astype(np.float64), sigma, truncate=3)
     total = ndimage.gaussian_filter(np.where(paper, ink, 0), sigma, truncate=3)
@@ -299,10 +308,14 @@ class Preprocessor(NamedTuple):
         dark = self.is_dark(small)
         bright = values if dark else 1 - values
         paper = self.paper(bright)
-        ink = (paper - bright) / (paper.clip(DARKEST, 1) if dark else 1)
+        ink = paper - bright
+        if dark:
+            ink /= paper.clip(DARKEST, 1)
         for _ in range(2):
-            small = resized(ink, small.shape, Image.Resampling.BOX)
-            ink = ink - resized(self.shadow(small), ink.shape, Image.Resampling.BILINEAR)
+            shadow = self.shadow(resized(ink, small.shape, Image.Resampling.BOX))
+            if not shadow.any():
+                break
+            ink = ink - resized(shadow, ink.shape, Image.Resampling.BILINEAR)
         inside = np.s_[margin : len(ink) - margin, margin : ink.shape[1] - margin]
         ink[inside] = self.lines(ink[inside])  # printed lines end at the rim of the picture
         return Found(ink, dark, reduction, (top - margin, left - margin), pixels.shape)
@@ -319,13 +332,13 @@ class Preprocessor(NamedTuple):
         if contrast < max(FAINTEST, NOISE * deviation):
             return []
         inked = smooth > self.edge(contrast, deviation, threshold)
-        strokes = ndimage.binary_propagation(strong, np.ones((3, 3)), inked)
-        labels, count = ndimage.label(strokes, np.ones((3, 3)))
-        weights = ndimage.sum_labels(ink, labels, np.arange(1, count + 1))
+        labels, _ = ndimage.label(inked, np.ones((3, 3)))
+        strokes = np.unique(labels[strong])  # where nothing is strong, nothing is written
+        weights = np.bincount(labels.ravel(), ink.ravel())[strokes]
         order = np.argsort(-weights)
         least = self.least(weights[order[0]]) * (DOT if number else 1)
         most = MOST_SIGNS if number else MOST_PARTS
-        parts = [labels == label + 1 for label in order[:most] if weights[label] > least]
+        parts = [labels == strokes[at] for at in order[:most] if weights[at] > least]
         return _together(parts, number=number)
 
     def _prepared(self, found: Found, sign: Mask) -> Prepared:
@@ -360,7 +373,7 @@ def _values(pixels: NDArray[np.generic], reduction: float) -> Values:
     size = scaled(picture.shape, reduction)
     # Rows first, some at a time: a huge picture in floating-point numbers would be enormous.
     parts = np.array_split(picture, min(len(picture), -(-picture.size // MOST_AT_ONCE)))
-    values = (part.astype(np.float64) / white for part in parts)
+    values = (np.divide(part, white, dtype=np.float64) for part in parts)
     if reduction > 1:
         values = (resized(each, (len(each), size[1]), Image.Resampling.BOX) for each in values)
     whole = np.concatenate([*values])
@@ -390,8 +403,8 @@ def _together(parts: list[Mask], *, number: bool) -> list[Mask]:
     """Join parts that are near each other, unless they stand side by side like two signs."""
     boxes = np.array([box(part) for part in parts])
     reach = round(GAP * max(*map(_length, parts), boxes[:, 2].max() - boxes[:, 0].min()))
-    signs: list[Mask] = []
-    for part in parts:
+    signs = [parts[0]]
+    for part in parts[1:]:
         top, left, bottom, right = box(part)
         around = np.s_[max(0, top - reach) : bottom + reach, max(0, left - reach) : right + reach]
         near = ndimage.distance_transform_edt(~part[around]) <= reach

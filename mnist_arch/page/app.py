@@ -6,10 +6,13 @@ loopback's, such as a name of theirs that resolves to it.
 """
 
 import asyncio
+import os
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -22,7 +25,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mnist_arch.errors import UserError
-from mnist_arch.page.nets import Net, classify, find_signs, maps, saliency, without_weights
+from mnist_arch.page.nets import Net, find_signs, maps, read, saliency, without_weights
 
 MOST_BYTES = 10_000_000  # of one picture
 PATIENCE = 20  # seconds that a picture may take to arrive
@@ -49,7 +52,8 @@ class Page:
 
     def __init__(self, nets: Sequence[Net]) -> None:
         self.nets = nets
-        self.one_at_a_time = asyncio.Lock()  # pictures; other requests need not wait
+        self.cores = asyncio.Semaphore(_cores())  # a picture on each; other requests don't wait
+        self.one_at_a_time = threading.Lock()  # for the nets
 
     async def state(self, _: Request) -> Response:
         """Describe the nets, and name those without weights."""
@@ -64,15 +68,21 @@ class Page:
     async def classify(self, request: Request) -> Response:
         """Classify a picture with every net."""
         picture, number = await _picture(request)
-        async with self.one_at_a_time:
-            answers = await asyncio.to_thread(classify, self.nets, picture, number=number)
-        return JSONResponse(answers)
+
+        def answers() -> dict[str, Any]:
+            found = find_signs(picture, number=number)
+            with self.one_at_a_time:
+                return read(self.nets, *found)
+
+        async with self.cores:
+            return JSONResponse(await asyncio.to_thread(answers))
 
     async def maps(self, request: Request) -> Response:
         """Return what one net looks at in one sign of a picture, and its feature maps."""
         picture, number = await _picture(request)
-        async with self.one_at_a_time:
-            signs, _ = await asyncio.to_thread(find_signs, picture, number=number)
+
+        def parts() -> dict[str, Any]:
+            signs, _ = find_signs(picture, number=number)
             try:
                 net = self.nets[request.path_params["net"]]
                 sign = signs[request.path_params["sign"]]
@@ -80,9 +90,11 @@ class Page:
                 raise HTTPException(
                     404, "no such network, or no such sign in the picture"
                 ) from None
-            layers = await asyncio.to_thread(maps, net, sign)
-            looked_at = await asyncio.to_thread(saliency, net, sign)
-        return JSONResponse({"saliency": looked_at, "layers": layers})
+            with self.one_at_a_time:
+                return {"saliency": saliency(net, sign), "layers": maps(net, sign)}
+
+        async with self.cores:
+            return JSONResponse(await asyncio.to_thread(parts))
 
 
 def application(nets: Sequence[Net], *, loopback: bool = True) -> Starlette:
@@ -105,6 +117,12 @@ def application(nets: Sequence[Net], *, loopback: bool = True) -> Starlette:
     )
     app.router.redirect_slashes = False  # to whatever Host says
     return app
+
+
+def _cores() -> int:
+    """Count the cores that this process may use, where the system tells."""
+    tells = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if tells else os.cpu_count() or 1
 
 
 async def _picture(request: Request) -> tuple[bytes, bool]:

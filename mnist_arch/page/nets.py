@@ -151,7 +151,11 @@ def classify(nets: Sequence[Net], picture: bytes, *, number: bool) -> dict[str, 
     Raises:
         UserError: It is no readable picture.
     """
-    signs, size = find_signs(picture, number=number)
+    return read(nets, *find_signs(picture, number=number))
+
+
+def read(nets: Sequence[Net], signs: list[Prepared], size: tuple[int, int]) -> dict[str, Any]:
+    """Classify the signs of a picture, as `find_signs` returned them, with every net."""
     answers = [net.predictor.answers(signs) for net in nets]
     texts = ["".join(answer.text for answer in row) for row in answers]
     leader = leading(texts)

@@ -47,6 +47,16 @@ bit for bit; one line goes with exit code 2; nothing is left half-written.
 
 {environments}
 
+## The page under load
+
+Clients ask again as soon as they have their answer, while one more uploads rubbish and another
+sends a picture byte by byte. Wrong is what the networks do not answer when asked directly, the
+growth of memory that since the first hundred requests, and a core's time that of one request.
+Rubbish gets 200 where the one byte that was changed is none that a decoder needs: the answer is
+that of the picture as it was, or counted as wrong.
+
+{load}
+
 ## Versions
 
 Warnings are errors.
@@ -90,6 +100,15 @@ def page(folder: Path = kept.FOLDER) -> str:
                 for each in kept.read("environments", folder).values()
             ],
         ).markdown(),
+        load=Table(
+            (
+                *map(Column, ("networks", "requests", "clients", "wrong")),
+                *(Column("median, ms", "{:.0f}"), Column("99 % within, ms", "{:.0f}")),
+                *(Column("a core's time, ms", "{:.1f}"), Column("memory, %", "{:+.1f}")),
+                *map(Column, ("rubbish, by status", "processor", "day")),
+            ),
+            [_load(name, each) for name, each in kept.read("load", folder).items()],
+        ).markdown(),
         versions=Table(
             (Column("Python"), Column("libraries"), Column("tests"), Column("outcomes")),
             [_version(each) for each in kept.read("versions", folder).values()],
@@ -99,6 +118,16 @@ def page(folder: Path = kept.FOLDER) -> str:
 
 def _faults(outcomes: dict[str, int]) -> int:
     return sum(count for what, count in outcomes.items() if what not in FINE)
+
+
+def _load(name: str, found: dict[str, Any]) -> tuple[Any, ...]:
+    numbers = ("requests", "clients", "wrong", "median_ms", "99_percent_within_ms", "core_ms")
+    return (
+        name,
+        *(found[each] for each in (*numbers, "growth_percent")),
+        ", ".join(f"{count} {status}" for status, count in found["rubbish"].items()),
+        *(f"{found['processor']}, {found['cores']} cores", found["date"]),
+    )
 
 
 def _version(found: dict[str, Any]) -> tuple[str, ...]:

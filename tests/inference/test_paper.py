@@ -1,10 +1,21 @@
-"""Morphology in few passes is scipy's."""
+"""What finds the paper in few passes is what scipy finds, or the definition."""
+
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import ndimage
 
-from mnist_arch.inference.paper import long_runs, opened, over_windows
+from mnist_arch.inference.paper import (
+    REACH,
+    brightest_near,
+    long_runs,
+    noise,
+    opened,
+    otsu,
+    over_windows,
+)
 
 DRAWS = [np.random.default_rng(seed) for seed in range(60)]
 
@@ -31,3 +42,57 @@ def test_windows_and_squares(side: int) -> None:
             assert (ours == theirs(values, side, mode="nearest")).all()
         mask = values < draws.random()
         assert (opened(mask, side) == ndimage.binary_opening(mask, np.ones((side, side)))).all()
+
+
+def drawing(draws: np.random.Generator) -> NDArray[np.float64]:
+    """A few strokes of one or several values on paper of one value; some touch the rim."""
+    values = np.ones(draws.integers(20, 90, 2))
+    for _ in range(draws.integers(1, 6)):
+        top, left = (int(draws.integers(side)) for side in values.shape)
+        high, wide = draws.integers(1, 30, 2)
+        values[top : top + high, left : left + wide] = draws.random()
+    return values
+
+
+def test_the_paper_under_a_drawing_is_the_closing_of_it_white_everywhere_or_not() -> None:
+    white = 0
+    for draws in DRAWS:
+        values = drawing(draws)
+        reach = max(3, round(REACH * min(values.shape)) | 1)
+        around = np.pad(values.astype(np.float32), reach, mode="edge")
+        closed = ndimage.grey_closing(around, (reach, reach))[reach:-reach, reach:-reach]
+        paper = brightest_near(values)
+        assert (paper == closed).all()
+        white += bool((paper == 1).all())
+    assert 10 < white < len(DRAWS) - 10
+
+
+def test_the_threshold_leaves_the_least_variance_on_its_sides() -> None:
+    """So Otsu defines it, in 256 steps between the least value and the greatest."""
+    for draws in DRAWS:
+        values = drawing(draws) + draws.choice([0, 0.1]) * draws.random()
+        values[0, 0] = draws.choice([0.3, 1])
+        steps = np.linspace(values.min(), values.max(), 257)
+        bins = np.searchsorted(steps[1:-1], values, side="right")
+        middles = ((steps[1:] + steps[:-1]) / 2)[bins]
+
+        def within(bin_: int, middles: NDArray[np.float64] = middles, bins: Any = bins) -> float:
+            sides = (middles[bins <= bin_], middles[bins > bin_])
+            return sum(each.size * each.var() for each in sides)
+
+        best = min(within(bin_) for bin_ in range(bins.max()))
+        found = np.searchsorted(steps[1:], otsu(values))
+        assert within(int(found)) == pytest.approx(best, abs=1e-9)
+
+
+def test_noise_is_the_median_second_difference_and_that_of_most_drawings_none() -> None:
+    """Immerkaer's kernel, whose squares sum to 36; of random values few are 0."""
+    kernel, still = np.outer([1, -2, 1], [1, -2, 1]), 0
+    for draws in DRAWS:
+        shape = draws.integers(3, 90, 2)
+        dots = draws.random(shape) < 0.12
+        for values in (drawing(draws), 1.0 * dots, draws.integers(0, 9, shape) / 8):
+            seen = abs(ndimage.correlate(values, kernel)[1:-1, 1:-1])
+            assert noise(values) == pytest.approx(1.4826 * np.median(seen) / 6, abs=1e-12)
+            still += noise(values) == 0
+    assert 10 < still < 2 * len(DRAWS) - 10

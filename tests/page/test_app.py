@@ -3,6 +3,7 @@
 import asyncio
 import re
 import threading
+import time
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from starlette.applications import Starlette
 import mnist_arch
 from mnist_arch import page
 from mnist_arch.inference.pictures import MOST_PIXELS
+from mnist_arch.page import nets
 from mnist_arch.page.app import FILES, HEADERS, MOST_BYTES, application
 from tests.factories import FIVE, png
 from tests.page.factories import picture, untrained
@@ -151,6 +153,42 @@ def test_every_answer_carries_the_headers_and_nothing_comes_from_elsewhere() -> 
     own = Path(page.__file__).parent
     shown = {path.name for kind in ("html", "css", "js") for path in own.glob(f"*.{kind}")}
     assert shown == set(FILES.values())
+
+
+def test_each_core_takes_a_picture_and_one_at_a_time_the_nets(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Feature maps are taken by hooks on a net, which would see another picture's too."""
+    together, inside, most = threading.Barrier(2), 0, 0
+
+    def both_at_once(*args: Any, **options: Any) -> Any:
+        together.wait(20)
+        return nets.find_signs(*args, **options)
+
+    def enter(*_: Any) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        time.sleep(0.05)
+
+    def leave(*_: Any) -> None:
+        nonlocal inside
+        inside -= 1
+
+    monkeypatch.setattr("mnist_arch.page.app._cores", lambda: 2)
+    monkeypatch.setattr("mnist_arch.page.app.find_signs", both_at_once)
+    (net,) = shown = untrained("mlp")
+    net.predictor.net.register_forward_pre_hook(enter)
+    net.predictor.net.register_forward_hook(leave)
+
+    async def all_at_once() -> set[int]:
+        async with client(application(shown)) as browser:
+            paths = ("/classify", "/maps/0/0", "/classify", "/maps/0/0")
+            posts = (browser.post(each, content=picture(FIVE), headers=PICTURE) for each in paths)
+            return {answer.status_code for answer in await asyncio.gather(*posts)}
+
+    assert asyncio.run(all_at_once()) == {200}
+    assert most == 1
 
 
 def test_a_slow_net_delays_no_other_request() -> None:
