@@ -41,7 +41,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "runs/test_config.py::test_words_that_hydra_itself_stumbles_over_are_one_line",
         "experiments/test_run.py::test_a_typed_mistake_is_one_line_code_2_and_leaves_nothing",
     ),
-    "Names that are no text, tensors of other kinds, a folder that is gone, a full disk for output": (
+    "Names that are no text, other tensors, a folder that is gone, output to a full disk": (
         "runs/test_environments.py::test_a_name_that_is_not_text_spoils_no_record",
         "runs/test_environments.py::test_a_folder_that_is_gone_is_one_line",
         "inference/test_predictor.py::test_a_tensor_without_pixel_values_is_refused",
