@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 MORE = 2 << 30  # bytes
@@ -53,8 +54,9 @@ def harness() -> dict[str, Any]:
     """Return the names of today's harness, bound to the packages that can be imported here."""
     path = Path(__file__).with_name("hostile.py")
     tree = ast.parse(path.read_text())
-    names: dict[str, Any] = {"__name__": "hostile", "__file__": str(path)}
-    names["keep"] = None
+    module = sys.modules["hostile"] = ModuleType("hostile")  # which dataclasses ask for
+    names = module.__dict__
+    names["__file__"] = str(path)
     kept: list[ast.stmt] = []
     for node in tree.body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGES):
@@ -63,9 +65,6 @@ def harness() -> dict[str, Any]:
         else:
             kept.append(node)
     tree.body = kept
-    sys.modules["hostile"] = type(sys)("hostile")  # for dataclasses
-    sys.modules["hostile"].__dict__.update(names)
-    names = sys.modules["hostile"].__dict__
     exec(compile(tree, str(path), "exec"), names)
     fields = set(names["records"].Record.__dataclass_fields__)
     make = names["record"]
@@ -73,9 +72,7 @@ def harness() -> dict[str, Any]:
     def record(*numbers: int, **changes: Any) -> Any:
         return make(*numbers, **{key: each for key, each in changes.items() if key in fields})
 
-    if isinstance(
-        names["records"].mask if hasattr(names["records"], "mask") else None, type(None)
-    ):
+    if not hasattr(names["records"], "mask"):
         names["records"].mask = lambda values: values
     if not hasattr(names["checkpoint"], "weights_sha256"):
         names["checkpoint"].weights_sha256 = lambda _: ""
