@@ -71,20 +71,27 @@ def show(run: Run, test: Split | None = None) -> None:
     for before in (drawn, unfinished):
         shutil.rmtree(before, ignore_errors=True)
     unfinished.mkdir()
-    for earlier in folder.glob(f"events.out.tfevents.*{FIGURES}"):
-        earlier.unlink()
-    with SummaryWriter(folder, filename_suffix=FIGURES) as writer:
-        for name, figure in figures(net, record, test, run.predictions().probabilities).items():
-            path = unfinished / f"{name}.png"
-            write_png(figure, path)
-            pixels = np.asarray(Image.open(path).convert("RGB"))
-            writer.add_image(f"figures/{name}", pixels, record.epochs, dataformats="HWC")
-        images, labels = test.images[:EMBEDDED], test.labels[:EMBEDDED]
-        *_, features, _ = images, *net.activations(images).values()
-        if features[0].numel() < images[0].numel():
-            thumbnails = 1 - images.expand(-1, 3, -1, -1) / 255  # ink black, as in the figures
-            writer.add_embedding(features.flatten(1), labels.tolist(), thumbnails, tag="features")
-    unfinished.rename(drawn)
+    try:
+        for earlier in folder.glob(f"events.out.tfevents.*{FIGURES}"):
+            earlier.unlink()
+        with SummaryWriter(folder, filename_suffix=FIGURES) as writer:
+            for name, figure in figures(
+                net, record, test, run.predictions().probabilities
+            ).items():
+                path = unfinished / f"{name}.png"
+                write_png(figure, path)
+                pixels = np.asarray(Image.open(path).convert("RGB"))
+                writer.add_image(f"figures/{name}", pixels, record.epochs, dataformats="HWC")
+            images, labels = test.images[:EMBEDDED], test.labels[:EMBEDDED]
+            *_, features, _ = images, *net.activations(images).values()
+            if features[0].numel() < images[0].numel():
+                thumbnails = 1 - images.expand(-1, 3, -1, -1) / 255  # ink black, as in the figures
+                writer.add_embedding(
+                    features.flatten(1), labels.tolist(), thumbnails, tag="features"
+                )
+        unfinished.rename(drawn)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def write_means(groups: Iterable[Group], runs: Path) -> list[Path]:

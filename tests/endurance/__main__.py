@@ -106,6 +106,10 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
         ),
         (WITHIN, LAST, WITHIN, RECORD),
     ),
+    "drawn": (
+        ("model=dense", "data.size=200", "recipe.max_epochs=2"),
+        (PREDICTIONS, RECORD, FIGURES),
+    ),
     "means": (
         ("-m", "model=mlp", "seed=0,1", "recipe.batch_size=20", NO_FIGURES),
         (EVENTS, RECORD, MEANS),
