@@ -27,7 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from experiments.command import run_command, say
 from experiments.startup import import_lightning
-from experiments.sweeps import attempt, once, tell_finished, to_its_end
+from experiments.sweeps import attempt, draw_undrawn, once, tell_finished, to_its_end
 from mnist_arch.errors import UserError
 from mnist_arch.runs import records
 from mnist_arch.runs.config import CONF, Config, quoted, typed
@@ -83,6 +83,7 @@ def resume(words: Sequence[str]) -> None:
     if others:
         raise UserError(f"{RESUME}{others[0]}: one run at a time")
     if (Path(first) / "record.json").exists():
+        draw_undrawn([Path(first)])
         say(f"finished before -> {first}")
         return
     interrupted_config(Path(first), rest)  # a mistake need not wait for Lightning

@@ -156,10 +156,24 @@ def once(configure: Callable[[], Config], command: str) -> Callable[[], tuple[li
         configs = [replace(config, seed=seed) for seed in seeds]
         before = all_finished(Path(config.runs), configs)
         if all(before):
-            return [folder for folder in before if folder], True
+            folders = [folder for folder in before if folder]
+            draw_undrawn(folders)
+            return folders, True
         return [run.folder for run in train(config, command)], False
 
     return job
+
+
+def draw_undrawn(folders: Sequence[Path]) -> None:
+    """Draw the finished runs among some whose drawing was broken off."""
+    for folder in folders:
+        if not (folder / "figures").exists():
+            record = records.read(folder)
+            if record.config.get("figures") and record.tested:
+                from mnist_arch.reports import tensorboard  # seconds of imports
+                from mnist_arch.runs.train import Run
+
+                tensorboard.show(Run(folder, record))
 
 
 def tell_finished(folders: Sequence[Path]) -> None:

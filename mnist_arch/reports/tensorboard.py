@@ -1,6 +1,7 @@
 """What TensorBoard shows of finished runs besides their curves; the same figures as PNG files."""
 
 import re
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -60,25 +61,37 @@ def show(run: Run, test: Split | None = None) -> None:
     ``test`` is the test split, None to load it from where the run had it.
 
     The projector shows the input of the output layer (of LeNet-5: F6) for the first test images;
-    a network whose output layer sees the pixels themselves has no embedding.
+    a network whose output layer sees the pixels themselves has no embedding. The folder figures/
+    appears when all of this is there.
     """
     folder, record, net = run.folder, run.record, run.network()
     root = record.config.get("data.root")
     test = test or sources.load(record.data, Path(root) if root else sources.default_root()).test
-    (folder / "figures").mkdir(exist_ok=True)
-    for earlier in folder.glob(f"events.out.tfevents.*{FIGURES}"):
-        earlier.unlink()
-    with SummaryWriter(folder, filename_suffix=FIGURES) as writer:
-        for name, figure in figures(net, record, test, run.predictions().probabilities).items():
-            path = folder / "figures" / f"{name}.png"
-            write_png(figure, path)
-            pixels = np.asarray(Image.open(path).convert("RGB"))
-            writer.add_image(f"figures/{name}", pixels, record.epochs, dataformats="HWC")
-        images, labels = test.images[:EMBEDDED], test.labels[:EMBEDDED]
-        *_, features, _ = images, *net.activations(images).values()
-        if features[0].numel() < images[0].numel():
-            thumbnails = 1 - images.expand(-1, 3, -1, -1) / 255  # ink black, as in the figures
-            writer.add_embedding(features.flatten(1), labels.tolist(), thumbnails, tag="features")
+    drawn, unfinished = folder / "figures", folder / "figures.part"
+    for before in (drawn, unfinished):
+        shutil.rmtree(before, ignore_errors=True)
+    unfinished.mkdir()
+    try:
+        for earlier in folder.glob(f"events.out.tfevents.*{FIGURES}"):
+            earlier.unlink()
+        with SummaryWriter(folder, filename_suffix=FIGURES) as writer:
+            for name, figure in figures(
+                net, record, test, run.predictions().probabilities
+            ).items():
+                path = unfinished / f"{name}.png"
+                write_png(figure, path)
+                pixels = np.asarray(Image.open(path).convert("RGB"))
+                writer.add_image(f"figures/{name}", pixels, record.epochs, dataformats="HWC")
+            images, labels = test.images[:EMBEDDED], test.labels[:EMBEDDED]
+            *_, features, _ = images, *net.activations(images).values()
+            if features[0].numel() < images[0].numel():
+                thumbnails = 1 - images.expand(-1, 3, -1, -1) / 255  # ink black, as in the figures
+                writer.add_embedding(
+                    features.flatten(1), labels.tolist(), thumbnails, tag="features"
+                )
+        unfinished.rename(drawn)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def write_means(groups: Iterable[Group], runs: Path) -> list[Path]:
@@ -188,7 +201,9 @@ def _emptied(folder: Path, what: str) -> Path:
     Raises:
         UserError: There is one that is not ours.
     """
-    if folder.exists() and not (folder / MARK).exists():
+    marks = {MARK, f"{MARK}.part"}
+    inside = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if inside and not inside & marks:  # one that was killed before its mark is whole is ours, too
         raise UserError(f"{folder}: in the way of {what}; move it")
     folder.mkdir(parents=True, exist_ok=True)
     files.write(folder / MARK, f"{what}\n")

@@ -21,9 +21,11 @@ from tests.endurance.kept import keep
 from tests.endurance.kills import (
     BEST,
     CONFIG,
+    EVENTS,
     FIGURES,
     INTERRUPTED,
     LAST,
+    MEANS,
     PREDICTIONS,
     RECORD,
     SCORING,
@@ -42,7 +44,19 @@ FEW = (START, WITHIN, LAST, WITHIN, TERMINATED, RECORD)
 KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
     "adam": (
         ("model=mlp", "recipe.keep=best", "recipe.batch_size=4", "recipe.max_epochs=6"),
-        (CONFIG, START, WITHIN, LAST, BEST, WITHIN, INTERRUPTED, PREDICTIONS, RECORD, FIGURES),
+        (
+            CONFIG,
+            START,
+            WITHIN,
+            LAST,
+            BEST,
+            WITHIN,
+            INTERRUPTED,
+            EVENTS,
+            PREDICTIONS,
+            RECORD,
+            FIGURES,
+        ),
     ),
     "momentum": (
         (
@@ -75,7 +89,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
     ),
     "best-of-modern": (
         ("model=dense", "recipe=modern", "recipe.batch_size=8", NO_FIGURES),
-        (WITHIN, BEST, LAST, SCORING, PREDICTIONS),
+        (WITHIN, BEST, LAST, EVENTS, SCORING, PREDICTIONS),
     ),
     "seeds": (
         ("model=mlp", "seeds=[0,1]", "recipe.keep=best", "recipe.batch_size=10", NO_FIGURES),
@@ -91,6 +105,14 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
             *("recipe.batch_size=4", NO_FIGURES),
         ),
         (WITHIN, LAST, WITHIN, RECORD),
+    ),
+    "drawn": (
+        ("model=dense", "data.size=200", "recipe.max_epochs=2"),
+        (PREDICTIONS, RECORD, FIGURES),
+    ),
+    "means": (
+        ("-m", "model=mlp", "seed=0,1", "recipe.batch_size=20", NO_FIGURES),
+        (EVENTS, RECORD, MEANS),
     ),
     "ddp": (
         (

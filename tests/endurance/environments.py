@@ -1,10 +1,11 @@
 """Commands that are started where the machine is against them: a table of what came of each.
 
     python -m tests.endurance.environments               (all of them, some five minutes)
-    python -m tests.endurance.environments locks clock   (some)
+    python -m tests.endurance.environments disk clock    (some)
 
 Right results, or one clear line and exit code 2, and nothing half-written. Linux's namespaces
-(`unshare`) lend anyone a user whom nobody knows, who may not write everywhere.
+(`unshare`) lend a user whom nobody knows, folders that cannot be written to, and a disk of a few
+kilobytes, to anyone.
 """
 
 import json
@@ -126,6 +127,8 @@ def expected() -> list[tuple[Any, ...]]:
         return result(Path(folder) / "runs")
 
 
+SIZES = (16, 120, 300, 8000)  # kilobytes of a disk
+
 # The environments. Each raises an AssertionError, or says what came of it.
 
 FETCHING = """
@@ -239,6 +242,51 @@ def no_home_compiled(folder: Path) -> str:
     Command(folder, [*words, "runs=other"], first=first)().right()
     assert result(folder / "runs") == result(folder / "other")
     return "the right result"
+
+
+FILLED = """
+mkdir runs && mount -t tmpfs -o size=$1k none runs || exit 9
+shift
+"$@" > first.out 2> first.err
+echo $? > first.code
+find runs -name '*.part' > left
+mount -o remount,size=64m runs
+"$@" > then.out 2> then.err
+echo $? > then.code
+cp -r runs kept
+"""
+DISK = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", FILLED, "sh")
+
+
+def full_disk(folder: Path) -> str:
+    """A disk that is full at one of the writes, and then has room again."""
+    refused = 0
+    for size in SIZES:
+        here = folder / str(size)
+        here.mkdir()
+        words = ["experiments.run", *SHORT, "runs=runs"]
+        done = Command(here, words, before=[*DISK, str(size)])()
+        if done.code == 9:
+            return f"not tried: no file system can be mounted here ({done.text.strip()})"
+        done.right()
+        first, then = (
+            Ended(
+                int((here / f"{each}.code").read_text()),
+                (here / f"{each}.out").read_bytes(),
+                (here / f"{each}.err").read_bytes(),
+            )
+            for each in ("first", "then")
+        )
+        if first.code:
+            first.refused("No space left on device")
+            refused += 1
+        assert not (here / "left").read_text(), (here / "left").read_text()
+        then.right()
+        assert result(here / "kept") == expected(), size
+        figures = {path.name for path in here.glob("kept/*/figures/*")}
+        assert len(figures) == 5, figures
+    assert 0 < refused < len(SIZES), refused
+    return f"{refused} of {len(SIZES)} times one line; with room always the right result"
 
 
 def letters(folder: Path) -> str:
@@ -359,7 +407,7 @@ ENVIRONMENTS: dict[str, Callable[[Path], str]] = {
     each.__name__: each
     for each in (
         *(first_runs, same_second, read_only_runs, read_only_run, read_only_home, no_home),
-        *(no_home_compiled, letters, locks, paths, links, clock, zones),
+        *(no_home_compiled, full_disk, letters, locks, paths, links, clock, zones),
     )
 }
 

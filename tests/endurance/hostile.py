@@ -806,7 +806,7 @@ def outcome(use: Callable[[Path], Any], folder: Path, sound: Any, *, checked: bo
             return f"several lines: {line[:80]!r}"
         return "refused" if len(line) < 1_000 else f"a line of {len(line):,} characters"
     except Hang:
-        return "no end within a minute"
+        return f"no end within {SECONDS} s"
     except RecursionError:
         return "traceback: RecursionError"
     except Exception as error:  # noqa: BLE001 that is what is looked for

@@ -52,7 +52,7 @@ def started(kind: Kind, folder: Path, *words: str) -> Iterator[subprocess.Popen[
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,
+            process_group=0,
             # A shell's background job ignores Ctrl-C, and so would its children.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
@@ -73,7 +73,7 @@ def kill_all(process: subprocess.Popen[bytes], number: signal.Signals = signal.S
 
 
 class Straight:
-    """Uninterrupted: the runs' folders by name, and the seconds until they and their end came."""
+    """Uninterrupted: the runs' folders by name, their means, and the seconds of a start."""
 
     def __init__(self, kind: Kind, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -87,6 +87,7 @@ class Straight:
             if process.wait(LONGEST):
                 raise AssertionError((folder / "output.txt").read_text(errors="replace"))
         self.runs = {each.parent.name: each.parent for each in _records(folder)}
+        self.means = [*(folder / "runs").glob("*-mean")]
 
 
 @dataclass(frozen=True)
@@ -108,16 +109,29 @@ class Moment:
 
 def _writing(name: str) -> Callable[[Sequence[Path], random.Random], Callable[[], bool]]:
     def comes(runs: Sequence[Path], _: random.Random) -> Callable[[], bool]:
-        paths = [str(run / f"{name}.part") for run in runs]
-        return lambda: any(map(os.path.exists, paths))
+        paths = [run / f"{name}.part" for run in runs]
+        before = {_stamp(path) for path in paths}  # one may be left of a kill
+        return lambda: any(each not in before and each[1] for each in map(_stamp, paths))
 
     return comes
 
 
-def _there(name: str) -> Callable[[Sequence[Path], random.Random], Callable[[], bool]]:
-    def comes(runs: Sequence[Path], _: random.Random) -> Callable[[], bool]:
-        before = {path for path in (run / name for run in runs) if path.exists()}
-        return lambda: any((run / name).exists() for run in runs if run / name not in before)
+def _growing(pattern: str) -> Callable[[Sequence[Path], random.Random], Callable[[], bool]]:
+    """After some of the writes to a file that grows, among all in the folder of runs."""
+
+    def comes(runs: Sequence[Path], draws: random.Random) -> Callable[[], bool]:
+        def sizes() -> set[tuple[str, int]]:
+            paths = runs[0].parent.glob(pattern)
+            return {(str(path), path.stat().st_size) for path in paths if path.exists()}
+
+        wanted, before = draws.randint(1, 3), sizes()
+        seen = set(before)
+
+        def come() -> bool:
+            seen.update(sizes())
+            return len(seen) - len(before) >= wanted
+
+        return come
 
     return comes
 
@@ -160,10 +174,13 @@ CONFIG = Moment("writing config.yaml", _writing("config.yaml"))
 PREDICTIONS = Moment("writing predictions.npz", _writing("predictions.npz"))
 RECORD = Moment("writing record.json", _writing("record.json"))
 SCORING = Moment("scoring", _said("epoch 3/3"), most=0.1)
-FIGURES = Moment("drawing figures", _there("figures"), most=1.0)
+FIGURES = Moment("drawing figures", _writing("figures"), most=1.0)
+EVENTS = Moment("writing TensorBoard's events", _growing("*/events.out.tfevents.*"))
+MEANS = Moment("writing means of runs", _growing("*-mean/*"))
 TERMINATED = Moment("SIGTERM within an epoch", _saved, most=0.2, sent=signal.SIGTERM)
 INTERRUPTED = Moment("SIGINT within an epoch", _saved, most=0.2, sent=signal.SIGINT)
 
+AFTER = (FIGURES, MEANS)  # the record
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 
 
@@ -201,28 +218,46 @@ def finished(straight: Straight, folder: Path) -> bool:
 
 
 def endure(
-    kind: Kind, straight: Straight, folder: Path, moments: Sequence[Moment], seed: int
+    kind: Kind,
+    straight: Straight,
+    folder: Path,
+    moments: Sequence[Moment],
+    seed: int,
+    rounds: int = 3,
 ) -> list[str]:
     """Kill a command at each of some moments, let it end, and compare; returns where it died.
+
+    What ends before some of its moments is made again, three times at most, and killed at these.
 
     Raises:
         AssertionError: It fails, or leaves something else than what nothing happened to.
     """
-    folder.mkdir(parents=True)
     draws = random.Random(seed)
-    died = []
-    for moment in moments:
-        if finished(straight, folder):
+    died, left = list[str](), list(moments)
+    for number in range(rounds):
+        here = folder / str(number)
+        here.mkdir(parents=True)
+        missed = list[Moment]()
+        for moment in left:
+            if finished(straight, here) and moment not in AFTER:
+                missed.append(moment)
+            elif killed(kind, straight, here, moment, draws):
+                died.append(moment.name)
+            else:
+                missed.append(moment)
+        if not finished(straight, here) or {*left} & {*AFTER}:
+            with started(kind, here, OFTEN) as process:
+                if process.wait(LONGEST):
+                    raise AssertionError((here / "output.txt").read_text(errors="replace"))
+        found = {each.parent.name: each.parent for each in _records(here)}
+        assert found.keys() == straight.runs.keys(), f"{kind.name}: {sorted(found)}"
+        for name, run in found.items():
+            compare(run, straight.runs[name])
+        for mean in straight.means:
+            assert scalars(here / "runs" / mean.name) == scalars(mean), f"{here}: other means"
+        left = missed
+        if not left:
             break
-        died += [moment.name] * killed(kind, straight, folder, moment, draws)
-    if not finished(straight, folder):
-        with started(kind, folder, OFTEN) as process:
-            if process.wait(LONGEST):
-                raise AssertionError((folder / "output.txt").read_text(errors="replace"))
-    found = {each.parent.name: each.parent for each in _records(folder)}
-    assert found.keys() == straight.runs.keys(), f"{kind.name}: {sorted(found)}"
-    for name, run in found.items():
-        compare(run, straight.runs[name])
     return died
 
 
@@ -240,8 +275,14 @@ def compare(run: Path, straight: Path) -> None:
         for name in other:
             assert np.array_equal(one[name], other[name]), f"{run}: other predictions ({name})"
     assert scalars(run) == scalars(straight), f"{run}: other steps for TensorBoard"
+    assert pictures(run) == pictures(straight), f"{run}: other figures"
     left = [*run.rglob("*.part"), *run.rglob("previous.ckpt")]
     assert not left, left
+
+
+def pictures(run: Path) -> dict[str, bytes]:
+    """Read the figures of a run, none of one that draws none."""
+    return {path.name: path.read_bytes() for path in (run / "figures").glob("*")}
 
 
 def scalars(run: Path) -> dict[str, list[tuple[int, float]]]:

@@ -10,6 +10,8 @@ from typing import Any
 from mnist_arch import files
 from mnist_arch.reports.table import Column, Table
 from tests.endurance import kept
+from tests.endurance.before import SECONDS as BEFORE_SECONDS
+from tests.endurance.faults import FAULTS
 from tests.endurance.hostile import FINE
 
 PAGE = Path("docs/endurance.md")
@@ -40,6 +42,12 @@ than 1 GiB of memory, code that ran, a file half written.
 
 {readers}
 
+Before any of this was mended ({before_of}), the same ways to break files had
+{before_faults} of {before_inputs:,} such ends; a minute was {before_seconds} seconds there, and
+what that code cannot do is left out (`python -m tests.endurance.before`).
+
+{before}
+
 ## Where a machine is against it
 
 Commands, each in the environment that is named. The right result is that of an undisturbed run,
@@ -59,9 +67,16 @@ that of the picture as it was, or counted as wrong.
 
 ## Versions
 
-Warnings are errors.
+Warnings are errors. Two builds of the wheel, at other times and places, have one sum
+([tests/experiments/test_wheel.py](../tests/experiments/test_wheel.py)). What is known against the
+versions installed is told by `pip install pip-audit && pip-audit`, where its advisories can be
+reached; they could not be where this page was made.
 
 {versions}
+
+## What was wrong, and what holds it
+
+{faults}
 """
 
 
@@ -69,6 +84,7 @@ def page(folder: Path = kept.FOLDER) -> str:
     """Make the page from a folder of records."""
     kinds = kept.read("kills", folder)
     readers = kept.read("hostile", folder)
+    before = kept.read("before", folder)
     at = sum((Counter(each["at"]) for each in kinds.values()), Counter[str]())
     faults = {name: _faults(each["outcomes"]) for name, each in readers.items()}
     inputs = sum(sum(each["outcomes"].values()) for each in readers.values())
@@ -93,6 +109,14 @@ def page(folder: Path = kept.FOLDER) -> str:
                 for name, each in readers.items()
             ],
         ).markdown(),
+        before=Table(
+            (Column("reader, before"), *map(Column, FINE), Column("faults"), Column("of these")),
+            [_before(name, each) for name, each in before.items()],
+        ).markdown(),
+        before_of=" and ".join(sorted({each["of"][:7] for each in before.values()})),
+        before_seconds=BEFORE_SECONDS,
+        before_inputs=sum(sum(each["outcomes"].values()) for each in before.values()),
+        before_faults=sum(_faults(each["outcomes"]) for each in before.values()),
         environments=Table(
             (Column("environment"), Column("what came of it")),
             [
@@ -113,6 +137,29 @@ def page(folder: Path = kept.FOLDER) -> str:
             (Column("Python"), Column("libraries"), Column("tests"), Column("outcomes")),
             [_version(each) for each in kept.read("versions", folder).values()],
         ).markdown(),
+        faults=Table(
+            (Column("what was wrong"), Column("tests")),
+            [(what, _tests(tests)) for what, tests in FAULTS.items()],
+        ).markdown(),
+    )
+
+
+def _before(name: str, found: dict[str, Any]) -> tuple[Any, ...]:
+    outcomes = found["outcomes"]
+    if not outcomes:
+        # The reasons are as long as they like, and some are of this machine's paths.
+        return (name, *["—"] * (len(FINE) + 1), "not to be called then as now")
+    kinds = Counter[str]()
+    for what, count in outcomes.items():
+        if what not in FINE:
+            kinds[what.partition(":")[0] if "memory" not in what else "memory"] += count
+    shown = ", ".join(f"{count} {what}" for what, count in sorted(kinds.items()))
+    return (name, *(outcomes.get(one, 0) for one in FINE), sum(kinds.values()), shown)
+
+
+def _tests(names: tuple[str, ...]) -> str:
+    return ", ".join(
+        f"[{name}](../tests/{file})" for file, _, name in (each.partition("::") for each in names)
     )
 
 
@@ -136,7 +183,8 @@ def _version(found: dict[str, Any]) -> tuple[str, ...]:
         found["versions"]["python"],
         ", ".join(f"{name} {each}" for name, each in own.items()),
         ", ".join(f"`{each}`" for each in found["tests"]),
-        ", ".join(f"{count} {what}" for what, count in sorted(found["outcomes"].items())),
+        ", ".join(f"{count} {what}" for what, count in sorted(found["outcomes"].items()))
+        + (", then broken off" if found.get("broken off") else ""),
     )
 
 

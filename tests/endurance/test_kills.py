@@ -10,5 +10,5 @@ def test_a_run_that_is_killed_again_and_again_ends_as_an_uninterrupted_one(tmp_p
     kind = kills.Kind("mlp", words)
     straight = kills.Straight(kind, tmp_path / "straight")
     moments = [kills.WITHIN, kills.LAST, kills.TERMINATED, kills.BEST, kills.PREDICTIONS]
-    died = kills.endure(kind, straight, tmp_path / "killed", moments, seed=0)
+    died = kills.endure(kind, straight, tmp_path / "killed", moments, 0, rounds=1)
     assert kills.WITHIN.name in died

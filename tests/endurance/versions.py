@@ -1,9 +1,10 @@
 """The tests by this Python and the libraries that it has, warnings being errors.
 
     python -m tests.endurance.versions tests/models tests/runs
-    .venv-oldest/bin/python -m tests.endurance.versions tests/models
+    .venv-oldest/bin/python -m tests.endurance.versions -p no:cacheprovider tests/models
 
-What came of them is kept for each version of Python and of torch.
+What came of them is kept for each version of Python and of torch; Ctrl-C keeps what came so far,
+as broken off.
 """
 
 import platform
@@ -27,11 +28,15 @@ class Tally:
             self.outcomes[report.outcome] += 1
 
 
-def main(tests: list[str]) -> int:
+def main(words: list[str]) -> int:
     tally = Tally()
-    code = int(pytest.main(["-q", *tests], [tally]))
+    code = int(pytest.main(["-q", *words], [tally]))
     thing = f"{platform.python_version()}, torch {version('torch')}"
-    found = {"tests": tests, "outcomes": tally.outcomes}
+    found = {
+        "tests": [word for word in words if word.startswith("tests/")],
+        "outcomes": tally.outcomes,
+        "broken off": code == pytest.ExitCode.INTERRUPTED,
+    }
     command = "python -m tests.endurance.versions"
     keep("versions", thing, found, command, sorted({*read("versions"), thing}))
     return code

@@ -18,6 +18,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import mnist_arch
+from experiments.sweeps import once
 from mnist_arch.data import sources
 from mnist_arch.data.idx import FILES, encode
 from mnist_arch.errors import UserError
@@ -96,6 +97,21 @@ def test_a_finished_run_typed_again_says_so_and_trains_nothing(
     run = mnist_arch.train("mlp", overrides=QUICK[1:])
     assert (run.folder, run.record) == (Path("runs") / NAME, read(runs / NAME))
     assert {path: path.stat().st_mtime_ns for path in runs.rglob("*")} == before
+
+
+def test_figures_whose_drawing_was_broken_off_are_drawn_again(
+    two_runs: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, _ = two_runs
+    drawn = runs / NAME / "figures"
+    before = {path.name: path.read_bytes() for path in drawn.iterdir()}
+    drawn.rename(drawn.with_name("figures.part"))
+    (drawn.with_name("figures.part") / "confusion.png").write_bytes(b"")
+    monkeypatch.chdir(runs.parent)
+    folders, finished_before = once(lambda: compose(QUICK), "command")()
+    assert (folders, finished_before) == ([Path("runs") / NAME], True)
+    assert {path.name: path.read_bytes() for path in drawn.iterdir()} == before
+    assert not drawn.with_name("figures.part").exists()
 
 
 AWKWARD = ["a=b", "with blanks", "Läufe", "a, b", "[2024] {x}", "it's", 'a "quote"', "100%$"]

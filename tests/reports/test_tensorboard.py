@@ -245,3 +245,15 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="mlp-mean: in the way of mlp, own: the mean"):
         tensorboard.write_means([two_runs()], tmp_path)
     assert (tmp_path / "mlp-mean/events.out.tfevents.mine").exists()
+
+
+@pytest.mark.parametrize("left", [[], ["mean_of.txt.part"]])
+def test_a_mean_that_was_killed_before_its_mark_is_written_again(
+    tmp_path: Path, left: list[str]
+) -> None:
+    (tmp_path / "mlp-mean").mkdir()
+    for name in left:
+        (tmp_path / "mlp-mean" / name).touch()
+    (folder,) = tensorboard.write_means([two_runs()], tmp_path)
+    assert (folder / tensorboard.MARK).exists()
+    assert not [*folder.glob("*.part")]

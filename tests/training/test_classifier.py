@@ -294,13 +294,13 @@ def test_best_after_a_kill_is_the_best_of_the_uninterrupted_run(tmp_path: Path) 
     class KilledError(Exception):
         pass
 
-    class KilledBeforeLast(Checkpoints):
+    class KilledBetween(Checkpoints):
         state_key = "Checkpoints"
 
         def _save(self, trainer: pl.Trainer, name: str) -> None:
-            if name == "last.ckpt" and trainer.current_epoch == 1:
-                raise KilledError
             super()._save(trainer, name)
+            if trainer.current_epoch == 1:
+                raise KilledError
 
     split = digits(200)
 
@@ -321,7 +321,7 @@ def test_best_after_a_kill_is_the_best_of_the_uninterrupted_run(tmp_path: Path) 
     errors = straight.history["validation/errors"]
     assert errors[1] < min(errors[0], *errors[2:])
     with pytest.raises(KilledError):
-        fit(KilledBeforeLast(tmp_path / "killed", "best"))
+        fit(KilledBetween(tmp_path / "killed", "best"))
     fit(Checkpoints(tmp_path / "killed", "best"), tmp_path / "killed/last.ckpt")
     states = [
         torch.load(tmp_path / folder / "best.ckpt")["state_dict"]
