@@ -143,8 +143,9 @@ def _coarse(number: int, originals: _Originals, draws: Generator) -> tuple[kinds
         image, truth = originals.one(draws)
         digit = ndimage.rotate(image, draws.uniform(-12, 12), reshape=False, order=1)
     else:
-        hand, truth = _one(PART.hands, draws), number % 10
-        digit = kinds.pixels(cropped(written(str(truth), hand, kinds.pen(PART, draws), draws)))
+        hand, truth, tool = _one(PART.hands, draws), number % 10, kinds.pen(PART, draws)
+        tool = tool._replace(width=min(tool.width, tool.height / 10))  # of a pen, not a brush
+        digit = kinds.pixels(cropped(written(str(truth), hand, tool, draws)))
     width = int(draws.integers(16, 29)) if draws.random() < 0.7 else None
     weighed, upright = draws.random(2) < 0.75
     values = challenges.coarsened(digit, width, weighed=weighed, upright=upright)
