@@ -1,10 +1,10 @@
-"""Morphology in few passes is scipy's."""
+"""Morphology in few passes is scipy's, and light is no ink."""
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from mnist_arch.inference.paper import long_runs, opened, over_windows
+from mnist_arch.inference.paper import long_runs, margin_added, opened, over_windows
 
 DRAWS = [np.random.default_rng(seed) for seed in range(60)]
 
@@ -31,3 +31,13 @@ def test_windows_and_squares(side: int) -> None:
             assert (ours == theirs(values, side, mode="nearest")).all()
         mask = values < draws.random()
         assert (opened(mask, side) == ndimage.binary_opening(mask, np.ones((side, side)))).all()
+
+
+def test_a_crop_to_the_ink_gets_a_margin_and_uneven_light_does_not() -> None:
+    """Both are dark at two places of the rim; only ink is so with sharp ends."""
+    y, x = np.mgrid[-1:1:120j, -1:1:90j]
+    cross = np.where(abs(abs(x) - abs(y)) < 0.2, 0.2, 0.9)
+    assert margin_added(cross)[1] == round(0.3 * 120)
+    light = 0.6 + 0.3 * x * y  # two corners lie in the shadow
+    light[30:90, 40:50] = 0.1
+    assert margin_added(light)[1] == 0
