@@ -79,9 +79,8 @@ def coarsened(
     """
     rows, columns = (np.flatnonzero(digit.max(axis) > 40) for axis in (1, 0))
     inked = Image.fromarray(digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-    longest = max(inked.size)
-    kept = tuple(max(1, round(32 * side / longest)) for side in inked.size)
-    size = (width, 32) if width else kept
+    wide, high = (max(1, round(32 * side / max(inked.size))) for side in inked.size)
+    size = (width, 32) if width else (wide, high)
     filled = np.asarray(inked.resize(size, Image.Resampling.BICUBIC)) > 127
     top, left = ((32 - side) // 2 for side in filled.shape)
     bitmap = np.zeros((32, 32), dtype=bool)
