@@ -61,60 +61,21 @@ def photographed(image: Picture, draws: Generator) -> Picture:
     return np.rint(picture.clip(0, 255)).astype(np.uint8)
 
 
-def coarsened(
-    digit: Picture, width: int | None = 20, *, weighed: bool = True, upright: bool = True
-) -> Picture:
-    """(h, w) light digit on dark -> (8, 8) values 0..16, the way UCI's optical digits were made.
+def coarsened(image: Picture) -> Picture:
+    """(28, 28) digit -> (8, 8) values 0..16, the way UCI's optical digits were made.
 
-    Alpaydin and Kaynak 1998: NIST's programs made a bitmap of 32x32, whose blocks of 4x4 are
-    counted. The bitmap as in these programs (Garris et al. 1994, NISTIR 5469, norm_2nd_gen and
-    shear_char): the digit's box is stretched to 20x32, strokes that are thin or bold by their
-    pixels are dilated or eroded, and rows are moved until the digit stands upright.
-
-    Args:
-        digit: Pixel values.
-        width: Of the stretched digit, up to 32 pixels; None: its aspect ratio is kept.
-        weighed: Whether strokes are dilated or eroded.
-        upright: Whether rows are moved.
+    Alpaydin and Kaynak 1998: the digit fills a bitmap of 32x32, whose blocks of 4x4 are counted.
     """
-    rows, columns = (np.flatnonzero(digit.max(axis) > 40) for axis in (1, 0))
-    inked = Image.fromarray(digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
-    wide, high = (max(1, round(32 * side / max(inked.size))) for side in inked.size)
-    size = (width, 32) if width else (wide, high)
-    filled = np.asarray(inked.resize(size, Image.Resampling.BICUBIC)) > 127
-    top, left = ((32 - side) // 2 for side in filled.shape)
-    bitmap = np.zeros((32, 32), dtype=bool)
+    rows, columns = (np.flatnonzero(image.max(axis) > 40) for axis in (1, 0))
+    digit = Image.fromarray(image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    height, width = digit.size[1], digit.size[0]
+    size = (max(1, round(32 * width / max(height, width))), 32)
+    size = size if height >= width else (32, max(1, round(32 * height / width)))
+    bitmap = np.zeros((32, 32))
+    filled = np.asarray(digit.resize(size, Image.Resampling.BICUBIC)) > 127
+    top, left = (32 - filled.shape[0]) // 2, (32 - filled.shape[1]) // 2
     bitmap[top : top + filled.shape[0], left : left + filled.shape[1]] = filled
-    bitmap = _weighed(bitmap) if weighed else bitmap
-    bitmap = _upright(bitmap) if upright else bitmap
     return bitmap.reshape(8, 4, 8, 4).sum((1, 3)).astype(np.uint8)
-
-
-def _weighed(bitmap: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Dilate strokes of few pixels, erode those of many, by their four neighbours."""
-    count = int(bitmap.sum())
-    if count < 256:
-        return ndimage.binary_dilation(bitmap, iterations=2 if count < 108 else 1)
-    if count > 412:
-        return ndimage.binary_erosion(bitmap, iterations=2 if count > 560 else 1)
-    return bitmap
-
-
-def _upright(bitmap: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Move rows sideways until the left ends of the third from above and below line up."""
-    rows = np.flatnonzero(bitmap.any(1))
-    if len(rows) < 6:
-        return bitmap
-    top, bottom = rows[0] + 2, rows[-1] - 2
-    if not (bitmap[top].any() and bitmap[bottom].any()):
-        return bitmap
-    slope = (bitmap[top].argmax() - bitmap[bottom].argmax()) / (bottom - top)
-    upright = np.zeros_like(bitmap)
-    for number, row in enumerate(bitmap):
-        shift = round((number - len(bitmap) // 2) * slope)
-        kept = row[max(0, -shift) : len(row) - max(0, shift)]
-        upright[number, max(0, shift) : max(0, shift) + len(kept)] = kept
-    return upright
 
 
 def smoothly_enlarged(values: NDArray[np.generic], times: int = 20) -> Picture:

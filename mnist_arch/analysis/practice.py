@@ -63,7 +63,7 @@ PART = kinds.Part(
 SORTS = {
     "papers": 9_000,
     "hands": 5_000,
-    "coarse": 8_000,
+    "coarse": 4_000,
     "printed digits": 3_000,
     "letters": 12_000,
     "signs": 3_000,
@@ -137,19 +137,10 @@ def _hands(number: int, _: _Originals, draws: Generator) -> tuple[kinds.Picture,
     return _on_paper(written(str(truth), hand, tool, draws)), truth
 
 
-def _coarse(number: int, originals: _Originals, draws: Generator) -> tuple[kinds.Picture, int]:
-    """Make a digit coarse, mostly as NIST's programs did, and not always with all their steps."""
-    if draws.random() < 0.65:
-        image, truth = originals.one(draws)
-        digit = ndimage.rotate(image, draws.uniform(-12, 12), reshape=False, order=1)
-    else:
-        hand, truth, tool = _one(PART.hands, draws), number % 10, kinds.pen(PART, draws)
-        tool = tool._replace(width=min(tool.width, tool.height / 10))  # of a pen, not a brush
-        digit = kinds.pixels(cropped(written(str(truth), hand, tool, draws)))
-    width = int(draws.integers(16, 29)) if draws.random() < 0.7 else None
-    weighed, upright = draws.random(2) < 0.75
-    values = challenges.coarsened(digit, width, weighed=weighed, upright=upright)
-    return challenges.smoothly_enlarged(values, 12), truth
+def _coarse(_: int, originals: _Originals, draws: Generator) -> tuple[kinds.Picture, int]:
+    image, truth = originals.one(draws)
+    turned = ndimage.rotate(image, draws.uniform(-12, 12), reshape=False, order=1)
+    return challenges.smoothly_enlarged(challenges.coarsened(turned), 12), truth
 
 
 def _printed_digits(number: int, _: _Originals, draws: Generator) -> tuple[kinds.Picture, int]:

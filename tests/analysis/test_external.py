@@ -115,25 +115,3 @@ def test_coarse_values_keep_their_ink_when_enlarged() -> None:
     assert large.shape == (200, 200)
     assert large[60:140, 80:120].mean() > 200
     assert large.mean() / 255 == pytest.approx(8 / 100, rel=0.03)
-
-
-def test_a_coarse_digit_is_stretched_and_its_strokes_are_weighed() -> None:
-    """As NIST's programs did: 20x32, and a pixel more or less at each edge, or two."""
-    block = np.full((50, 50), 255, np.uint8)
-    assert challenges.coarsened(block, weighed=False).sum() == 20 * 32
-    assert challenges.coarsened(block).sum() == 16 * 28  # of more than 560, two are eroded
-    outline = np.full((32, 20), 255, np.uint8)
-    outline[1:-1, 1:-1] = 0  # 100 pixels: of fewer than 108, two are dilated, to 24 wide
-    assert challenges.coarsened(outline).sum() == 24 * 32 - 14 * 26
-    assert challenges.coarsened(block[:25], None, weighed=False).sum() == 16 * 32
-
-
-def test_a_coarse_digit_stands_upright() -> None:
-    leaning = np.flip(np.eye(32, dtype=np.uint8), 1) * np.uint8(255)
-    leaning = np.maximum(leaning, np.roll(leaning, 1, axis=1))
-    leaning[0] = leaning[1]
-    for width in (None, 20):
-        lying = challenges.coarsened(leaning, width, weighed=False, upright=False)
-        upright = challenges.coarsened(leaning, width, weighed=False)
-        assert (lying.sum(0) > 0).sum() >= 5
-        assert (upright.sum(0) > 0).sum() <= 2
