@@ -31,6 +31,9 @@ RIM_SIDE = 96  # pixels: the longer side of the reduced picture whose rim is loo
 CONTACT = 0.04  # shorter runs of ink along the rim are lines, as a share of the shorter side
 LINES = 4  # so many shorter runs are those of ruled or squared paper
 TOUCHING = 0.07  # least share of the rim with ink
+STEP = (
+    0.28  # least step at the ends of its ink, as a share of the ink's contrast; shadows have less
+)
 MARGIN = 0.3  # of the longer side: the paper that is put around a crop
 
 STRIP = 32  # rows that are worked on at a time: what a cache holds
@@ -137,10 +140,20 @@ def margin_added(values: Values) -> tuple[Values, int]:
     touching = [len(np.unique(side)) == 2 for side in _sides(bright)]
     if long < 2 or sum(touching) < 3 or not TOUCHING < around.mean() < 1 - TOUCHING:
         return values, 0
+    if _step_along(small, bright, around) < STEP:  # uneven light, not ink
+        return values, 0
     paper = bright if bright_is_paper(bright) else ~bright
     width = round(MARGIN * max(values.shape))
     level = float(np.median(small[paper]))
     return np.pad(values, width, constant_values=level), width
+
+
+def _step_along(small: Values, bright: Mask, around: Mask) -> float:
+    """Return the median step where runs of the rim meet, as a share of the picture's contrast."""
+    contrast = np.median(small[bright]) - np.median(small[~bright])
+    steps = rim(ndimage.maximum_filter(small, 5) - ndimage.minimum_filter(small, 5))
+    ends = around != np.roll(around, 1)
+    return float(np.median(steps[ends]) / contrast)
 
 
 def bright_is_paper(bright: Mask) -> bool:

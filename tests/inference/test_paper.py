@@ -1,4 +1,4 @@
-"""What finds the paper in few passes is what scipy finds, or the definition."""
+"""What finds the paper in few passes is what scipy finds, or the definition; light is no ink."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from mnist_arch.inference.paper import (
     REACH,
     brightest_near,
     long_runs,
+    margin_added,
     noise,
     opened,
     otsu,
@@ -96,3 +97,13 @@ def test_noise_is_the_median_second_difference_and_that_of_most_drawings_none() 
             assert noise(values) == pytest.approx(1.4826 * np.median(seen) / 6, abs=1e-12)
             still += noise(values) == 0
     assert 10 < still < 2 * len(DRAWS) - 10
+
+
+def test_a_crop_to_the_ink_gets_a_margin_and_uneven_light_does_not() -> None:
+    """Both are dark at two places of the rim; only ink is so with sharp ends."""
+    y, x = np.mgrid[-1:1:120j, -1:1:90j]
+    cross = np.where(abs(abs(x) - abs(y)) < 0.2, 0.2, 0.9)
+    assert margin_added(cross)[1] == round(0.3 * 120)
+    light = 0.6 + 0.3 * x * y  # two corners lie in the shadow
+    light[30:90, 40:50] = 0.1
+    assert margin_added(light)[1] == 0
