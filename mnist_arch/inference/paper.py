@@ -77,7 +77,8 @@ def _rectangle(candidates: Mask) -> Mask | None:
     top, left, bottom, right = box(bare)
     place = np.s_[top:bottom, left:right]
     # Filled it grows, but not beyond its box, and takes no less of the rim: most end here.
-    if bare[place].size < SMALLEST * bare.size or rim(opened(bare, 5)).mean() > AT_RIM:
+    at_rim = rim(opened(bare, 5))  # none, where the picture is a single pixel
+    if bare[place].size < SMALLEST * bare.size or at_rim.sum() > AT_RIM * at_rim.size:
         return None
     whole = np.zeros_like(bare)
     whole[place] = ndimage.binary_fill_holes(bare[place])

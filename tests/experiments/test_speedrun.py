@@ -43,7 +43,7 @@ def test_a_program_that_never_reaches_it_stands_there_with_its_end() -> None:
 
 def test_a_peer_is_run_with_each_seed_and_its_start_is_timed(peer: str) -> None:
     begun = time.time()
-    (only,) = speedrun(0, {"another": peer}, 3)
+    (only,) = speedrun([], {"another": peer}, range(3))
     took = time.time() - begun
     assert only[:3] == ("another", 3, 3)  # at two epochs seeds 0 to 2 have 98.9 % on the average
     assert (only.accuracy, only.least, only.seconds) == pytest.approx((99.4, 99.3, 31))
@@ -60,7 +60,7 @@ def test_a_peer_is_run_with_each_seed_and_its_start_is_timed(peer: str) -> None:
 def test_a_peer_that_fails_is_named(program: str, message: str) -> None:
     command = shlex.join([sys.executable, "-c", program])
     with pytest.raises(UserError, match=message):
-        speedrun(0, {"another": command}, 1)
+        speedrun([], {"another": command}, [0])
 
 
 def test_ours_prints_its_own_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
