@@ -42,6 +42,8 @@ class Recipe:
         loss: ``_target_`` of a mean loss of (N, 10) scores and (N,) labels, and its other
             arguments; None for that of the network's head.
         augmentation: ``_target_`` of an augmentation and its arguments, None for none.
+        gradient_clip_val: The greatest norm of the gradient, None for any;
+            ``trainer.gradient_clip_val`` follows it.
         standardize: Whether the network is given pixel values less MNIST's mean, over their
             standard deviation, in place of its source's scaling.
         extra: A folder of images that are trained on beside the data set (`data.extras`), or its
@@ -60,6 +62,7 @@ class Recipe:
     schedule: dict[str, Any] | None = None
     loss: dict[str, Any] | None = None
     augmentation: dict[str, Any] | None = None
+    gradient_clip_val: float | None = None
     standardize: bool = False
     reshuffle: bool = True
     extra: str | None = None

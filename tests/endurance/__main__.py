@@ -88,7 +88,7 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
         (WITHIN, LAST, TERMINATED, WITHIN),
     ),
     "best-of-modern": (
-        ("model=dense", "recipe=modern", "recipe.batch_size=8", NO_FIGURES),
+        ("model=mlp", "recipe=modern", "recipe.keep=best", "recipe.batch_size=8", NO_FIGURES),
         (WITHIN, BEST, LAST, EVENTS, SCORING, PREDICTIONS),
     ),
     "seeds": (

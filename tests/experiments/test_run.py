@@ -296,7 +296,7 @@ def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> N
     records = [read(tmp_path / "runs" / name) for name in names]
     assert [record.seed for record in records] == [0, 1, 0, 1]
     assert {record.kept_epoch for record in records} == {1}
-    assert {record.checkpoint for record in records} == {"checkpoints/best.ckpt"}
+    assert {record.checkpoint for record in records} == {"checkpoints/last.ckpt"}
     results, table, written = done.stdout.split("\n\n")
     means = [f"{model}-{end.removesuffix('-seed')}-mean" for model in ("dense", "lenet5_1998")]
     shown = [f"runs/{name} (for TensorBoard)" for name in (*means, "comparison")]
@@ -313,9 +313,9 @@ def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> N
 
 
 def test_a_killed_run_goes_on_where_it_was_and_ends_bit_identical(tmp_path: Path) -> None:
-    words = ["model=dense", "recipe=modern", "data=mnist_5k", "recipe.max_epochs=5"]
+    words = ["model=mlp", "recipe=modern", "data=mnist_5k", "recipe.max_epochs=5"]
     words = [sys.executable, "-m", "experiments.run", *words, "recipe.batch_size=16"]
-    words.append("figures=false")
+    words += ["recipe.keep=best", "figures=false"]
 
     def started(folder: str) -> subprocess.Popen[str]:
         (tmp_path / folder).mkdir(exist_ok=True)
@@ -327,13 +327,13 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_bit_identical(tmp_path: Path
         assert process.returncode == 0
     with started("killed") as process:
         assert process.stderr is not None
-        assert process.stderr.readline().startswith("dense epoch 1/5")
-        assert process.stderr.readline().startswith("dense epoch 2/5")
+        assert process.stderr.readline().startswith("mlp epoch 1/5")
+        assert process.stderr.readline().startswith("mlp epoch 2/5")
         process.kill()
     with started("killed") as process:
         resumed, told = process.communicate(timeout=300)
         assert process.returncode == 0, told
-    name = "dense-modern-mnist_5k-batch_size=16-max_epochs=5-seed0"
+    name = "mlp-modern-mnist_5k-batch_size=16-keep=best-max_epochs=5-seed0"
     (folder,) = (tmp_path / "killed/runs").iterdir()
     assert folder.name == name
     record, straight = read(folder), read(tmp_path / "straight/runs" / name)
@@ -341,8 +341,8 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_bit_identical(tmp_path: Path
     assert parted["epochs"] in (1, 2, 3)
     assert parted["commit"] == straight.provenance.commit
     assert told.startswith(f"runs/{name}/checkpoints/last.ckpt: resuming after epoch ")
-    assert f"dense epoch {parted['epochs'] + 1}/5" in told
-    assert f"dense epoch {parted['epochs']}/5" not in told
+    assert f"mlp epoch {parted['epochs'] + 1}/5" in told
+    assert f"mlp epoch {parted['epochs']}/5" not in told
     assert output.partition(" in ")[0] == resumed.partition(" in ")[0]
     assert record.history == straight.history
     events = EventAccumulator(str(folder)).Reload()
