@@ -23,7 +23,7 @@ from mnist_arch.training.compiled import CompiledSDLM
 from mnist_arch.training.optimizers import SDLM, parameter_groups
 from mnist_arch.training.quiet import quieten
 from mnist_arch.training.schedules import ScheduledUpdate, SmoothSchedule
-from mnist_arch.training.update import Clipping, PlainUpdate, Update
+from mnist_arch.training.update import Clipping, GraphedUpdate, PlainUpdate, Update
 
 Phase = Literal["train", "validation", "test"]
 UNFINISHED = "unfinished_epoch"  # the key in a checkpoint of what an epoch has so far
@@ -269,7 +269,8 @@ class Classifier(pl.LightningModule):
         scaler = getattr(self.trainer.precision_plugin, "scaler", None)
         alone = isinstance(self.trainer.strategy, SingleDeviceStrategy)
         optimizer, chunks = self.trainer.optimizers[0], self.trainer.train_dataloader
-        plain = PlainUpdate(
+        graphed = alone and not scaler and self.device.type == "cuda"
+        plain = (GraphedUpdate if graphed else PlainUpdate)(
             self.net,
             self.loss,
             optimizer,
