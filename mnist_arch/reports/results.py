@@ -1,5 +1,6 @@
 """The tables that README.md and docs/ hold, and how they are put there."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
@@ -18,6 +19,7 @@ from mnist_arch.reports.sources import SPLITS
 from mnist_arch.reports.table import Column, Table
 from mnist_arch.runs.identity import described
 from mnist_arch.runs.metrics import METRICS, Metric
+from mnist_arch.runs.records import Record
 
 BEGIN, END = "<!-- {}: written by `make pages` -->", "<!-- end of {} -->"
 NETWORK = Column("network", "`{}`")
@@ -219,9 +221,7 @@ def results(groups: Sequence[Group]) -> Table:
             scores = values[metric.name][place]
             row.append(spread(scores) if len(scores) == len(group.records) else None)
         row += [interval(values["accuracy"][place]), first.epochs]
-        rows.append(
-            [*row, (mean(each.seconds["training"] for each in group.records), first.device)]
-        )
+        rows.append([*row, _seconds(group.records)])
     columns = [
         NETWORK,
         Column("parameters", "{:,}"),
@@ -237,6 +237,14 @@ def results(groups: Sequence[Group]) -> Table:
         Column("time", "{:.0f} s, {}", ("seconds", "device")),
     ]
     return Table(columns, rows)
+
+
+def _seconds(records: Sequence[Record]) -> tuple[float, str]:
+    """Return how long a run took on the device of most, and its name."""
+    device, count = Counter(record.device for record in records).most_common(1)[0]
+    seconds = mean(each.seconds["training"] for each in records if each.device == device)
+    share = "" if count == len(records) else f" ({count} of {len(records)})"
+    return seconds, f"{device}{share}"
 
 
 def costs(rows: Iterable[Cost]) -> Table:

@@ -156,6 +156,10 @@ def check_together(config: Config) -> None:
         raise UserError(f"seeds: trainer.precision=16-mixed scales the loss of all copies{alone}")
     if config.trainer["devices"] != 1:
         raise UserError(f"seeds: trainer.devices must be 1{alone}")
+    norms = any(isinstance(module, NORMS) for module in blank(config.model.name).modules())
+    if norms and not on_cpu(config.trainer["accelerator"]):
+        name = config.model.name  # vmap of torch 2.11 has no batch normalisation on a GPU
+        raise UserError(f"seeds: {name} normalises over a batch, which a GPU cannot stack{alone}")
     for name in config.callbacks:
         raise UserError(f"seeds: callbacks such as {name} follow one run{alone}")
 

@@ -71,7 +71,7 @@ class Stack(nn.Module):
     def masks(self, batch_size: int, draws: Iterable[torch.Generator]) -> dict[str, Tensor]:
         """Draw the masks of dropout for a step, each copy's from a generator of its own.
 
-        They are those that the copy would have drawn from torch's global generator.
+        On a CPU they are those that the copy would have drawn from torch's global generator.
         """
         if not self.dropouts:
             return {}

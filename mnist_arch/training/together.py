@@ -43,7 +43,7 @@ class Together(Classifier):
     """Trains copies of one network, one for each seed, in one stack.
 
     Each copy has its own starting weights, order, augmentation and dropout, and ends as if it had
-    been trained alone, up to rounding.
+    been trained alone, up to rounding; on a GPU, up to what dropout draws, too.
 
     Args:
         networks: With the starting weights of each seed.
@@ -207,7 +207,7 @@ class MeasureCurvatures(pl.Callback):
         assert isinstance(chunks, StackedChunks)
         stack, measured = pl_module.net, []
         for number, seed in enumerate(pl_module.seeds):
-            net = pl_module.network[0]
+            net = pl_module.network[0].to(pl_module.device)
             net.load_state_dict(
                 {name: value[number] for name, value in stack.network_state().items()}
             )

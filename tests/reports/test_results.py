@@ -120,6 +120,13 @@ def test_every_kind_of_run_has_a_row_of_its_own_that_says_so() -> None:
     assert (heavy["variant"], heavy["accuracy_low"]) == ("recipe.l2=0.1", "")
 
 
+def test_seconds_are_those_of_one_device() -> None:
+    gpu = {"device": "NVIDIA H200", "seconds": {"training": 2.0}}
+    runs = [record(), record(seed=1), record(seed=2, **gpu)]
+    assert cells(results.results(groups(runs)))[0][-1] == "20 s, cpu, 2 threads (2 of 3)"
+    assert cells(results.results(groups(runs[2:])))[0][-1] == "2 s, NVIDIA H200"
+
+
 def test_a_new_metric_has_a_column_where_runs_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """One entry in METRICS: tables and CSV follow."""
     kappa = Metric("kappa", "kappa", "points", True, 3, lambda scored: scored.loss)

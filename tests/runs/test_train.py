@@ -165,7 +165,7 @@ def test_what_cannot_be_trained_leaves_nothing(tmp_path: Path, word: str, messag
 def test_two_processes_train_as_one_does() -> None:
     """On their shares of the same batches, the last of which is one image for one of them."""
     words = [*QUICK, "recipe.batch_size=64", "recipe.max_epochs=2", "data.size=321"]
-    words += ["recipe/schedule=warmup_cosine"]
+    words += ["recipe/schedule=warmup_cosine", "trainer.accelerator=cpu"]
     one, two = (
         mnist_arch.train("lenet5", overrides=[*words, *more])
         for more in ([], ["trainer.devices=2", "+trainer.strategy=ddp"])

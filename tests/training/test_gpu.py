@@ -31,6 +31,7 @@ def test_float32_is_float32(name: str) -> None:
 def test_a_graph_takes_the_steps_that_its_kernels_take_one_by_one(name: str) -> None:
     """Dropout draws the same, moving averages end the same, and a short batch does no harm."""
     sizes, ended = (32, 32, 32, 7, 32), []
+    ink = 8 if name == "tanh_cnn" else 255  # it takes raw pixel values, and is chaotic at 255
     for kind in (PlainUpdate, GraphedUpdate):
         torch.manual_seed(0)
         net = build(name).cuda().train()
@@ -38,7 +39,7 @@ def test_a_graph_takes_the_steps_that_its_kernels_take_one_by_one(name: str) -> 
         update = kind(net, net.head.loss, optimizer)
         with arithmetic(compose([f"model={name}"])):
             for size in sizes:
-                images = torch.randint(0, 256, (size, 1, 28, 28), dtype=torch.uint8).cuda()
+                images = torch.randint(0, ink + 1, (size, 1, 28, 28), dtype=torch.uint8).cuda()
                 scores, loss = update(Step(images, torch.randint(0, 10, (size,)).cuda()))
         ended.append([scores, loss, *net.state_dict().values()])
     for plain, graphed in zip(*ended, strict=True):
