@@ -33,7 +33,7 @@ def main() -> None:
         from mnist_arch.page.app import LOOPBACK, application
         from mnist_arch.page.nets import first_seeds, load_nets
         from mnist_arch.page.server import Server
-        from mnist_arch.runs.shipped import FOLDER, located
+        from mnist_arch.runs.shipped import located, shipped
     except ModuleNotFoundError as error:
         if error.name not in ("starlette", "uvicorn"):
             raise
@@ -41,7 +41,8 @@ def main() -> None:
     loopback = args.host in LOOPBACK
     with listen(args.host, args.port) as bound:
         own = [located(run) for run in args.runs] or first_seeds(Path("runs"))
-        others = [] if args.only else first_seeds(FOLDER)
+        others = [each.folder for each in shipped() if each.record.recipe != "modern"]
+        others = [] if args.only else others
         app = application(load_nets(dict.fromkeys([*others, *own])), loopback=loopback)
         if not loopback:
             sys.stderr.write(

@@ -7,9 +7,8 @@ loopback's, such as a name of theirs that resolves to it.
 
 import asyncio
 import os
-import threading
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mnist_arch.errors import UserError
-from mnist_arch.page.nets import Net, find_signs, maps, read, saliency, without_weights
+from mnist_arch.page.nets import Net, maps, read, saliency, without_weights
+from mnist_arch.page.readers import Readers
 
 MOST_BYTES = 10_000_000  # of one picture
 PATIENCE = 20  # seconds that a picture may take to arrive
@@ -52,8 +52,14 @@ class Page:
 
     def __init__(self, nets: Sequence[Net]) -> None:
         self.nets = nets
-        self.cores = asyncio.Semaphore(_cores())  # a picture on each; other requests don't wait
-        self.one_at_a_time = threading.Lock()  # for the nets
+        self.readers = Readers(_cores())
+        self.one_at_a_time = asyncio.Lock()  # for the nets
+
+    @asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        """End what it started when the server ends."""
+        yield
+        self.readers.close()
 
     async def state(self, _: Request) -> Response:
         """Describe the nets, and name those without weights."""
@@ -68,32 +74,24 @@ class Page:
     async def classify(self, request: Request) -> Response:
         """Classify a picture with every net."""
         picture, number = await _picture(request)
-
-        def answers() -> dict[str, Any]:
-            found = find_signs(picture, number=number)
-            with self.one_at_a_time:
-                return read(self.nets, *found)
-
-        async with self.cores:
-            return JSONResponse(await asyncio.to_thread(answers))
+        found = await self.readers.find(picture, number=number)
+        async with self.one_at_a_time:
+            return JSONResponse(await asyncio.to_thread(read, self.nets, *found))
 
     async def maps(self, request: Request) -> Response:
         """Return what one net looks at in one sign of a picture, and its feature maps."""
         picture, number = await _picture(request)
+        signs, _ = await self.readers.find(picture, number=number)
+        try:
+            net = self.nets[request.path_params["net"]]
+            sign = signs[request.path_params["sign"]]
+        except IndexError:
+            raise HTTPException(404, "no such network, or no such sign in the picture") from None
 
         def parts() -> dict[str, Any]:
-            signs, _ = find_signs(picture, number=number)
-            try:
-                net = self.nets[request.path_params["net"]]
-                sign = signs[request.path_params["sign"]]
-            except IndexError:
-                raise HTTPException(
-                    404, "no such network, or no such sign in the picture"
-                ) from None
-            with self.one_at_a_time:
-                return {"saliency": saliency(net, sign), "layers": maps(net, sign)}
+            return {"saliency": saliency(net, sign), "layers": maps(net, sign)}
 
-        async with self.cores:
+        async with self.one_at_a_time:
             return JSONResponse(await asyncio.to_thread(parts))
 
 
@@ -107,6 +105,7 @@ def application(nets: Sequence[Net], *, loopback: bool = True) -> Starlette:
             Route("/classify", page.classify, methods=["POST"]),
             Route("/maps/{net:int}/{sign:int}", page.maps, methods=["POST"]),
         ],
+        lifespan=page.lifespan,
         middleware=[Middleware(Guard, loopback=loopback)],
         exception_handlers={
             UserError: lambda _, error: _error(400, str(error)),

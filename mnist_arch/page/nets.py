@@ -16,12 +16,12 @@ from torch import Tensor
 
 from mnist_arch.analysis.groups import Group, groups
 from mnist_arch.errors import UserError
-from mnist_arch.inference import pictures
 from mnist_arch.inference.metadata import MEANINGS
 from mnist_arch.inference.predictor import Predictor, from_checkpoint
-from mnist_arch.inference.preprocess import BLANK, SEVERAL, Prepared, prepare, prepare_each
+from mnist_arch.inference.preprocess import SEVERAL, Prepared
 from mnist_arch.models import ARCHITECTURES
 from mnist_arch.models.heads import RadialBasis
+from mnist_arch.page.readers import find_signs
 from mnist_arch.reports.figures import network as figures
 from mnist_arch.reports.templates import render
 from mnist_arch.runs import checkpoint, records, shipped
@@ -129,20 +129,6 @@ def _load(path: Path) -> Net:
         meaning=MEANINGS[type(predictor.net.head)].probabilities,
         predictor=predictor,
     )
-
-
-def find_signs(picture: bytes, *, number: bool) -> tuple[list[Prepared], tuple[int, int]]:
-    """Find the signs in a picture file; returns them from left to right, and its (H, W).
-
-    Without ``number`` the picture counts as one sign. A blank picture has none.
-
-    Raises:
-        UserError: It is no readable picture.
-    """
-    pixels = pictures.read(picture, "this file")
-    signs = prepare_each(pixels) if number else [prepare(pixels)]
-    height, width = pixels.shape
-    return [sign for sign in signs if BLANK not in sign.doubts], (height, width)
 
 
 def classify(nets: Sequence[Net], picture: bytes, *, number: bool) -> dict[str, Any]:

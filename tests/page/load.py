@@ -95,16 +95,23 @@ def serving(checkpoints: Sequence[Path]) -> Iterator[tuple[int, int]]:
         server.communicate()
 
 
+def family(process: int) -> list[int]:
+    """A process, and those that it has started."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [process, *map(int, children)]
+
+
 def resident(process: int) -> int:
-    """Bytes of memory that a process holds."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+    """Bytes of memory that a process and its children hold."""
+    pages = [int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in family(process)]
+    return sum(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def worked(process: int) -> float:
-    """Seconds of a core that a process has used."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Seconds of a core that a process and its children have used."""
+    stats = [Path(f"/proc/{each}/stat").read_text() for each in family(process)]
+    fields = [each.rpartition(")")[2].split() for each in stats]
+    return sum(int(each[11]) + int(each[12]) for each in fields) / os.sysconf("SC_CLK_TCK")
 
 
 def ask(browser: http.client.HTTPConnection, content: bytes) -> tuple[int, Any]:

@@ -16,7 +16,6 @@ from starlette.applications import Starlette
 import mnist_arch
 from mnist_arch import page
 from mnist_arch.inference.pictures import MOST_PIXELS
-from mnist_arch.page import nets
 from mnist_arch.page.app import FILES, HEADERS, MOST_BYTES, application
 from tests.factories import FIVE, png
 from tests.page.factories import picture, untrained
@@ -155,15 +154,9 @@ def test_every_answer_carries_the_headers_and_nothing_comes_from_elsewhere() -> 
     assert shown == set(FILES.values())
 
 
-def test_each_core_takes_a_picture_and_one_at_a_time_the_nets(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_nets_take_one_picture_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Feature maps are taken by hooks on a net, which would see another picture's too."""
-    together, inside, most = threading.Barrier(2), 0, 0
-
-    def both_at_once(*args: Any, **options: Any) -> Any:
-        together.wait(20)
-        return nets.find_signs(*args, **options)
+    inside, most = 0, 0
 
     def enter(*_: Any) -> None:
         nonlocal inside, most
@@ -176,7 +169,6 @@ def test_each_core_takes_a_picture_and_one_at_a_time_the_nets(
         inside -= 1
 
     monkeypatch.setattr("mnist_arch.page.app._cores", lambda: 2)
-    monkeypatch.setattr("mnist_arch.page.app.find_signs", both_at_once)
     (net,) = shown = untrained("mlp")
     net.predictor.net.register_forward_pre_hook(enter)
     net.predictor.net.register_forward_hook(leave)
