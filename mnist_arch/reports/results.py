@@ -146,13 +146,16 @@ def matrices(rows: Iterable[Matrix], sources: str) -> Table:
 def modern(changes: Iterable[Change]) -> Table:
     """A row for each network: test accuracy by its own recipe and by the modern one, in percent.
 
+    By the own one it is that of as many epochs, where there are such runs; the column says.
+
     The interval is that of the difference, see `statistics.over_seeds`.
     """
     rows = []
     for change in changes:
         row: list[Any] = [change.before.architecture, change.before.first.parameters]
         for group in (change.before, change.after):
-            row += [spread(group.scores("test", "accuracy")), len(group.records)]
+            row += [spread(group.scores("test", "accuracy")), group.first.epochs]
+            row.append(len(group.records))
         difference = change.difference
         rows.append(
             [*row, change.points, (difference.low, difference.high) if difference else None]
@@ -162,8 +165,10 @@ def modern(changes: Iterable[Change]) -> Table:
         NETWORK,
         Column("parameters", "{:,}"),
         Column("its own recipe", percent, ("own", "own_sd")),
+        Column("epochs", key="own_epochs"),
         Column("runs", key="own_runs"),
         Column("modern recipe", percent, ("modern", "modern_sd")),
+        Column("epochs", key="modern_epochs"),
         Column("runs", key="modern_runs"),
         Column("difference", "{:+.2f}"),
         Column("95 % interval", "{:+.2f} to {:+.2f}", ("low", "high")),

@@ -242,6 +242,17 @@ def test_a_change_to_a_recipe_is_put_beside_it_with_what_becomes_of_the_verdict(
     ]
 
 
+def test_the_modern_recipe_is_put_beside_as_many_epochs_of_the_own() -> None:
+    new = group([151], recipe="modern", epochs=20)
+    nine, twenty = (
+        group([200], variant={"recipe.max_epochs": each}, epochs=each) for each in (9, 20)
+    )
+    (change,) = modern([group([241]), nine, twenty, new])
+    assert (change.before, change.after) == (twenty, new)
+    (change,) = modern([nine, group([241]), new])
+    assert change.before.first.epochs == 5
+
+
 def test_the_modern_recipe_is_put_beside_the_own() -> None:
     """241 and 261 errors against 151: 97.49 % and 98.49 %."""
     own, new = group([241, 261]), group([151], recipe="modern")

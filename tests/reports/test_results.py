@@ -5,6 +5,7 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
+from omegaconf import DictConfig
 
 import mnist_arch
 from experiments.report import tables
@@ -16,7 +17,8 @@ from mnist_arch.errors import UserError
 from mnist_arch.reports import results
 from mnist_arch.reports.table import Table
 from mnist_arch.runs import metrics
-from mnist_arch.runs.identity import identity
+from mnist_arch.runs.config import compose, reference
+from mnist_arch.runs.identity import difference, identity
 from mnist_arch.runs.metrics import Metric
 from mnist_arch.runs.records import read_all
 from tests.factories import group, provenance, record, untested
@@ -169,7 +171,10 @@ def test_both_recipes_of_a_network_stand_side_by_side() -> None:
     change = Change(group([241, 261]), group([151], recipe="modern"))
     # One degree of freedom, 12.7062, and Student's error of one run beside two: 0.1414 sqrt(1.5).
     assert cells(results.modern([change])) == [
-        ["`mlp`", "79,510", "97.49 ± 0.14 %", "2", "98.49 %", "1", "+1.00", "-1.20 to +3.20"]
+        [
+            *("`mlp`", "79,510", "97.49 ± 0.14 %", "5", "2", "98.49 %", "5", "1"),
+            *("+1.00", "-1.20 to +3.20"),
+        ]
     ]
 
 
@@ -226,6 +231,17 @@ def test_a_page_keeps_what_stands_around_its_tables(tmp_path: Path) -> None:
 def test_no_choice_was_made_by_test_images() -> None:
     for each in read_all(RESULTS / "search"):
         assert not each.tested, each.provenance.command
+
+
+def test_committed_runs_differ_from_their_recipes_of_today_as_their_records_say() -> None:
+    """Who changes a recipe also changes what the runs by the former one are called."""
+    recipes: dict[tuple[str, ...], DictConfig] = {}
+    for each in [*read_all(RESULTS), *read_all(RESULTS / "search")]:
+        names = (each.architecture, each.recipe, each.data)
+        if names not in recipes:
+            words = zip(("model", "recipe", "data"), names, strict=True)
+            recipes[names] = reference(compose([f"{key}={name}" for key, name in words]))
+        assert difference(each.config, recipes[names]) == each.variant, each.provenance.command
 
 
 def test_the_committed_pages_hold_every_table_as_the_committed_records_make_it() -> None:
