@@ -33,8 +33,11 @@ def test_there_is_a_set_by_its_own_recipe_of_each_small_network() -> None:
 def test_a_set_misclassifies_the_test_digits_that_its_record_counts(each: Shipped) -> None:
     test = sources.load("mnist", sources.default_root()).test
     scored = score(mnist_arch.load(each.name).net, test)
-    assert scored.errors == each.record.score("test", "errors")
-    assert scored.confusion == each.record.confusion
+    best, second = scored.scores.topk(2).values.unbind(1)
+    ties = int((best - second < 1e-4).sum())  # another processor's rounding may decide otherwise
+    moved = torch.tensor(scored.confusion) - torch.tensor(each.record.confusion)
+    assert moved.abs().sum() <= 2 * ties
+    assert ties < 2
 
 
 @pytest.mark.parametrize("each", SETS, ids=lambda each: each.name)
