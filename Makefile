@@ -27,6 +27,7 @@ endurance: .venv/ready-to-test
 	$(BIN)/python -m tests.endurance.hostile
 	$(BIN)/python -m tests.endurance.fuzz
 	$(BIN)/python -m tests.endurance.environments
+	$(BIN)/python -m tests.page.load
 	$(BIN)/python -m tests.endurance.page
 
 lint: .venv/ready-to-test
