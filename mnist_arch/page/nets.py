@@ -116,7 +116,9 @@ def _load(path: Path) -> Net:
     architecture, record = metadata["architecture"], records.read(path) if path.is_dir() else None
     recipe = metadata.get("recipe", architecture)
     epochs = record.epochs if record else content["epoch"] + 1 if "epoch" in content else None
-    kind = Group([record]).title if record else "own" if recipe == architecture else recipe
+    kind = "own" if recipe == architecture else recipe
+    if record:  # by what arithmetic it was trained says little to who draws
+        kind = Group([replace(record, precision="32-true")]).title
     title = predictor.net.title + ("" if kind == "own" else f" ({kind.removeprefix('own, ')})")
     return Net(
         title="Reader" if path == shipped.FOLDER / shipped.READER else title,
