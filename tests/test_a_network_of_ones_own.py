@@ -119,6 +119,19 @@ def test_its_run_is_recorded_and_drawn(runs: list[Path]) -> None:
     assert pictures >= {"confusion", "errors_by_epoch", "feature_maps", "filters"}
 
 
+def test_the_modern_recipe_takes_it_too(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "train", "model=toy_net", "recipe=modern", "--cfg", "job"],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(Path(mnist_arch.__file__).parents[1])},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "lr: 0.002" in done.stdout
+    assert "augmentation: null" in done.stdout
+
+
 def test_it_stands_in_tables_by_its_size(folder: Path) -> None:
     rows = report.tables(folder / "runs")["results"].rows
     assert [row[0] for row in rows] == ["toy_net", "dense"]

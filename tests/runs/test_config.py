@@ -42,7 +42,18 @@ def test_the_recipe_is_the_models_own_unless_another_is_named(name: str) -> None
 @pytest.mark.parametrize("path", GROUPS, ids=lambda path: f"{path.parent.name}={path.stem}")
 def test_every_choice_composes(path: Path) -> None:
     group = path.parent.relative_to(FOLDER).as_posix()
-    assert compose([f"{group}={path.stem}"]).recipe.max_epochs >= 1
+    words = ["recipe=modern"] if path.parent.name == "tuned" else []
+    assert compose([*words, f"{group}={path.stem}"]).recipe.max_epochs >= 1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_modern_recipe_takes_each_network_as_it_was_tuned_for_it(name: str) -> None:
+    recipe = compose([f"model={name}", "recipe=modern"]).recipe
+    tuned = (FOLDER / f"recipe/tuned/{name}.yaml").read_text()
+    assert f"lr: {recipe.optimizer['lr'] * 1000:g}e-3" in tuned
+    assert ("augmentation: affine" in tuned) == (recipe.augmentation is not None)
+    words = [f"model={name}", "recipe=modern", "recipe/augmentation=paper_1998"]
+    assert compose(words).recipe.augmentation != recipe.augmentation
 
 
 def test_the_paper_of_1998_trains_with_five_global_rates_by_single_patterns() -> None:
