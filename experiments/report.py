@@ -62,6 +62,7 @@ def tables(folder: Path) -> "dict[str, Table]":
         "modern": results.modern(modern),
         "choices": results.results([each for each in searches if each.architecture != APART]),
         "parts": results.parts(each for each in searches if each.architecture == APART),
+        "sizes": results.sizes(each for each in runs if each.architecture == APART),
         "cost": results.costs(costs),
         "calibration": results.calibration(each for each in runs if each.tested),
         "ensembles": results.ensembles(ensembles),

@@ -89,7 +89,7 @@ def is_other_way(group: Group) -> bool:
     another augmentation ask another question.
     """
     own = [name for name in ARCHITECTURES if f"{group.recipe}_".startswith(f"{name}_")]
-    others = _augments(group)
+    others = _asks_otherwise(group)
     named_after = max(own, key=len, default="") == group.architecture
     repeats = any(
         trial.label and trial.label == group.first.label
@@ -231,7 +231,8 @@ class Variation:
 def variations(groups: Iterable[Group]) -> list[Variation]:
     """Put each network with one of its settings or arguments changed beside it as it is.
 
-    Its own recipe in another precision is such a change; an augmentation asks another question.
+    Its own recipe in another precision is such a change; an augmentation, or another number of
+    images, asks another question.
     """
     tested = [each for each in groups if each.tested and each.first.data == "mnist"]
     own: dict[str, Group] = {}
@@ -245,15 +246,16 @@ def variations(groups: Iterable[Group]) -> list[Variation]:
             continue
         one_change = group.is_own or group.precision == base.precision
         labelled = any(record.label for record in group.records)
-        if one_change and not labelled and not _augments(group):
+        if one_change and not labelled and not _asks_otherwise(group):
             claim = published().headline(group.architecture)
             judgement = next((row for row in judged(group) if row.claim == claim), None)
             rows.append(Variation(Change(base, group), judgement))
     return rows
 
 
-def _augments(group: Group) -> bool:
-    return any(key.startswith("recipe.augmentation") for key in group.variant)
+def _asks_otherwise(group: Group) -> bool:
+    others = ("recipe.augmentation", "data.size")
+    return any(key.startswith(others) for key in group.variant)
 
 
 def modern(groups: Iterable[Group]) -> list[Change]:

@@ -329,6 +329,26 @@ def parts(groups: Iterable[Group]) -> Table:
     return Table(columns, rows)
 
 
+def sizes(groups: Iterable[Group]) -> Table:
+    """A row for each number of images a pass: test errors and those counted in the last pass.
+
+    In percent, of tested runs by the network's own recipe that are as it is but for that number.
+    """
+    key, rows = "data.size", []
+    for group in groups:
+        if group.recipe == group.architecture and group.tested and group.variant.keys() <= {key}:
+            images = group.variant.get(key, group.first.images["train"])
+            test = [100 - each for each in group.scores("test", "accuracy")]
+            train = [100 - each.history["train/accuracy"][-1] for each in group.records]
+            rows.append((images, len(group.records), spread(test), spread(train)))
+    percent = spread_format(METRICS["accuracy"])
+    columns = [
+        *(Column("images a pass", "{:,}"), Column("runs")),
+        *(Column("test errors", percent), Column("training errors, last pass", percent)),
+    ]
+    return Table(columns, sorted(rows))
+
+
 def ensembles(records: Iterable[Ensemble]) -> Table:
     """A row for each: test errors of averaged probabilities beside those of the members."""
     rows = []

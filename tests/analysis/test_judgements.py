@@ -216,6 +216,7 @@ def test_other_ways_to_a_number_are_recipes_of_the_same_network_and_changed_sett
         group([200], variant={"recipe.max_epochs": 9}, data="mnist_5k"),
         group([200], variant=DISTORTED),
         group([200], variant={"recipe.augmentation": None}),
+        group([200], variant={"data.size": 15_000}),
     ]
     assert [each for each in [*ways, *others] if is_other_way(each)] == ways
     assert {row.group.title for row in tried([*ways, *others])} == {"mlp_on_pytorch"}
@@ -232,6 +233,7 @@ def test_a_change_to_a_recipe_is_put_beside_it_with_what_becomes_of_the_verdict(
         group([3], variant=DISTORTED),
         group([4], precision="bf16-mixed", variant={"recipe.batch_size": 512}),
         group([5], architecture="dense", variant={"recipe.batch_size": 512}),
+        group([6], variant={"data.size": 15_000}),
         Group([untested(variant={"recipe.max_epochs": 9})]),
     ]
     rows = variations([own, bf16, changed, *others])

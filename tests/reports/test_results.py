@@ -145,6 +145,22 @@ def test_a_new_metric_has_a_column_where_runs_have_it(monkeypatch: pytest.Monkey
     assert [row["kappa"] for row in values] == ["", "1.0"]
 
 
+def test_fewer_images_stand_before_more() -> None:
+    """241 and 261 errors of 10,000; 9.5 % of the training images in the last pass."""
+    common = {"architecture": "lenet5_1998", "recipe": "lenet5_1998"}
+    curve = {"train/accuracy": [80.0, 90.5]}
+    runs = [
+        group([241, 261], history=curve, **common),
+        group([400], variant={"data.size": 15_000}, history=curve, **common),
+        group([1], variant={"recipe.l2": 0.1}, history=curve, **common),
+        Group([untested(history=curve, **common)]),
+    ]
+    assert cells(results.sizes(runs)) == [
+        ["15,000", "1", "4.00 %", "9.50 %"],
+        ["60,000", "2", "2.51 ± 0.14 %", "9.50 ± 0.00 %"],
+    ]
+
+
 def test_what_a_part_is_worth_stands_by_pass() -> None:
     """Errors after 3, 10, 20 passes: 10 - 3 / 4, ...; none where one run of two is too short."""
     history = {
