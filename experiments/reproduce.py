@@ -46,6 +46,7 @@ PAGES = (
     ("experiments.report", "--sources", "docs/sources.md"),
     ("experiments.robustness", "--from-records", "--sheet"),
     ("experiments.reading",),
+    ("experiments.audit", "--from-records"),
     ("experiments.benchmark", "--from-records"),
     ("experiments.layers", "lenet5", "--image", "4", "--out", "docs/lenet5.png"),
     ("experiments.tour", "--out", "docs"),
