@@ -1,7 +1,7 @@
 """Which test digits does nearly every network misclassify? Nothing is trained again.
 
     python -m experiments.audit runs/*                  (your own runs: prints them)
-    python -m experiments.audit runs/* --write          (writes results/audit.json and its page)
+    python -m experiments.audit runs/* --write          (writes results/audit and its page)
     python -m experiments.audit --from-records          (docs/audit.md again, from the record)
 
 Each network counts once, whatever the number of its runs. Their votes stand beside what people say
@@ -14,7 +14,7 @@ from experiments import words
 from experiments.command import Parser, run_command
 from mnist_arch.errors import UserError
 
-RECORD, PAGE = Path("results/audit.json"), Path("docs/audit.md")
+RECORD, PAGE = Path("results/audit/audit.json"), Path("docs/audit.md")
 
 
 def main() -> None:
@@ -23,7 +23,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="the record and the page")
     parser.add_argument("--from-records", action="store_true", help="write the page only")
     args = parser.parse_args()
-    if (args.write or args.from_records) and not (RECORD.parent.is_dir() and PAGE.parent.is_dir()):
+    folders = (RECORD.parents[1], PAGE.parent)
+    if (args.write or args.from_records) and not all(each.is_dir() for each in folders):
         raise UserError("there is no results/ and docs/ here: call it in the project's folder")
     from mnist_arch.analysis.audit import Audit, audit  # seconds of imports
     from mnist_arch.reports import audit as report
@@ -35,6 +36,7 @@ def main() -> None:
         record = audit(words.runs(args.runs), f"{parser.prog} RUNS --write")
         print(report.table(record).text())
         if args.write:
+            RECORD.parent.mkdir(exist_ok=True)
             record.write(RECORD)
     if args.write or args.from_records:
         with blamed(RECORD):
