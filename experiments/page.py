@@ -41,9 +41,9 @@ def main() -> None:
     loopback = args.host in LOOPBACK
     with listen(args.host, args.port) as bound:
         own = [located(run) for run in args.runs] or first_seeds(Path("runs"))
-        others = [each.folder for each in shipped() if each.record.recipe != "modern"]
-        others = [] if args.only else others
-        app = application(load_nets(dict.fromkeys([*others, *own])), loopback=loopback)
+        sets = [] if args.only else shipped()
+        shown = [each.folder for each in sets if each.record.recipe != "modern"]
+        app = application(load_nets(dict.fromkeys([*shown, *own])), loopback=loopback)
         if not loopback:
             sys.stderr.write(
                 f"warning: --host {args.host}: whoever reaches this machine can use the page; "

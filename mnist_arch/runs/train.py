@@ -295,7 +295,7 @@ def read(data: MNISTDataModule, config: Config) -> None:
 
 @contextmanager
 def arithmetic(config: Config) -> Iterator[None]:
-    """Compute in the precision that is said, and leave oneDNN out for single images.
+    """Compute in the precision that was asked for, and leave oneDNN out for single images.
 
     On a GPU, torch's convolutions round float32 to TF32, which has 10 bits of 23, if they may.
     Without oneDNN a convolution of a single image takes a quarter of the time.

@@ -86,7 +86,7 @@ class GraphedUpdate(PlainUpdate):
     """The same on one NVIDIA GPU, which is given forward and backward pass as one CUDA graph.
 
     They are a hundred kernels or so, of microseconds each, which take longer to be launched one
-    by one than to run. Captured is the first batch; batches of another shape do without.
+    by one than to run. The first batch is captured; batches of another shape run without a graph.
     """
 
     _graph: torch.cuda.CUDAGraph | None = None

@@ -260,6 +260,22 @@ def test_committed_runs_differ_from_their_recipes_of_today_as_their_records_say(
         assert difference(each.config, recipes[names]) == each.variant, each.provenance.command
 
 
+def test_seeds_trained_on_two_devices_misclassify_the_same_images() -> None:
+    """docs/use.md says so; lenet5 has no dropout."""
+    others = {(each.architecture, each.seed): each for each in read_all(RESULTS / "devices")}
+    both = [
+        (each, others[each.architecture, each.seed])
+        for each in read_all(RESULTS)
+        if not each.variant and (each.architecture, each.seed) in others
+    ]
+    assert len(both) == len(others) == 4
+    for one, other in both:
+        assert one.device != other.device
+        assert one.misclassified
+        assert one.misclassified == other.misclassified
+        assert one.scores["test"]["loss"] == pytest.approx(other.scores["test"]["loss"], rel=1e-4)
+
+
 def test_the_committed_pages_hold_every_table_as_the_committed_records_make_it() -> None:
     root = RESULTS.parent
     pages = [(root / name).read_text() for name in ("README.md", *PAGES_WITH_TABLES)]
