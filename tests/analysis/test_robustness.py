@@ -249,6 +249,11 @@ def test_every_network_has_a_line_of_its_own_in_the_column_of_its_training() -> 
     assert all(word in axes.get_title() for word, axes in zip(words, figure.axes, strict=False))
 
 
+def test_a_training_that_no_network_had_has_no_column() -> None:
+    figure = corruption_panels(averaged([made_up("mlp", 1_000)]), SWEEPS, "title")
+    assert len(figure.axes) == len(SWEEPS)
+
+
 def test_committed_records_are_of_committed_runs_and_of_one_set_of_corruptions() -> None:
     runs = {each.provenance.command: each for each in records.read_all(RESULTS)}
     tests = read_all(RESULTS / "robustness")

@@ -10,7 +10,7 @@ from mnist_arch.analysis.corruptions import Corruption
 from mnist_arch.analysis.robustness import Averaged
 from mnist_arch.reports.figures.style import DPI, color, marker, plain
 
-TRAINED = {  # a column of panels each
+TRAINED = {  # a column of panels each, where a network was trained so
     "trained without augmentation": lambda net: not net.augmentation,
     "with augmentation, else the same": lambda net: net.augmentation and net.recipe != "modern",
     "modern recipe, augmented": lambda net: net.augmentation and net.recipe == "modern",
@@ -24,13 +24,14 @@ def corruption_panels(
 
     Colour and marker tell the networks, the column how they were trained.
     """
+    columns = {name: own for name, own in TRAINED.items() if any(map(own, tested))}
     figure = Figure(figsize=(9, 1.2 + 1.45 * len(corruptions)), dpi=DPI, layout="constrained")
     panels = figure.subplots(
-        len(corruptions), len(TRAINED), sharex="row", sharey=True, squeeze=False
+        len(corruptions), len(columns), sharex="row", sharey=True, squeeze=False
     )
     names = list(dict.fromkeys(each.architecture for each in tested))
     for row, (name, corruption) in zip(panels, corruptions.items(), strict=True):
-        for axes, belongs in zip(row, TRAINED.values(), strict=True):
+        for axes, belongs in zip(row, columns.values(), strict=True):
             for each in filter(belongs, tested):
                 place = names.index(each.architecture)
                 axes.add_line(_line(each.architecture, place, each.accuracies.get(name, {})))
@@ -40,7 +41,7 @@ def corruption_panels(
             axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 3, 5, 10]))
             plain(axes, "", "", "")
         row[len(row) // 2].set_xlabel(corruption.title, fontsize=11)
-    for axes, column in zip(panels[0], TRAINED, strict=True):
+    for axes, column in zip(panels[0], columns, strict=True):
         axes.set_title(column, fontsize=11)
     figure.supylabel("test accuracy, percent", fontsize=11)
     figure.suptitle(title, fontsize=12)
