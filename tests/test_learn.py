@@ -1,6 +1,7 @@
 """docs/learn.ipynb: every cell of it runs, and finds the numbers that it says."""
 
 import ast
+import asyncio
 import re
 import shlex
 from collections.abc import Iterator
@@ -37,7 +38,8 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
         for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR"):
             patch.setenv(name, str(folder / "jupyter"))
         resources = {"metadata": {"path": str(folder)}}
-        NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+        client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources)
+        asyncio.run(client.async_execute())  # execute() leaves its event loop open
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
