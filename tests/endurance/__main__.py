@@ -106,6 +106,10 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
         ),
         (WITHIN, LAST, WITHIN, RECORD),
     ),
+    "submitit": (
+        ("-m", "model=dense,mlp", "launcher=submitit_local", "recipe.batch_size=4", NO_FIGURES),
+        (WITHIN, LAST, WITHIN, RECORD),
+    ),
     "drawn": (
         ("model=dense", "data.size=200", "recipe.max_epochs=2"),
         (PREDICTIONS, RECORD, FIGURES),

@@ -90,8 +90,9 @@ def usable(names: dict[str, Any], name: str) -> tuple[list[Any], list[str]]:
             return [], [" ".join(str(error).split())]
         for use in reader.uses:
             try:
-                use(Path(folder))
-            except Exception as error:  # noqa: BLE001
+                with names["limited"]():
+                    use(Path(folder))
+            except (Exception, names["Hang"]) as error:  # noqa: BLE001
                 line = " ".join(str(error).split())
                 reasons.append(f"{use.__name__.removeprefix('use_')}: {line}"[:200])
             else:

