@@ -133,7 +133,8 @@ async def _picture(request: Request) -> tuple[bytes, bool]:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if not kind.startswith("image/") and kind != "application/octet-stream":
-        raise HTTPException(415, f"no picture, but {kind[:50] or 'of no type'}")
+        shown = "".join(each if each.isprintable() else "?" for each in kind[:50])
+        raise HTTPException(415, f"no picture, but {shown or 'of no type'}")
     content = bytearray()
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or int(declared) <= MOST_BYTES:

@@ -77,6 +77,11 @@ KINDS: dict[str, tuple[tuple[str, ...], tuple[Moment, ...]]] = {
         ("model=augmented_cnn", "data.size=400", "recipe.batch_size=10", NO_FIGURES),
         FEW,
     ),
+    "tanh-head": (("model=tanh_cnn", "data.size=200", "recipe.batch_size=10", NO_FIGURES), FEW),
+    "regularized": (
+        ("model=regularized_cnn", "data.size=400", "recipe.batch_size=10", NO_FIGURES),
+        FEW,
+    ),
     "batch-norm": (
         ("model=batchnorm_cnn", "data.size=1200", "recipe.batch_size=10", NO_FIGURES),
         FEW,

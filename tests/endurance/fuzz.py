@@ -6,18 +6,26 @@
 Its parsers are those of the request's head (path, query, Host, Origin, type and length), which
 are the page's own, and of the picture. Whatever comes, the answer is one that the page knows, and
 an error is one line; anything else ends the program, and a file beside it has the request. It
-needs atheris, which there is for Linux: pip install atheris.
+needs atheris, which there is for Linux: pip install atheris. How many requests there were is kept
+in results/endurance/fuzz.json.
 """
 
 import asyncio
-import contextlib
 import json
+import re
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
+
+from tests.endurance.kept import keep
+
+COMMAND = "python -m tests.endurance.fuzz"
 
 STATUSES = {200, 400, 403, 404, 405, 408, 413, 415}
 MINUTES = 10
@@ -53,9 +61,9 @@ def seeds() -> Iterator[bytes]:
     yield request(PATHS[0], b"x", Origin="http://[::1]:80", Content_Length="99999999999", **kind)
 
 
-def answering(app: Any) -> Callable[[bytes], int]:
-    """Make a function that hands a request to an application, and returns the answer's status."""
-    loop = asyncio.new_event_loop()
+@contextmanager
+def answering(app: Any) -> Iterator[Callable[[bytes], int]]:
+    """Yield a function that hands a request to an application, and returns the answer's status."""
 
     def answer(content: bytes) -> int:
         head, _, body = content.partition(b"\r\n\r\n")
@@ -88,7 +96,7 @@ def answering(app: Any) -> Callable[[bytes], int]:
         async def send(message: dict[str, Any]) -> None:
             sent.append(message)
 
-        loop.run_until_complete(app(scope, receive, send))
+        loop.run(app(scope, receive, send))
         status = int(sent[0]["status"])
         said = b"".join(message.get("body", b"") for message in sent[1:])
         assert status in STATUSES, (status, said)
@@ -98,39 +106,64 @@ def answering(app: Any) -> Callable[[bytes], int]:
             assert len(line) < 1_000, line
         return status
 
-    return answer
+    with asyncio.Runner() as loop:
+        yield answer
 
 
 def split(lines: list[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:
     return (line.partition(b":") for line in lines if b":" in line)
 
 
-def main() -> None:
-    try:
-        import atheris
-    except ModuleNotFoundError:
-        sys.stderr.write("the page is not fuzzed: there is no atheris here\n")
-        return
+def fuzz(options: list[str]) -> None:
+    """Let atheris make requests, in this process, which it ends."""
+    import atheris
+
     with atheris.instrument_imports(include=INSTRUMENTED):
         import torch
 
         from mnist_arch.page.app import application
         from tests.page.factories import untrained
     torch.set_num_threads(1)
-    answer = answering(application(untrained("mlp")))
-    with tempfile.TemporaryDirectory() as corpus:
+    with (
+        answering(application(untrained("mlp"))) as answer,
+        tempfile.TemporaryDirectory() as corpus,
+    ):
         for number, content in enumerate(seeds()):
             Path(corpus, str(number)).write_bytes(content)
-        options = [sys.argv[0], f"-max_total_time={60 * MINUTES}", "-max_len=40000", "-timeout=60"]
-        atheris.Setup([*options, *sys.argv[1:], corpus], lambda content: ignored(answer, content))
-        with contextlib.suppress(KeyboardInterrupt):
-            atheris.Fuzz()
+
+        def ignored(content: bytes) -> None:
+            answer(content)  # atheris takes no answer
+
+        atheris.Setup([COMMAND, *options, corpus], ignored)
+        atheris.Fuzz()
 
 
-def ignored(answer: Callable[[bytes], int], content: bytes) -> None:
-    """Hand on a request; atheris takes no answer."""
-    answer(content)
+def main(options: list[str]) -> int:
+    if not find_spec("atheris"):
+        sys.stderr.write("the page is not fuzzed: there is no atheris here\n")
+        return 0
+    given = [f"-max_total_time={60 * MINUTES}", "-max_len=40000", "-timeout=60", *options]
+    here = [sys.executable, "-m", "tests.endurance.fuzz", "--inside", *given]
+    said = ""
+    with subprocess.Popen(here, stderr=subprocess.PIPE, text=True, errors="replace") as process:
+        assert process.stderr
+        for line in process.stderr:
+            sys.stderr.write(line)
+            said = line if line.startswith("Done ") else said
+    done = re.match(r"Done (\d+) runs in (\d+) second", said)
+    if done:
+        requests, seconds = map(int, done.groups())
+        found = {
+            "requests": requests,
+            "seconds": seconds,
+            "findings": int(process.returncode != 0),
+        }
+        keep("fuzz", "the page", found, COMMAND, ["the page"])
+    return process.returncode
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--inside"]:
+        fuzz(sys.argv[2:])
+    else:
+        sys.exit(main(sys.argv[1:]))

@@ -65,6 +65,10 @@ that of the picture as it was, or counted as wrong.
 
 {load}
 
+Of {fuzzed} requests that atheris made in {fuzz_minutes:.0f} minutes, out of sound ones whose
+bodies are pictures, {fuzz_findings} got another answer than one of the page's own, or an error of
+several lines.
+
 ## Versions
 
 Warnings are errors. Two builds of the wheel, at other times and places, have one sum
@@ -85,6 +89,7 @@ def page(folder: Path = kept.FOLDER) -> str:
     kinds = kept.read("kills", folder)
     readers = kept.read("hostile", folder)
     before = kept.read("before", folder)
+    fuzz = kept.read("fuzz", folder)["the page"]
     at = sum((Counter(each["at"]) for each in kinds.values()), Counter[str]())
     faults = {name: _faults(each["outcomes"]) for name, each in readers.items()}
     inputs = sum(sum(each["outcomes"].values()) for each in readers.values())
@@ -133,6 +138,9 @@ def page(folder: Path = kept.FOLDER) -> str:
             ),
             [_load(name, each) for name, each in kept.read("load", folder).items()],
         ).markdown(),
+        fuzzed=f"{fuzz['requests']:,}",
+        fuzz_minutes=fuzz["seconds"] / 60,
+        fuzz_findings=fuzz["findings"] or "none",
         versions=Table(
             (Column("Python"), Column("libraries"), Column("tests"), Column("outcomes")),
             [_version(each) for each in kept.read("versions", folder).values()],

@@ -69,6 +69,7 @@ def test_feature_maps_are_those_of_one_net_and_one_sign() -> None:
         (picture(FIVE)[:300], PICTURE, 400, "readable"),
         (png(10_000, 10_000), PICTURE, 400, f"{MOST_PIXELS:,}"),
         (b"<svg/>", {"content-type": "text/html"}, 415, "text/html"),
+        (b"x", {"content-type": "a\x0bb\x1f\tc"}, 415, "a?b??c"),
         (b"x", {}, 415, "no type"),
         (b"x", PICTURE | {"host": "evil.example"}, 403, "this machine"),
         (b"x", PICTURE | {"host": "[::1"}, 403, "this machine"),
