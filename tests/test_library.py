@@ -95,6 +95,20 @@ def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir()) == ["folder", "some.txt"]
 
 
+def test_a_file_has_its_name_only_when_its_content_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a machine that loses its power can be left with the name of an empty file."""
+    path, synced = tmp_path / "file", list[tuple[int, bool]]()
+
+    def fsync(descriptor: int) -> None:
+        synced.append((os.fstat(descriptor).st_size, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    files.write(path, b"12345")
+    assert synced == [(5, False)]
+
+
 def test_a_name_that_cannot_be_a_file_is_refused_before_the_work(tmp_path: Path) -> None:
     assert files.target(f"{tmp_path}/new.txt") == tmp_path / "new.txt"
     for name, message in ((f"{tmp_path}", "is a folder"), (f"{tmp_path}/no/new.txt", "no folder")):
