@@ -120,11 +120,16 @@ def judge(values: Sequence[float], claim: Claim, images: int | None = None) -> V
         count,
         center,
         difference,
-        (center - half, center + half),
-        (center - reach, center + reach),
+        _possible(center - half, center + half, claim),
+        _possible(center - reach, center + reach, claim),
         allowed,
         enough - count,
     )
+
+
+def _possible(low: float, high: float, claim: Claim) -> Interval:
+    """Cut an interval to what can be: no loss is below 0, no accuracy above 100 %."""
+    return max(low, 0.0), high if claim.metric == "loss" else min(high, 100.0)
 
 
 def margin(claim: Claim) -> float:

@@ -63,6 +63,8 @@ def _small(place: Box, top: float, bottom: float) -> str | None:
 def _slash(mask: Mask, tall: float) -> float:
     """Return by how much a stroke is longer and leans more than a 1; 0 if it is not straight."""
     rows, columns = np.nonzero(mask)
+    if len(rows) < 2:
+        return 0.0
     values, axes = np.linalg.eigh(np.cov(np.stack([rows, columns])))
     across, along = np.sqrt(values.clip(0))
     length = np.sqrt(12) * along

@@ -23,6 +23,7 @@ from mnist_arch.reports.figures import network, sweep
 from mnist_arch.reports.figures.style import write_png
 from mnist_arch.reports.figures.training import training_curves
 from mnist_arch.runs.folders import MEAN as MARK
+from mnist_arch.runs.folders import in_turn
 from mnist_arch.runs.identity import described, kind_name
 from mnist_arch.runs.metrics import METRICS
 from mnist_arch.runs.records import Record
@@ -67,31 +68,34 @@ def show(run: Run, test: Split | None = None) -> None:
     folder, record, net = run.folder, run.record, run.network()
     root = record.config.get("data.root")
     test = test or sources.load(record.data, Path(root) if root else sources.default_root()).test
-    drawn, unfinished = folder / "figures", folder / "figures.part"
-    for before in (drawn, unfinished):
-        shutil.rmtree(before, ignore_errors=True)
-    unfinished.mkdir()
-    try:
-        for earlier in folder.glob(f"events.out.tfevents.*{FIGURES}"):
-            earlier.unlink()
-        with SummaryWriter(folder, filename_suffix=FIGURES) as writer:
-            for name, figure in figures(
-                net, record, test, run.predictions().probabilities
-            ).items():
-                path = unfinished / f"{name}.png"
-                write_png(figure, path)
-                pixels = np.asarray(Image.open(path).convert("RGB"))
-                writer.add_image(f"figures/{name}", pixels, record.epochs, dataformats="HWC")
-            images, labels = test.images[:EMBEDDED], test.labels[:EMBEDDED]
-            *_, features, _ = images, *net.activations(images).values()
-            if features[0].numel() < images[0].numel():
-                thumbnails = 1 - images.expand(-1, 3, -1, -1) / 255  # ink black, as in the figures
-                writer.add_embedding(
-                    features.flatten(1), labels.tolist(), thumbnails, tag="features"
-                )
-        unfinished.rename(drawn)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with in_turn(folder):  # who types the command again while it draws, draws too
+        drawn, unfinished = folder / "figures", folder / "figures.part"
+        for before in (drawn, unfinished):
+            shutil.rmtree(before, ignore_errors=True)
+        unfinished.mkdir()
+        try:
+            for earlier in folder.glob(f"events.out.tfevents.*{FIGURES}"):
+                earlier.unlink()
+            with SummaryWriter(folder, filename_suffix=FIGURES) as writer:
+                for name, figure in figures(
+                    net, record, test, run.predictions().probabilities
+                ).items():
+                    path = unfinished / f"{name}.png"
+                    write_png(figure, path)
+                    pixels = np.asarray(Image.open(path).convert("RGB"))
+                    writer.add_image(f"figures/{name}", pixels, record.epochs, dataformats="HWC")
+                images, labels = test.images[:EMBEDDED], test.labels[:EMBEDDED]
+                *_, features, _ = images, *net.activations(images).values()
+                if features[0].numel() < images[0].numel():
+                    thumbnails = (
+                        1 - images.expand(-1, 3, -1, -1) / 255
+                    )  # ink black, as in the figures
+                    writer.add_embedding(
+                        features.flatten(1), labels.tolist(), thumbnails, tag="features"
+                    )
+            unfinished.rename(drawn)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def write_means(groups: Iterable[Group], runs: Path) -> list[Path]:
@@ -105,8 +109,9 @@ def write_means(groups: Iterable[Group], runs: Path) -> list[Path]:
         UserError: There is a folder of that name that this did not write.
     """
     gathered = list(groups)
-    folders = [_write_mean(group, runs) for group in gathered if len(group.records) > 1]
-    return [*folders, *([_write_comparison(gathered, runs)] if gathered[1:] else [])]
+    with in_turn(runs):  # another sweep of the same words may end in the same second
+        folders = [_write_mean(group, runs) for group in gathered if len(group.records) > 1]
+        return [*folders, *([_write_comparison(gathered, runs)] if gathered[1:] else [])]
 
 
 def name_of(group: Group) -> str:

@@ -4,7 +4,7 @@ import itertools
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
@@ -103,6 +103,21 @@ def interrupted_folder(folder: Path, config: Config) -> Iterator[Path]:
         yield folder
 
 
+@contextmanager
+def in_turn(folder: Path) -> Iterator[None]:
+    """Wait for other processes that write in a folder what each of them would write there.
+
+    Where the file system refuses locks, nobody waits.
+    """
+    lock = FileLock(folder / ".turn")
+    with suppress(OSError, NotImplementedError):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        _give_up(lock)
+
+
 def interrupted_config(folder: Path, words: Sequence[str] = ()) -> Config:
     """Read the settings of a run from its folder.
 
@@ -172,8 +187,15 @@ def _locked(folder: Path, *, made: bool = False) -> Iterator[bool]:
     try:
         yield True
     finally:
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
+        _give_up(lock)
+
+
+def _give_up(lock: FileLock) -> None:
+    """Remove a lock's file, then let go: the other way round it could be the next owner's."""
+    if lock.is_locked:
+        with suppress(OSError):  # Windows removes it afterwards
+            Path(lock.lock_file).unlink()
+    lock.release()
 
 
 def _can_lock(folder: Path) -> bool:

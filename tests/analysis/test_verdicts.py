@@ -50,6 +50,16 @@ def test_the_margin_of_a_loss_is_a_tenth_of_it() -> None:
     )
 
 
+def test_no_interval_has_what_cannot_be() -> None:
+    """Two losses of 0.02 and 0.10: Student's half width is 12.706 * 0.04."""
+    loss = judge([0.02, 0.10], replace(TEST, metric="loss", value=0.06, printed="0.06"))
+    assert loss.interval == pytest.approx((0, 0.06 + 0.508248), abs=1e-5)
+    assert loss.prediction is not None
+    assert loss.prediction[0] == 0
+    accuracy = judge([99.0, 99.9], TEST)
+    assert accuracy.interval == pytest.approx((99.45 - 5.717792, 100), abs=1e-5)
+
+
 def test_a_claim_is_judged_by_both_intervals() -> None:
     """Half widths by hand: of the mean 2.776445 * 0.158114 / sqrt 5 = 0.196325, of one more run
     2.776445 * 0.158114 * sqrt 1.2 = 0.480896, and half of the last printed digit, 0.005."""

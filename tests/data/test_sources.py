@@ -292,6 +292,13 @@ def test_names_with_a_dot_and_labels_of_qmnist_are_ones_own_files(
         assert dataset.test.images.numpy().tobytes() == contents()[NAMES[2]][16:]
 
 
+def test_files_with_a_dot_are_taken_before_any_are_fetched(tmp_path: Path) -> None:
+    dotted = {name.replace("-idx", ".idx"): content for name, content in contents().items()}
+    write(tmp_path, dotted)
+    with pytest.raises(UserError, match=r"train-images\.idx3-ubyte is not MNIST's: its SHA-256"):
+        sources.load("mnist", tmp_path, fetch=False)
+
+
 def renamed(name: str, files: dict[str, bytes]) -> dict[str, bytes]:
     """Files under the names of a published data set."""
     names = [name for pair in sources.PUBLISHED[name].files for name in pair]

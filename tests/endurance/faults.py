@@ -56,4 +56,8 @@ FAULTS: dict[str, tuple[str, ...]] = {
         "experiments/test_run.py::test_figures_whose_drawing_was_broken_off_are_drawn_again",
         "reports/test_tensorboard.py::test_a_mean_that_was_killed_before_its_mark_is_written_again",
     ),
+    "Sweeps that ended in the same second, and two who drew one run, broke each other's files": (
+        "reports/test_tensorboard.py::test_sweeps_that_end_together_write_their_means_in_turn",
+        "experiments/test_run.py::test_who_draws_what_another_is_drawing_waits",
+    ),
 }

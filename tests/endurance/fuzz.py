@@ -142,7 +142,9 @@ def main(options: list[str]) -> int:
     if not find_spec("atheris"):
         sys.stderr.write("the page is not fuzzed: there is no atheris here\n")
         return 0
-    given = [f"-max_total_time={60 * MINUTES}", "-max_len=40000", "-timeout=60", *options]
+    given = [f"-max_total_time={60 * MINUTES}", "-max_len=40000", "-timeout=60"]
+    # What atheris itself keeps grows without end; tests.page.load measures what the page does.
+    given += ["-rss_limit_mb=0", "-malloc_limit_mb=1024", *options]
     here = [sys.executable, "-m", "tests.endurance.fuzz", "--inside", *given]
     said = ""
     with subprocess.Popen(here, stderr=subprocess.PIPE, text=True, errors="replace") as process:

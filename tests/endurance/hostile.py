@@ -841,7 +841,8 @@ def outcome(use: Callable[[Path], Any], folder: Path, sound: Any, *, checked: bo
     except RecursionError:
         return "traceback: RecursionError"
     except Exception as error:  # noqa: BLE001 that is what is looked for
-        return f"traceback: {type(error).__name__}: {' '.join(str(error).split())[:60]}"
+        words = " ".join(str(error).replace(str(folder), "FOLDER").split())
+        return f"traceback: {type(error).__name__}: {words[:60]}"
     if answer == sound:
         return "as it was"
     return "another answer, silently" if checked else "as it says now"

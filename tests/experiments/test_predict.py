@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import mnist_arch
 from experiments.predict import main, standard_input
 from mnist_arch.errors import UserError
 from mnist_arch.inference.pictures import FORMATS
+from mnist_arch.inference.predictor import Predictor
 from tests.factories import FIVE, SEVEN, drawn, png, written
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -59,6 +61,25 @@ def test_pictures_are_classified_and_a_file_that_is_none_is_named(
     assert done.returncode == 0, done.stderr
     (row,) = csv.DictReader(done.stdout.splitlines())
     assert row["digit"] == str(answer.digit)
+
+
+def test_who_waits_sees_each_answer_before_the_next_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [str(tmp_path / f"{each}.png") for each in "abc"]
+    for name in names:
+        Image.fromarray(drawn(FIVE)).save(name)
+    told = list[str]()
+    predict = Predictor.predict
+
+    def watched(*given: Any) -> Any:
+        told.append(capsys.readouterr().out)
+        return predict(*given)
+
+    monkeypatch.setattr(Predictor, "predict", watched)
+    monkeypatch.setattr(sys, "argv", ["predict", str(tmp_path / "net.ckpt"), *names])
+    main()
+    assert [each.partition(": ")[0] for each in told] == ["", *names[:2]]
 
 
 def test_each_of_a_hundred_hostile_files_is_a_line(command: Command, tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 import os
 import pty
 import shlex
+import shutil
 import subprocess
 import sys
 import termios
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
@@ -18,10 +20,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import mnist_arch
-from experiments.sweeps import once
+from experiments.sweeps import draw_undrawn, once
 from mnist_arch.data import sources
 from mnist_arch.data.idx import FILES, encode
 from mnist_arch.errors import UserError
+from mnist_arch.reports.tensorboard import FIGURES
 from mnist_arch.runs.config import compose
 from mnist_arch.runs.metrics import METRICS
 from mnist_arch.runs.records import read
@@ -112,6 +115,21 @@ def test_figures_whose_drawing_was_broken_off_are_drawn_again(
     assert (folders, finished_before) == ([Path("runs") / NAME], True)
     assert {path.name: path.read_bytes() for path in drawn.iterdir()} == before
     assert not drawn.with_name("figures.part").exists()
+
+
+def test_who_draws_what_another_is_drawing_waits(
+    two_runs: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, _ = two_runs
+    drawn = runs / NAME / "figures"
+    before = {path.name: path.read_bytes() for path in drawn.iterdir()}
+    drawn.rename(runs.parent / "aside")
+    monkeypatch.chdir(runs.parent)
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(draw_undrawn, [[Path("runs") / NAME]] * 3))
+    assert {path.name: path.read_bytes() for path in drawn.iterdir()} == before
+    assert len([*drawn.parent.glob(f"events.out.tfevents.*{FIGURES}")]) == 1
+    shutil.rmtree(runs.parent / "aside")
 
 
 AWKWARD = ["a=b", "with blanks", "Läufe", "a, b", "[2024] {x}", "it's", 'a "quote"', "100%$"]

@@ -49,6 +49,15 @@ def read_torch(path: Path, images: Tensor) -> tuple[list[Tensor], dict[str, str]
     return list(outputs), json.loads(extra["metadata.json"])
 
 
+def test_an_onnx_file_takes_no_floats(tmp_path: Path, data: Dataset) -> None:
+    """Which could be of 0 to 1, as torchvision scales them, and would be read as nearly black."""
+    few = replace(data, train=Split(data.train.images[:20], data.train.labels[:20]))
+    export(finished_run(tmp_path / "run", "dense"), tmp_path, ["onnx"], few)
+    session = onnxruntime.InferenceSession(tmp_path / "run.onnx")
+    with pytest.raises(Exception, match=r"expected: .*uint8"):
+        session.run(None, {"images": torch.rand(1, 1, 28, 28).numpy()})
+
+
 @pytest.mark.parametrize("name", mnist_arch.architectures())
 def test_a_file_predicts_what_the_network_does(tmp_path: Path, data: Dataset, name: str) -> None:
     run, out = finished_run(tmp_path / "run", name), tmp_path / "out"

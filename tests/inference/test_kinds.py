@@ -21,6 +21,7 @@ from mnist_arch.inference.lines import without_lines
 from mnist_arch.inference.pictures import read
 from mnist_arch.inference.predictor import Reader
 from mnist_arch.inference.preprocess import ONE_OR_SLASH, prepare, prepare_each
+from mnist_arch.inference.signs import names
 
 CASES = sorted((Path(__file__).parent / "cases").iterdir())
 Image28 = NDArray[np.uint8]
@@ -121,6 +122,10 @@ def test_a_stroke_that_may_be_a_one_or_a_slash_is_doubtful() -> None:
     ink = side_by_side([signs[0], leaning, signs[1]], "2/5", pen, [25, 25])
     prepared = prepare_each(kinds.pixels(np.pad(ink, 40)))
     assert [each.doubts for each in prepared] == [(), (ONE_OR_SLASH,), ()]
+
+
+def test_a_single_pixel_leans_nowhere() -> None:
+    assert names([np.ones((1, 1), dtype=bool)] * 3) == [(None, False)] * 3
 
 
 def test_strokes_that_meet_at_corners_are_no_frame() -> None:

@@ -162,6 +162,12 @@ def test_ten_written_digits_are_classified(browser: Browser, address: str, size:
             assert box_of(page, "#summary")["y"] < box_of(page, "#undo")["y"]  # next to the pad
             for part in ("#pad", "#undo", "#upload", "#summary", ".net .digit"):
                 expect(page.locator(part).first).to_be_in_viewport(ratio=1)
+        else:  # side by side over most of a desk's width, at one glance
+            pad, answers = box_of(page, "#pad"), box_of(page, ".answers")
+            assert pad["x"] + pad["width"] < answers["x"]
+            assert answers["x"] + answers["width"] - pad["x"] > 0.8 * 1280
+            for part in ("#pad", "#undo", "#summary", ".bars >> nth=0", ".bars >> nth=1"):
+                expect(page.locator(part).first).to_be_in_viewport(ratio=1)
         for control in page.locator("button:visible, label:visible, summary:visible").all():
             box = control.bounding_box()
             assert box is None or box["height"] >= 44, control.inner_text()

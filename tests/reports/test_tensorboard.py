@@ -1,6 +1,7 @@
 """What TensorBoard is given, read back from its files, and the figures behind it."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -175,6 +176,21 @@ def test_the_mean_of_runs_has_their_tags_and_its_spread(tmp_path: Path) -> None:
     assert [value for _, value in low] == pytest.approx([91 - 2**0.5, 96 - 2**0.5])
     assert [value for _, value in high] == pytest.approx([91 + 2**0.5, 96 + 2**0.5])
     assert (folder / tensorboard.MARK).read_text() == "mlp, own: the mean of seeds 0, 1\n"
+
+
+def test_sweeps_that_end_together_write_their_means_in_turn(tmp_path: Path) -> None:
+    others = two_runs(partial(record, architecture="lenet5", parameters=60_806))
+
+    def write(_: int) -> list[str]:
+        return [each.name for each in tensorboard.write_means([two_runs(), others], tmp_path)]
+
+    with ThreadPoolExecutor(4) as pool:
+        written = [*pool.map(write, range(8))]
+    assert written == [["mlp-mean", "lenet5-mean", "comparison"]] * 8
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(written[0])
+    for folder in tmp_path.iterdir():
+        assert len([*folder.glob("events.out.tfevents.*")]) == 1
+        assert not [*folder.glob("*.part")]
 
 
 def test_every_metric_that_runs_have_is_a_scalar_of_their_mean(tmp_path: Path) -> None:

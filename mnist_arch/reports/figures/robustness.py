@@ -39,8 +39,7 @@ def corruption_panels(
             axes.set_ylim(0, 103)
             axes.set_yticks([0, 50, 100])
             axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 3, 5, 10]))
-            plain(axes, "", "", "")
-        row[len(row) // 2].set_xlabel(corruption.title, fontsize=11)
+            plain(axes, "", corruption.title, "")
     for axes, column in zip(panels[0], columns, strict=True):
         axes.set_title(column, fontsize=11)
     figure.supylabel("test accuracy, percent", fontsize=11)
