@@ -376,7 +376,7 @@ def _values(pixels: NDArray[np.generic], reduction: float) -> Values:
     values = (np.divide(part, white, dtype=np.float64) for part in parts)
     if reduction > 1:
         values = (resized(each, (len(each), size[1]), Image.Resampling.BOX) for each in values)
-    whole = np.concatenate([*values])
+    whole = next(values) if len(parts) == 1 else np.concatenate([*values])
     return resized(whole, size, Image.Resampling.BOX) if reduction > 1 else whole
 
 
