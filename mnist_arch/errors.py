@@ -16,3 +16,8 @@ def suggestion(wrong: str, valid: Iterable[str]) -> str:
     words = sorted(valid)
     near = get_close_matches(wrong, words, n=1, cutoff=0.5)
     return f"did you mean {near[0]}?" if near else f"valid are {', '.join(words)}"
+
+
+def printable(text: str) -> str:
+    """Replace control characters in what anybody may have written, such as names in files."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -26,7 +26,7 @@ from mnist_arch.analysis.statistics import (
     paired_bootstrap,
     wilson,
 )
-from mnist_arch.errors import UserError
+from mnist_arch.errors import UserError, printable
 from mnist_arch.runs import predictions, records
 from mnist_arch.runs.calibration import Bin, calibration_error, reliability
 from mnist_arch.runs.predictions import Predictions
@@ -271,7 +271,7 @@ def compare(paths: Sequence[Path]) -> Comparison:
         raise UserError(f"{len(kinds)} to compare; name 2 to {len(ascii_uppercase)}")
     kinds.sort(key=lambda kind: min(kind[1]))
     nets = [
-        Net(letter, _printable(name), [runs[place] for place in places])
+        Net(letter, printable(name), [runs[place] for place in places])
         for letter, (name, places) in zip(ascii_uppercase, kinds, strict=False)
     ]
     pairs = [_pair(first, second) for first, second in combinations(nets, 2)]
@@ -343,8 +343,3 @@ def _reliability(runs: Sequence[Run]) -> list[Bin]:
     confidence = np.concatenate([run.confidence for run in runs])
     wrong = [run.wrong for run in runs if run.wrong is not None]
     return reliability(confidence, ~np.concatenate(wrong))
-
-
-def _printable(name: str) -> str:
-    """Replace control characters: names come from files that anybody may have written."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)

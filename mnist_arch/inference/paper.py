@@ -301,6 +301,7 @@ def otsu(values: Values) -> float:
     limits = (values.min(), values.max())
     paper = values[0, 0]  # it may be most of the picture
     counts, edges = np.histogram(values[values != paper], 256, limits)
+    # The last bin has its upper edge, too.
     counts[min(np.searchsorted(edges, paper, "right") - 1, 255)] += values.size - counts.sum()
     middles = (edges[1:] + edges[:-1]) / 2
     below = np.cumsum(counts)

@@ -23,7 +23,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mnist_arch.errors import UserError
+from mnist_arch.errors import UserError, printable
 from mnist_arch.page.nets import Net, maps, read, saliency, without_weights
 from mnist_arch.page.readers import Readers
 
@@ -133,8 +133,7 @@ async def _picture(request: Request) -> tuple[bytes, bool]:
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if not kind.startswith("image/") and kind != "application/octet-stream":
-        shown = "".join(each if each.isprintable() else "?" for each in kind[:50])
-        raise HTTPException(415, f"no picture, but {shown or 'of no type'}")
+        raise HTTPException(415, f"no picture, but {printable(kind[:50]) or 'of no type'}")
     content = bytearray()
     declared = request.headers.get("content-length", "0")
     if not declared.isdecimal() or int(declared) <= MOST_BYTES:

@@ -105,9 +105,9 @@ def interrupted_folder(folder: Path, config: Config) -> Iterator[Path]:
 
 @contextmanager
 def in_turn(folder: Path) -> Iterator[None]:
-    """Wait for other processes that write in a folder what each of them would write there.
+    """Keep other processes from writing the same files in a folder meanwhile: they wait.
 
-    Where the file system refuses locks, nobody waits.
+    Where the file system refuses locks, they do not.
     """
     lock = FileLock(folder / ".turn")
     with suppress(OSError, NotImplementedError):

@@ -69,17 +69,17 @@ def test_who_waits_sees_each_answer_before_the_next_picture(
     names = [str(tmp_path / f"{each}.png") for each in "abc"]
     for name in names:
         Image.fromarray(drawn(FIVE)).save(name)
-    told = list[str]()
+    before = list[str]()
     predict = Predictor.predict
 
     def watched(*given: Any) -> Any:
-        told.append(capsys.readouterr().out)
+        before.append(capsys.readouterr().out)
         return predict(*given)
 
     monkeypatch.setattr(Predictor, "predict", watched)
     monkeypatch.setattr(sys, "argv", ["predict", str(tmp_path / "net.ckpt"), *names])
     main()
-    assert [each.partition(": ")[0] for each in told] == ["", *names[:2]]
+    assert [each.partition(": ")[0] for each in before] == ["", *names[:2]]
 
 
 def test_each_of_a_hundred_hostile_files_is_a_line(command: Command, tmp_path: Path) -> None:
