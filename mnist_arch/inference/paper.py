@@ -70,9 +70,9 @@ def found_sheet(values: Values) -> tuple[Values, int, int]:
 
 def _rectangle(candidates: Mask) -> Mask | None:
     """Return the largest part of a mask, filled, if it is a rectangle inside the picture."""
-    labels, count = ndimage.label(candidates)
-    if not count:
+    if not candidates.any():
         return None
+    labels = connected(candidates)
     bare = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
     top, left, bottom, right = box(bare)
     place = np.s_[top:bottom, left:right]
@@ -132,6 +132,8 @@ def margin_added(values: Values) -> tuple[Values, int]:
     times = max(1.0, max(values.shape) / RIM_SIDE)
     small = resized(values, scaled(values.shape, times), Image.Resampling.BOX)
     if min(small.shape) < 3:
+        return values, 0
+    if not np.ptp(rim(small)):  # nothing is cut
         return values, 0
     bright = small > otsu(small)
     around = _without_short_runs(rim(bright), CONTACT * min(small.shape))
@@ -228,6 +230,14 @@ def _over_rows(values: NDArray[Any], side: int, combine: np.ufunc) -> NDArray[An
     return values
 
 
+def connected(mask: Mask, structure: NDArray[Any] | None = None) -> NDArray[np.int32]:
+    """Number the connected parts of a mask that is somewhere True; 0 is what is False."""
+    top, left, bottom, right = box(mask)
+    labels = np.zeros(mask.shape, np.int32)
+    ndimage.label(mask[top:bottom, left:right], structure, labels[top:bottom, left:right])
+    return labels
+
+
 def opened(mask: Mask, side: int) -> Mask:
     """Keep what squares of an odd side cover that lie in a mask."""
     inside = over_windows(np.pad(mask, side // 2), side, np.logical_and)
@@ -319,5 +329,8 @@ def scaled(shape: tuple[int, ...], divisor: float) -> tuple[int, ...]:
 
 def resized(values: Values, size: tuple[int, ...], method: Image.Resampling) -> Values:
     """Resize values to (height, width) with Pillow, which averages over all pixels it reduces."""
-    picture = Image.fromarray(values.astype(np.float32))
+    single = values.astype(np.float32)  # what Pillow works with
+    if size == values.shape:
+        return single.astype(np.float64)
+    picture = Image.fromarray(single)
     return np.asarray(picture.resize((size[1], size[0]), method), dtype=np.float64)

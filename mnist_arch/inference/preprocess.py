@@ -7,6 +7,7 @@ constants were set by eye and trial on digits of MNIST's 60,000, never by its te
 docs/reading.md says what each step is worth.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -16,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+from scipy.linalg import toeplitz
 
 from mnist_arch.errors import UserError
 from mnist_arch.inference.lines import without_lines
 from mnist_arch.inference.paper import (
     LINES,
     brightest_near,
+    connected,
     filled,
     found_sheet,
     margin_added,
@@ -44,6 +47,7 @@ STROKE = 3.1  # the median width, to which strokes outside that range are redraw
 WORKING_SIDE = 512  # pixels: the longer side of a larger picture is reduced to this
 LONGEST = 1024  # pixels: that of a number's, whose shorter side is reduced to WORKING_SIDE
 MOST_AT_ONCE = 300_000  # pixels that are reduced at a time: what a cache holds
+UNSHARED = 250_000  # multiplications of one product: of 2^18 OpenBLAS shares the work
 LIGHT_SIDE = 96  # pixels: that of the reduced picture from which light and shadow are estimated
 UNEVEN = 0.025  # residual at the rim beyond which light is not even, as a share of all values
 
@@ -98,7 +102,7 @@ def fitted_light(values: Values) -> Values:
     """Fit light that varies slowly: a parabola through the median values of the rim."""
     terms, known, places = _parabolas(values.shape)
     targets = values.ravel()[places]
-    if len(targets) < 50:  # too few to tell light from ink
+    if len(targets) < 50 or not np.ptp(targets):  # too few to tell light from ink, or even light
         return np.full_like(values, np.median(targets))
     coefficients = np.array([np.median(targets), 0, 0, 0, 0, 0])
     for _ in range(8):  # least absolute deviations, by weights
@@ -125,10 +129,11 @@ def is_dark(values: Values) -> bool:
     is on paper, unless the outermost shapes that the rim does not cut are light as well.
     """
     light = fitted_light(values)
-    dark = bool(((values - light) ** 3).sum() < 0)
+    away = values - light
+    dark = bool((away * away * away).sum() <= 0)  # ** takes ten times as long
     if min(values.shape) < 3:
         return dark
-    uneven = np.median(abs(rim(values - light))) > UNEVEN * np.ptp(values)
+    uneven = np.median(abs(rim(away))) > UNEVEN * np.ptp(values)
     if uneven and runs(rim(values > otsu(values))) < LINES:
         return dark or _encloses(values) > _encloses(1 - values)
     return dark
@@ -158,7 +163,14 @@ def smoothed(ink: Values, side: int) -> Values:
     A picture of 28x28 stays as it is.
     """
     sigma = SMOOTHING * max(0, side / SIDE - 1)
-    return np.asarray(ndimage.gaussian_filter(ink, sigma))
+    if not ink.any():
+        return ink
+    top, left, bottom, right = box(ink != 0)
+    reach = math.ceil(4 * sigma) + 1  # beyond it scipy takes nothing in; bare paper stays as it is
+    seen = np.s_[max(0, top - reach) : bottom + reach, max(0, left - reach) : right + reach]
+    smooth = np.zeros_like(ink)
+    smooth[seen] = ndimage.gaussian_filter(ink[seen], sigma)
+    return smooth
 
 
 def stroke_edge(contrast: float, deviation: float, threshold: float) -> float:
@@ -181,7 +193,7 @@ def sharpened(digit: Values) -> Values:
     longest = max(digit.shape)
     if longest <= 2 * BOX:
         return digit
-    blurred = ndimage.gaussian_filter(digit, RADIUS * longest / BOX, mode="constant")
+    blurred = _blurred(digit, RADIUS * longest / BOX)
     return np.asarray((digit + SHARPNESS * (digit - blurred)).clip(0, 1))
 
 
@@ -328,11 +340,11 @@ class Preprocessor(NamedTuple):
         if not strong.any():
             return []
         contrast = float(np.median(smooth[strong]))
-        deviation = 1.4826 * float(np.median(abs(smooth[~strong])))
+        deviation = 1.4826 * _median_size(smooth[~strong])
         if contrast < max(FAINTEST, NOISE * deviation):
             return []
         inked = smooth > self.edge(contrast, deviation, threshold)
-        labels, _ = ndimage.label(inked, np.ones((3, 3)))
+        labels = connected(inked, np.ones((3, 3)))
         strokes = np.unique(labels[strong])  # where nothing is strong, nothing is written
         weights = np.bincount(labels.ravel(), ink.ravel())[strokes]
         order = np.argsort(-weights)
@@ -426,10 +438,35 @@ def _beside(one: Mask, other: Mask, *, number: bool) -> bool:
     return (tall or number) and overlap < 0.3 * min(right - left, right_ - left_)
 
 
+def _median_size(values: Values) -> float:
+    """Return the median of absolute values, at once where most of them are 0."""
+    if 2 * np.count_nonzero(values) < len(values):
+        return 0.0
+    return float(np.median(abs(values)))
+
+
 def _length(mask: Mask) -> int:
     """Return the longer side of a mask's box."""
     top, left, bottom, right = box(mask)
     return max(bottom - top, right - left)
+
+
+def _blurred(digit: Values, sigma: float) -> Values:
+    """Blur by a Gaussian about as wide as a digit: `gaussian_filter` in a quarter of its time."""
+    reach = int(4 * sigma + 0.5)
+    weights = np.exp(-0.5 * (np.arange(reach + 1) / sigma) ** 2)
+    weights /= 2 * weights.sum() - weights[0]
+    down, across = (
+        toeplitz(np.pad(weights, (0, side))[:side])  # (side, side): what each pixel takes of each
+        for side in digit.shape
+    )
+    return _product(_product(down, digit), across)
+
+
+def _product(left: Values, right: Values) -> Values:
+    """Multiply matrices in strips so small that OpenBLAS starts no threads, which cost more."""
+    high = max(1, UNSHARED // right.size)
+    return np.concatenate([left[top : top + high] @ right for top in range(0, len(left), high)])
 
 
 def _stroke(digit: Values) -> float:

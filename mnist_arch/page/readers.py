@@ -11,6 +11,10 @@ from concurrent.futures.process import BrokenProcessPool
 from mnist_arch.inference import pictures
 from mnist_arch.inference.preprocess import BLANK, Prepared, prepare, prepare_each
 
+# Arrays of a picture come and go. By itself glibc hands their memory back to the system each time,
+# and gets it again a page at a time, a thousand times for a picture.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**27)}
+
 Found = tuple[list[Prepared], tuple[int, int]]
 
 
@@ -49,6 +53,7 @@ class Readers:
                 async with self._thread:
                     return await asyncio.to_thread(find_signs, picture, number=number)
             if self._processes is None:
+                os.environ |= KEEP_MEMORY  # read when a process starts; others do not mind
                 self._processes = ProcessPoolExecutor(
                     self.cores - 1,
                     mp_context=multiprocessing.get_context("spawn"),

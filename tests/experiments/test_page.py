@@ -72,6 +72,14 @@ def test_without_runs_the_networks_of_the_package_are_shown_to_this_machine_only
     assert not [*tmp_path.iterdir()]
 
 
+def test_no_part_of_an_answer_waits_for_the_one_before_to_be_confirmed() -> None:
+    """Nagle's algorithm holds it back for the 40 ms that Linux delays a confirmation (RFC 896)."""
+    with listen("127.0.0.1", 0) as bound, socket.create_connection(bound.getsockname()):
+        connection, _ = bound.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 def test_a_run_is_shown_beside_the_networks_of_the_package_or_by_itself(tmp_path: Path) -> None:
     finished_run(tmp_path / "runs/mine", label="mine")
     for words, counted in (((), True), (("--only", "runs/mine"), False)):

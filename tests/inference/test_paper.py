@@ -10,6 +10,7 @@ from scipy import ndimage
 from mnist_arch.inference.paper import (
     REACH,
     brightest_near,
+    connected,
     long_runs,
     margin_added,
     noise,
@@ -19,6 +20,16 @@ from mnist_arch.inference.paper import (
 )
 
 DRAWS = [np.random.default_rng(seed) for seed in range(60)]
+
+
+@pytest.mark.parametrize("structure", [None, np.ones((3, 3))])
+def test_connected_parts_are_numbered_as_scipy_does(structure: Any) -> None:
+    for draws in DRAWS:
+        mask = np.zeros(draws.integers(3, 30, 2), bool)
+        inside = mask[draws.integers(3) :, draws.integers(3) :]
+        inside[:] = draws.random(inside.shape) < draws.random()
+        inside[0, 0] = True
+        assert (connected(mask, structure) == ndimage.label(mask, structure)[0]).all()
 
 
 @pytest.mark.parametrize("axis", [0, 1])

@@ -12,7 +12,20 @@ from mnist_arch.analysis.ablation import ABLATIONS
 from mnist_arch.data import sources
 from mnist_arch.errors import UserError
 from mnist_arch.inference import preprocess
-from mnist_arch.inference.preprocess import BLANK, SEVERAL, Preprocessor, prepare, prepare_each
+from mnist_arch.inference.preprocess import (
+    BLANK,
+    BOX,
+    RADIUS,
+    SEVERAL,
+    SIDE,
+    SMOOTHING,
+    Preprocessor,
+    fitted_light,
+    prepare,
+    prepare_each,
+    sharpened,
+    smoothed,
+)
 from tests.factories import FIVE, SEVEN, drawn
 
 Picture = NDArray[np.uint8]
@@ -127,6 +140,32 @@ def test_blank_pictures_are_blank(level: int) -> None:
         assert prepared.doubts == (BLANK,)
         assert not prepared.image.any()
         assert prepare_each(picture) == []
+    assert prepare(page).ink == "dark"
+
+
+def test_blurs_are_scipys() -> None:
+    """Of what has bare paper around it, at a rim too; and of digits by a wide Gaussian."""
+    for seed in range(40):
+        draws = np.random.default_rng(seed)
+        ink = np.zeros(draws.integers(30, 200, 2))
+        top, left = draws.integers(0, 25, 2)
+        bottom, right = np.add((top, left), draws.integers(1, 99, 2))
+        ink[top:bottom, left:right] = draws.random()
+        side = int(draws.integers(SIDE, 400))
+        expected = ndimage.gaussian_filter(ink, SMOOTHING * (side / SIDE - 1))
+        np.testing.assert_allclose(smoothed(ink, side), expected, atol=1e-12)
+        digit = draws.random(draws.integers(2 * BOX + 1, 300, 2))
+        blurred = ndimage.gaussian_filter(digit, RADIUS * max(digit.shape) / BOX, mode="constant")
+        np.testing.assert_allclose(sharpened(digit), (2 * digit - blurred).clip(0, 1), atol=1e-12)
+    assert not smoothed(np.zeros((9, 9)), 99).any()
+
+
+def test_even_light_and_a_parabola_are_fitted_under_ink() -> None:
+    y, x = np.meshgrid(*2 * [np.linspace(-1, 1, 60)], indexing="ij")
+    for light in (np.full((60, 60), 0.3), 0.5 + 0.1 * x - 0.2 * y + 0.1 * x * y - 0.05 * x * x):
+        page = light.copy()
+        page[20:40, 25:35] = 0
+        np.testing.assert_allclose(fitted_light(page), light, atol=1e-3)
 
 
 def test_two_digits_are_doubtful_as_one_and_come_from_left_to_right() -> None:

@@ -56,7 +56,7 @@ class Outcome:
         refusals: The statuses of what was answered to rubbish; 200 where the decoder does not look
             at the byte that was changed, as in the length of the last chunk, which it reads on.
         slow_bytes: That the slow client had sent before it was cut off, or all was over.
-        memory: Bytes that the server held after each request from the WARM-th on.
+        memory: Bytes that the server held after each tenth request from the WARM-th on.
         work: Seconds of a core that the server spent for each request, rubbish included.
     """
 
@@ -169,7 +169,7 @@ def _measured(
                 latencies.append(time.perf_counter() - started)
                 if status != 200 or _texts(answers) != expected[number % len(PICTURES)]:
                     wrong.append(number)
-                if len(latencies) >= WARM:
+                if len(latencies) >= WARM and len(latencies) % 10 == 0:
                     memory.append(resident(process))
 
     def vandal() -> list[int]:
