@@ -7,7 +7,7 @@ from statistics import mean
 from typing import Any
 
 from mnist_arch.analysis import claims, folds, robustness
-from mnist_arch.analysis.claims import Augmentation, Reorientation
+from mnist_arch.analysis.claims import Augmentation, Extremes, Reorientation
 from mnist_arch.analysis.folds import Folds
 from mnist_arch.analysis.groups import Group, groups
 from mnist_arch.analysis.published import published
@@ -19,6 +19,7 @@ from mnist_arch.runs import records
 from mnist_arch.runs.metrics import METRICS
 
 PERCENT = "{:.2f} %"
+UNMEASURED = "Not measured yet"
 
 
 def page(folder: Path) -> str:
@@ -35,11 +36,19 @@ def page(folder: Path) -> str:
     most_9 = claims.extremes(tested, "dropout_cnn", (9,), most=True)
     fewest_0_1 = claims.extremes(tested, "dropout_cnn", (0, 1), most=False)
     most_9_6 = claims.extremes(tested, "regularized_cnn", (9, 6), most=True)
-    judged = [overfitting, reorientation, most_9, fewest_0_1, most_9_6]
     divided = folds.whole(records.read_all(folder / "folds"))
+    of_digits = [
+        _by_most_digits(result, divided, name, digits, most=most)
+        for result, name, digits, most in (
+            (most_9, "dropout_cnn", (9,), True),
+            (fewest_0_1, "dropout_cnn", (0, 1), False),
+            (most_9_6, "regularized_cnn", (9, 6), True),
+        )
+    ]
+    judged = [each.verdict if each else UNMEASURED for each in (overfitting, reorientation)]
     return render(
         "claims.md.j2",
-        verdicts=Counter(each.verdict if each else "Not measured yet" for each in judged),
+        verdicts=Counter([*judged, *of_digits]),
         statements=_statements(),
         overfitting=overfitting,
         reorientation=reorientation,
@@ -61,6 +70,21 @@ def page(folder: Path) -> str:
         mean=mean,
         interval=interval,
     )
+
+
+def _by_most_digits(
+    result: Extremes | None,
+    divided: Sequence[Folds],
+    name: str,
+    digits: Sequence[int],
+    *,
+    most: bool,
+) -> str:
+    """Judge which digits are hard by all 70,000 images, where there are folds of the network."""
+    for each in divided:
+        if each.name == name:
+            return each.verdict(digits, most=most)
+    return result.verdict if result else UNMEASURED
 
 
 def _statements() -> dict[str, str]:

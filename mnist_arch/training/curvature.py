@@ -29,7 +29,7 @@ SIGNS = 8  # random vectors for each pattern: with 500 patterns 2 % of noise
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 Curvature = dict[nn.Parameter, Tensor]
-METHODS = ("gauss_newton", "appendix_c")
+METHODS = ("gauss_newton", "unit_gauss_newton", "appendix_c")
 
 
 def halves(net: Network) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
@@ -62,14 +62,24 @@ def measure(
     loss: Loss,
     draws: torch.Generator,
 ) -> Curvature:
-    """Measure by one of `METHODS`; see `diagonal`, whose signs are drawn, and `appendix_c`."""
+    """Measure by one of `METHODS`; see `diagonal`, whose signs are drawn, and `appendix_c`.
+
+    By "unit_gauss_newton" the second derivative at the features is 1, as it is in `appendix_c`.
+    """
     if method == "appendix_c":
         return appendix_c(net, images)
-    return diagonal(net, images, labels, random_signs(net, images, draws), loss)
+    signs = random_signs(net, images, draws)
+    return diagonal(net, images, labels, signs, loss, unit=method == "unit_gauss_newton")
 
 
 def diagonal(
-    net: Network, images: Tensor, labels: Tensor, signs: Tensor, loss: Loss | None = None
+    net: Network,
+    images: Tensor,
+    labels: Tensor,
+    signs: Tensor,
+    loss: Loss | None = None,
+    *,
+    unit: bool = False,
 ) -> Curvature:
     """Estimate the second derivative of the mean loss with respect to each parameter.
 
@@ -83,6 +93,7 @@ def diagonal(
         signs: (D, N, J) of -1 and 1, J being the number of features. The result is the mean over
             N and D, exact over all 2^J signs.
         loss: The mean loss of (N, 10) scores and (N,) labels, None for that of the head.
+        unit: Take H to be the identity, whatever the loss.
 
     Returns:
         For each parameter a tensor of its shape, nowhere negative.
@@ -97,8 +108,10 @@ def diagonal(
     slopes = vmap(grad(along), in_dims=(None, 0, 0))
     total = {name: torch.zeros_like(value) for name, value in parameters.items()}
     with _evaluating(net):
-        roots = _roots(_second_derivatives(net, images, labels, loss or net.head.loss))
-        directions = torch.einsum("nij,dnj->dni", roots, signs.to(roots))
+        directions = signs.to(next(net.parameters()))
+        if not unit:
+            roots = _roots(_second_derivatives(net, images, labels, loss or net.head.loss))
+            directions = torch.einsum("nij,dnj->dni", roots, directions)
         for direction in directions:
             for some, ways in zip(images.split(CHUNK), direction.split(CHUNK), strict=True):
                 for name, slope in slopes(parameters, some, ways).items():

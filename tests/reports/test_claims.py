@@ -9,6 +9,7 @@ from experiments.robustness import figures
 from mnist_arch.analysis.robustness import averaged, read_all
 from mnist_arch.reports.claims import page
 from mnist_arch.reports.figures.style import curves_digest
+from tests.analysis.test_folds import folds
 from tests.factories import group, record, untested
 from tests.reports.test_results import RESULTS
 
@@ -55,6 +56,22 @@ def test_only_runs_that_were_tested_judge(tmp_path: Path) -> None:
     text = page(tmp_path)
     assert "2.00 % of the 9s (20 of 1,000)" in text
     assert "**Not measured yet**: there is no run of" in text
+
+
+def test_digits_are_judged_by_all_images_where_there_are_folds(tmp_path: Path) -> None:
+    """Seeds tell nothing of other digits: here 9 is the hardest of one sample only."""
+    for seed in range(10):
+        run = record([5] * 9 + [20 + seed % 3], architecture="dropout_cnn", seed=seed)
+        (tmp_path / str(seed)).mkdir()
+        run.write(tmp_path / str(seed))
+    assert "1 holds" in page(tmp_path).replace("\n", " ")
+    (tmp_path / "folds").mkdir()
+    for number, fold in enumerate(folds([10] * 10, architecture="dropout_cnn")):
+        (tmp_path / "folds" / str(number)).mkdir()
+        fold.write(tmp_path / "folds" / str(number))
+    text = page(tmp_path).replace("\n", " ")
+    assert "none holds" in text
+    assert "**Holds** on the 10,000 test images" in text
 
 
 def test_the_committed_page_is_what_the_committed_records_make() -> None:

@@ -59,9 +59,10 @@ class SmallLeNet(Network):
         return -self.output(features)
 
 
-def test_over_all_signs_it_is_the_exact_gauss_newton_diagonal() -> None:
+@pytest.mark.parametrize("unit", [False, True])
+def test_over_all_signs_it_is_the_exact_gauss_newton_diagonal(unit: bool) -> None:
     """J by autograd; H of eq. 9 = 2 (1 - sum p) I + 4 (sum p dd' - (sum p d)(sum p d)'),
-    p the head's probabilities and d = x - w the way to each code."""
+    p the head's probabilities and d = x - w the way to each code; or H = I."""
     net, (images, digits) = SmallLeNet(), patterns(4)
     expected = [torch.zeros_like(parameter) for parameter in net.parameters()]
     for image in images:
@@ -70,12 +71,14 @@ def test_over_all_signs_it_is_the_exact_gauss_newton_diagonal() -> None:
         assert 0.02 < p.sum() < 0.98  # both terms matter
         d = features - net.output.codes
         mean = p @ d
-        h = 2 * (1 - p.sum()) * torch.eye(3).double() + 4 * (d.T * p @ d - torch.outer(mean, mean))
+        one = torch.eye(3).double()
+        own = 2 * (1 - p.sum()) * one + 4 * (d.T * p @ d - torch.outer(mean, mean))
+        h = one if unit else own
         for total, parameter in zip(expected, net.parameters(), strict=True):
             rows = [torch.autograd.grad(f, parameter, retain_graph=True)[0] for f in features]
             jacobian = torch.stack(rows)
             total += torch.einsum("i...,ij,j...->...", jacobian, h.detach(), jacobian) / 4
-    curvature = diagonal(net, images, digits, all_signs(4, 3))
+    curvature = diagonal(net, images, digits, all_signs(4, 3), unit=unit)
     for parameter, h in zip(net.parameters(), expected, strict=True):
         torch.testing.assert_close(curvature[parameter], h, rtol=1e-9, atol=1e-12)
 
@@ -161,11 +164,12 @@ def measured_by(
     return measure(method, net, images, labels, net.head.loss, draws)
 
 
-def test_gauss_newton_by_its_name_is_the_diagonal_with_drawn_signs() -> None:
+@pytest.mark.parametrize(("name", "unit"), [("gauss_newton", False), ("unit_gauss_newton", True)])
+def test_gauss_newton_by_its_name_is_the_diagonal_with_drawn_signs(name: str, unit: bool) -> None:
     net, (images, digits) = SmallLeNet(), patterns(2)
     signs = random_signs(net, images, torch.Generator().manual_seed(5))
-    expected = diagonal(net, images, digits, signs)
-    for parameter, h in measured_by("gauss_newton", net, images, digits).items():
+    expected = diagonal(net, images, digits, signs, unit=unit)
+    for parameter, h in measured_by(name, net, images, digits).items():
         torch.testing.assert_close(h, expected[parameter], rtol=1e-12, atol=0)
 
 
