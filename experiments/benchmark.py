@@ -85,7 +85,7 @@ def measure(args: Any, command: str) -> None:
     from mnist_arch.runs.provenance import Provenance
 
     load, processor = os.getloadavg()[0], speed.processor()
-    provenance = Provenance.of(command, {})  # before the record itself changes what is committed
+    provenance = Provenance.of(command, {})
     parts: dict[str, Any] = {part: {} if part in ("starts", "sdlm") else [] for part in PARTS}
     commands: dict[str, list[str]] = {}
     if args.only and args.out.exists():  # the other parts stay as they are

@@ -45,7 +45,7 @@ def main() -> None:
     record = report.Exploration(
         **vars(exploration.measure(splits)),
         data_title=data.title,
-        provenance=Provenance.of(command, data.sha256, ":/mnist_arch"),
+        provenance=Provenance.of(command, data.sha256),
     )
     print(report.text(record))
     sys.stderr.write("drawing; the search for each test image's nearest takes a while\n")

@@ -225,7 +225,7 @@ def measure(
         ablation_digits=ablation_digits,
         ablation=ablation,
         # Records change beside the code.
-        provenance=Provenance.of(shlex.join(words), data.sha256, ":/mnist_arch"),
+        provenance=Provenance.of(shlex.join(words), data.sha256),
         of_a_kind=len(challenge.texts["plain"]),
         kinds={
             kind: _misread(predictor, signs, challenge.texts[kind])

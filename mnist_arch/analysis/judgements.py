@@ -236,9 +236,9 @@ def variations(groups: Iterable[Group]) -> list[Variation]:
     """
     tested = [each for each in groups if each.tested and each.first.data == "mnist"]
     own: dict[str, Group] = {}
-    for group in tested:
+    for group in _most_runs_first(tested):
         if group.is_own:
-            own.setdefault(group.architecture, group)  # 32-true comes first
+            own.setdefault(group.architecture, group)
     rows = []
     for group in tested:
         base = own.get(group.architecture)
@@ -251,6 +251,11 @@ def variations(groups: Iterable[Group]) -> list[Variation]:
             judgement = next((row for row in judged(group) if row.claim == claim), None)
             rows.append(Variation(Change(base, group), judgement))
     return rows
+
+
+def _most_runs_first(groups: Iterable[Group]) -> list[Group]:
+    """Sort groups, so that what a network's runs mostly are stands for it: say their precision."""
+    return sorted(groups, key=lambda group: len(group.records), reverse=True)
 
 
 def _asks_otherwise(group: Group) -> bool:
@@ -267,14 +272,15 @@ def modern(groups: Iterable[Group]) -> list[Change]:
     tested = [each for each in groups if each.tested and each.first.data == "mnist"]
     plain: dict[tuple[str, str], Group] = {}
     longer: dict[tuple[str, int], Group] = {}
-    for group in tested:
-        if not group.variant:  # 32-true comes first
+    for group in _most_runs_first(tested):
+        if not group.variant:
             plain.setdefault((group.architecture, group.recipe), group)
         if group.recipe == group.architecture and group.variant.keys() == {"recipe.max_epochs"}:
             longer.setdefault((group.architecture, group.first.epochs), group)
     rows = []
-    for (name, recipe), after in plain.items():
+    for after in tested:
+        name = after.architecture
         before = longer.get((name, after.first.epochs)) or plain.get((name, name))
-        if recipe == "modern" and before:
+        if before and after is plain.get((name, "modern")):
             rows.append(Change(before, after))
     return rows

@@ -171,8 +171,7 @@ def _begin(folder: Path, run: Record, path: Path, *, again: bool) -> Robustness:
         | {"augmentation": target.rpartition(".")[2] if target else None},
         test_images=run.images["test"],
         errors={},
-        # Records change beside the code.
-        provenance=Provenance.of(command, sha256, within=":/mnist_arch"),
+        provenance=Provenance.of(command, sha256),
     )
     if again or not path.exists():
         return new

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import torch
 
+CODE = (":/conf", ":/experiments", ":/mnist_arch")  # git's pathspecs of what makes a result
 LIBRARIES = ("torch", "torchvision", "numpy", "pytorch-lightning", "hydra-core")
 
 
@@ -20,7 +21,8 @@ class Provenance:
     Attributes:
         command: A command that makes it again.
         commit: Of this project's checkout, None outside one.
-        dirty: Whether that checkout had uncommitted changes.
+        dirty: Whether its code had uncommitted changes; in older records, whether anything
+            in it had.
         versions: Of Python and the libraries.
         data_sha256: Of each file that the data was read from, uncompressed; of a run that tests a
             fold, also of that (``test fold``).
@@ -33,9 +35,9 @@ class Provenance:
     data_sha256: dict[str, str]
 
     @classmethod
-    def of(cls, command: str, data_sha256: dict[str, str], within: str = ":/") -> "Provenance":
-        """Gather what holds now; ``within`` is the git pathspec of the files that matter."""
-        commit, dirty = _commit(within)
+    def of(cls, command: str, data_sha256: dict[str, str]) -> "Provenance":
+        """Gather what holds now."""
+        commit, dirty = _commit()
         return cls(
             command=command,
             commit=commit,
@@ -60,13 +62,13 @@ def device(place: "torch.device") -> str:
     return f"{place.type}, {threads} thread{'s' * (threads > 1)}"
 
 
-def _commit(within: str) -> tuple[str | None, bool | None]:
+def _commit() -> tuple[str | None, bool | None]:
     here = Path(__file__).parent
     head = _git(here, "rev-parse", "HEAD")
     # An installed copy may lie inside somebody else's checkout; its files are not tracked there.
     if head is None or not _git(here, "ls-files", "--error-unmatch", __file__):
         return None, None
-    return head, bool(_git(here, "status", "--porcelain", "--", within))
+    return head, bool(_git(here, "status", "--porcelain", "--", *CODE))
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

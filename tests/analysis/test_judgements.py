@@ -255,6 +255,22 @@ def test_the_modern_recipe_is_put_beside_as_many_epochs_of_the_own() -> None:
     assert change.before.first.epochs == 5
 
 
+def test_beside_what_most_of_a_networks_runs_are_a_few_in_another_precision_are_a_change() -> None:
+    few, most = group([241]), group([240, 250, 260], precision="bf16-mixed")
+    changed = group([300, 310], precision="bf16-mixed", variant={"recipe.batch_size": 512})
+    rows = variations([few, most, changed])
+    assert [(row.change.before, row.change.after) for row in rows] == [
+        (most, few),
+        (most, changed),
+    ]
+    new, once = (
+        group([151, 152], recipe="modern", precision="bf16-mixed"),
+        group([150], recipe="modern"),
+    )
+    (change,) = modern([few, most, once, new])
+    assert (change.before, change.after) == (most, new)
+
+
 def test_the_modern_recipe_is_put_beside_the_own() -> None:
     """241 and 261 errors against 151: 97.49 % and 98.49 %."""
     own, new = group([241, 261]), group([151], recipe="modern")

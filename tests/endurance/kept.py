@@ -33,7 +33,7 @@ def keep(name: str, thing: str, found: dict[str, Any], command: str, order: Sequ
         command: What tries it again.
         order: All things, of which others are forgotten.
     """
-    provenance = Provenance.of(command, {}, within=":/mnist_arch")
+    provenance = Provenance.of(command, {})
     known = read(name) | {
         thing: found
         | {

@@ -17,6 +17,7 @@ from mnist_arch.runs import checkpoint, shipped
 from mnist_arch.runs.scoring import score
 from mnist_arch.runs.shipped import FILE, READER, Shipped
 from tests.factories import finished_run
+from tests.reports.test_results import is_unlike_its_commit
 
 SETS = shipped.shipped()
 
@@ -47,7 +48,7 @@ def test_a_set_has_the_checksum_of_its_record_and_of_its_card(each: Shipped) -> 
     card = (each.folder / "README.md").read_text()
     assert hashlib.sha256((each.folder / FILE).read_bytes()).hexdigest() in card
     assert each.record.variant == ({"model.rejecting": True} if each.name == READER else {})
-    assert not each.record.provenance.dirty
+    assert not is_unlike_its_commit(each.record)
 
 
 def test_the_reader_is_the_set_of_that_name_with_its_measured_doubt() -> None:
