@@ -70,8 +70,9 @@ def listen(host: str, port: int) -> socket.socket:
         raise UserError(
             f"--host {host} --port {port}: {reason}; another may be free, say --port {port + 1}"
         ) from error
-    # Inherited by connections. Without it the body of an answer waits for the browser to confirm
-    # its head, which takes 40 ms; asyncio sets it only on sockets that name their protocol.
+    # Inherited by connections. Without it the body of an answer waits for the browser to
+    # acknowledge its head, which takes 40 ms; asyncio sets it only on sockets that name their
+    # protocol.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return bound
 

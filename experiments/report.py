@@ -37,7 +37,7 @@ def tables(folder: Path) -> "dict[str, Table]":
     """
     from mnist_arch.analysis import cost, judgements  # seconds of imports
     from mnist_arch.analysis.ensembles import Ensemble
-    from mnist_arch.analysis.groups import groups
+    from mnist_arch.analysis.groups import groups, usual
     from mnist_arch.reports import card, results
     from mnist_arch.runs.records import read_all, read_as
 
@@ -47,16 +47,17 @@ def tables(folder: Path) -> "dict[str, Table]":
     ensembles = [read_as(Ensemble, path) for path in sorted(folder.glob("ensembles/*.json"))]
     exported = [each for path in sorted(folder.glob("exports/*.json")) for each in card.read(path)]
     searches = groups(read_all(folder / "search"))
-    own, modern = judgements.claims(runs), judgements.modern(runs)
-    costs = cost.costs(runs, _paces(folder))
+    judging = usual(runs)
+    own, modern = judgements.claims(judging), judgements.modern(runs)
+    costs = cost.costs(judging, _paces(folder))
     return {
         "networks": results.networks(own, modern),
         "claims": results.claims(own, "sources.md"),
         "claims_1998": results.claims(
             [row for row in own if row.group.architecture == APART], "sources.md"
         ),
-        "curves": results.claims(judgements.curves(runs), "sources.md"),
-        "matrices": results.matrices(judgements.matrices(runs), "sources.md"),
+        "curves": results.claims(judgements.curves(judging), "sources.md"),
+        "matrices": results.matrices(judgements.matrices(judging), "sources.md"),
         "tried": results.claims(judgements.tried(runs), "sources.md"),
         "variations": results.variations(judgements.variations(runs)),
         "modern": results.modern(modern),
@@ -90,13 +91,13 @@ def figure(name: str, folder: Path) -> "Figure":
         UserError: There are no records, or one is not readable.
     """
     from mnist_arch.analysis import cost, judgements
-    from mnist_arch.analysis.groups import groups
+    from mnist_arch.analysis.groups import groups, usual
     from mnist_arch.analysis.published import published
     from mnist_arch.reports.figures.cost import errors_against_training
     from mnist_arch.reports.figures.seeds import beside_claims
     from mnist_arch.runs.records import read_all
 
-    runs = groups(read_all(folder))
+    runs = usual(groups(read_all(folder)))
     rows = [
         row
         for row in judgements.claims(runs)

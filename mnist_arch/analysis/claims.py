@@ -15,7 +15,7 @@ from typing import NamedTuple
 from scipy import stats
 
 from mnist_arch.analysis.corruptions import CORRUPTIONS
-from mnist_arch.analysis.groups import Group
+from mnist_arch.analysis.groups import Group, usual
 from mnist_arch.analysis.judgements import Change
 from mnist_arch.analysis.published import published
 from mnist_arch.analysis.robustness import Averaged, over_strengths, pairs
@@ -353,7 +353,7 @@ def _certainty(lead: Sequence[float]) -> float:
 
 def by_digit(groups: Iterable[Group]) -> list[Group]:
     """Choose the runs by a network's own recipe whose errors are known by digit."""
-    return [group for group in groups if group.is_own and group.first.confusion]
+    return [group for group in usual(groups) if group.is_own and group.first.confusion]
 
 
 def error_rates(record: Record) -> list[float]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mnist_arch.errors import UserError
 from mnist_arch.runs.identity import Variant, concerns, described
@@ -74,6 +74,21 @@ def kind(record: Record) -> str:
     """Return what runs share that differ in their seed only."""
     shared = (record.architecture, record.recipe, record.data, record.precision)
     return json.dumps([*shared, record.variant, record.tested], sort_keys=True)
+
+
+def usual(groups: Iterable[Group]) -> list[Group]:
+    """Leave out groups that have more runs in another precision: these are the variations."""
+    groups = [*groups]
+    most: dict[str, Group] = {}
+    for group in groups:
+        known = most.setdefault(_in_any_precision(group), group)  # of as many, 32-true comes first
+        if len(group.records) > len(known.records):
+            most[_in_any_precision(group)] = group
+    return [group for group in groups if most[_in_any_precision(group)] is group]
+
+
+def _in_any_precision(group: Group) -> str:
+    return kind(replace(group.first, precision="32-true"))
 
 
 def groups(records: Iterable[Record]) -> list[Group]:

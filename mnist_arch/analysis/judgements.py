@@ -6,7 +6,7 @@ from statistics import mean
 
 import numpy as np
 
-from mnist_arch.analysis.groups import Group
+from mnist_arch.analysis.groups import Group, usual
 from mnist_arch.analysis.published import Claim, published
 from mnist_arch.analysis.statistics import CONFIDENCE, Array, Difference, over_seeds
 from mnist_arch.analysis.verdicts import Verdict, Word, judge
@@ -235,10 +235,7 @@ def variations(groups: Iterable[Group]) -> list[Variation]:
     images, asks another question.
     """
     tested = [each for each in groups if each.tested and each.first.data == "mnist"]
-    own: dict[str, Group] = {}
-    for group in _most_runs_first(tested):
-        if group.is_own:
-            own.setdefault(group.architecture, group)
+    own = {group.architecture: group for group in usual(tested) if group.is_own}
     rows = []
     for group in tested:
         base = own.get(group.architecture)
@@ -253,11 +250,6 @@ def variations(groups: Iterable[Group]) -> list[Variation]:
     return rows
 
 
-def _most_runs_first(groups: Iterable[Group]) -> list[Group]:
-    """Sort groups, so that what a network's runs mostly are stands for it: say their precision."""
-    return sorted(groups, key=lambda group: len(group.records), reverse=True)
-
-
 def _asks_otherwise(group: Group) -> bool:
     others = ("recipe.augmentation", "data.size")
     return any(key.startswith(others) for key in group.variant)
@@ -270,11 +262,9 @@ def modern(groups: Iterable[Group]) -> list[Change]:
     worth, and what the recipe.
     """
     tested = [each for each in groups if each.tested and each.first.data == "mnist"]
-    plain: dict[tuple[str, str], Group] = {}
+    plain = {(each.architecture, each.recipe): each for each in usual(tested) if not each.variant}
     longer: dict[tuple[str, int], Group] = {}
-    for group in _most_runs_first(tested):
-        if not group.variant:
-            plain.setdefault((group.architecture, group.recipe), group)
+    for group in tested:
         if group.recipe == group.architecture and group.variant.keys() == {"recipe.max_epochs"}:
             longer.setdefault((group.architecture, group.first.epochs), group)
     rows = []

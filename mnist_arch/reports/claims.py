@@ -37,18 +37,11 @@ def page(folder: Path) -> str:
     fewest_0_1 = claims.extremes(tested, "dropout_cnn", (0, 1), most=False)
     most_9_6 = claims.extremes(tested, "regularized_cnn", (9, 6), most=True)
     divided = folds.whole(records.read_all(folder / "folds"))
-    of_digits = [
-        _by_most_digits(result, divided, name, digits, most=most)
-        for result, name, digits, most in (
-            (most_9, "dropout_cnn", (9,), True),
-            (fewest_0_1, "dropout_cnn", (0, 1), False),
-            (most_9_6, "regularized_cnn", (9, 6), True),
-        )
-    ]
     judged = [each.verdict if each else UNMEASURED for each in (overfitting, reorientation)]
+    judged += [_of_digits(each, divided) for each in (most_9, fewest_0_1, most_9_6)]
     return render(
         "claims.md.j2",
-        verdicts=Counter([*judged, *of_digits]),
+        verdicts=Counter(judged),
         statements=_statements(),
         overfitting=overfitting,
         reorientation=reorientation,
@@ -72,19 +65,12 @@ def page(folder: Path) -> str:
     )
 
 
-def _by_most_digits(
-    result: Extremes | None,
-    divided: Sequence[Folds],
-    name: str,
-    digits: Sequence[int],
-    *,
-    most: bool,
-) -> str:
+def _of_digits(result: Extremes | None, divided: Sequence[Folds]) -> str:
     """Judge which digits are hard by all 70,000 images, where there are folds of the network."""
-    for each in divided:
-        if each.name == name:
-            return each.verdict(digits, most=most)
-    return result.verdict if result else UNMEASURED
+    if result is None:
+        return UNMEASURED
+    own = [each for each in divided if each.name == result.group.architecture]
+    return own[0].verdict(result.digits, most=result.most) if own else result.verdict
 
 
 def _statements() -> dict[str, str]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from mnist_arch.analysis import robustness
 from mnist_arch.analysis.ensembles import Ensemble
-from mnist_arch.analysis.groups import Group, groups
+from mnist_arch.analysis.groups import Group, groups, usual
 from mnist_arch.analysis.published import published
 from mnist_arch.data.augment import RandomAffine
 from mnist_arch.data.splits import Split
@@ -55,7 +55,7 @@ def page(folder: Path) -> str:
     """
     runs = {
         group.architecture: group
-        for group in reversed(groups(records.read_all(folder)))
+        for group in usual(groups(records.read_all(folder)))
         if group.is_own and group.tested
     }
     ensembles = [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import conf
-from mnist_arch.analysis.groups import Group
+from mnist_arch.analysis.groups import Group, usual
 from mnist_arch.analysis.judgements import (
     claims,
     curves,
@@ -258,6 +258,8 @@ def test_the_modern_recipe_is_put_beside_as_many_epochs_of_the_own() -> None:
 def test_beside_what_most_of_a_networks_runs_are_a_few_in_another_precision_are_a_change() -> None:
     few, most = group([241]), group([240, 250, 260], precision="bf16-mixed")
     changed = group([300, 310], precision="bf16-mixed", variant={"recipe.batch_size": 512})
+    assert usual([few, most, changed]) == [most, changed]
+    assert usual([group([241]), group([240], precision="bf16-mixed")]) == [group([241])]
     rows = variations([few, most, changed])
     assert [(row.change.before, row.change.after) for row in rows] == [
         (most, few),

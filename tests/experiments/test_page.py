@@ -72,8 +72,8 @@ def test_without_runs_the_networks_of_the_package_are_shown_to_this_machine_only
     assert not [*tmp_path.iterdir()]
 
 
-def test_no_part_of_an_answer_waits_for_the_one_before_to_be_confirmed() -> None:
-    """Nagle's algorithm holds it back for the 40 ms that Linux delays a confirmation (RFC 896)."""
+def test_no_part_of_an_answer_waits_until_the_one_before_is_acknowledged() -> None:
+    """Nagle's algorithm (RFC 896) holds it back for the 40 ms that Linux waits with that."""
     with listen("127.0.0.1", 0) as bound, socket.create_connection(bound.getsockname()):
         connection, _ = bound.accept()
         with connection:

@@ -43,4 +43,4 @@ def test_a_graph_takes_the_steps_that_its_kernels_take_one_by_one(name: str) -> 
                 scores, loss = update(Step(images, torch.randint(0, 10, (size,)).cuda()))
         ended.append([scores, loss, *net.state_dict().values()])
     for plain, graphed in zip(*ended, strict=True):
-        torch.testing.assert_close(graphed, plain, rtol=1e-4, atol=1e-4)  # sums in another order
+        torch.testing.assert_close(graphed, plain, rtol=1e-4, atol=5e-5)  # sums in another order
