@@ -49,7 +49,7 @@ class LeNet5Original(Network):
     """
 
     title = "LeNet-5 of 1998"
-    head = RadialBasis(j=20, factor=0.5)
+    head = RadialBasis(j=60, factor=0.5)
 
     def __init__(self) -> None:
         super().__init__()

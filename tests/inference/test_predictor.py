@@ -17,7 +17,7 @@ from mnist_arch.errors import UserError
 from mnist_arch.inference import pictures
 from mnist_arch.inference.predictor import LEAST_SCORES, Predictor, least_score, pixels
 from mnist_arch.inference.preprocess import BLANK, SEVERAL
-from mnist_arch.models.heads import Softmax
+from mnist_arch.models.heads import RadialBasis, Softmax
 from mnist_arch.models.network import Network
 from mnist_arch.reports.figures.pictures import sheet
 from tests.factories import FIVE, SEVEN, drawn
@@ -218,9 +218,11 @@ def test_an_answer_with_a_low_top_score_is_doubtful() -> None:
 
 
 def test_the_network_of_1998_doubts_by_its_own_class() -> None:
-    """Eq. 9: "none of them" has the penalty j, here 20, beside half of those of the digits."""
-    scores = torch.tensor([[-39.9] + [-90.0] * 9, [-40.1] + [-90.0] * 9])
+    """Eq. 9: "none of them" has the penalty j beside half of those of the digits."""
     net = mnist_arch.build("lenet5_1998")
+    assert isinstance(net.head, RadialBasis)
+    equal, far = -2 * net.head.j, [-9 * net.head.j] * 9
+    scores = torch.tensor([[equal + 0.1, *far], [equal - 0.1, *far]])
     assert Predictor(net).doubts(scores).tolist() == [False, True]
 
 
