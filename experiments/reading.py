@@ -81,7 +81,7 @@ def measure(runs: list[Path], ablation: Path | None) -> None:
 
 
 def least_scores(runs: list[Path]) -> None:
-    """Measure below which top score an answer is doubtful, on digits that training left out.
+    """Measure below which confidence an answer is doubtful, on digits that training left out.
 
     What is known of other networks and recipes stays.
     """

@@ -19,7 +19,6 @@ from mnist_arch.data.batches import EVALUATION_BATCH
 from mnist_arch.errors import UserError
 from mnist_arch.inference import pictures
 from mnist_arch.inference.preprocess import BLANK, Prepared, prepare, prepare_each
-from mnist_arch.models.heads import RadialBasis
 from mnist_arch.models.network import Network
 from mnist_arch.progress import progress
 from mnist_arch.runs import checkpoint, shipped
@@ -108,8 +107,7 @@ class Predictor:
 
     ``least_score`` is that of the network's head (`Head.confidence`), measured on validation
     digits; docs/reading.md tells how much that detects. Without one an answer is doubtful whose
-    top probability is below USUAL_PROBABILITY; for the network of 1998, one that its own class
-    "none of them" surpasses.
+    top probability is below USUAL_PROBABILITY.
     """
 
     def __init__(self, net: Network, least_score: float | None = None) -> None:
@@ -168,8 +166,6 @@ class Predictor:
         head = self.net.head
         if self.least_score is not None:
             return head.confidence(scores) < self.least_score
-        if isinstance(head, RadialBasis):
-            return head.factor * scores.amax(1) < -head.j
         return head.probabilities(scores).amax(1) < USUAL_PROBABILITY
 
 

@@ -75,9 +75,7 @@ class SoftmaxOrNone(Softmax):
 
     def confidence(self, scores: Tensor) -> Tensor:
         """Return log(p / (1 - p)) of the greatest of the ten probabilities p."""
-        best = scores.argmax(1, keepdim=True)
-        others = _or_none(scores).scatter(1, best, float("-inf"))
-        return scores.gather(1, best)[:, 0] - others.logsumexp(1)
+        return _log_odds(_or_none(scores))
 
 
 def misclassified(scores: Tensor, labels: Tensor) -> Tensor:
@@ -92,6 +90,16 @@ def misclassified(scores: Tensor, labels: Tensor) -> Tensor:
 def _or_none(scores: Tensor) -> Tensor:
     """(N, 10) scores -> (N, 11), that of "none of them" last."""
     return torch.cat([scores, torch.zeros_like(scores[:, :1])], dim=1)
+
+
+def _log_odds(logits: Tensor) -> Tensor:
+    """(N, 11) logits, that of "none of them" last -> (N,) log(p / (1 - p)) of the likeliest digit.
+
+    A difference of logarithms, since float32 takes many p for 1.
+    """
+    best = logits[:, :10].argmax(1, keepdim=True)
+    others = logits.scatter(1, best, float("-inf"))
+    return logits.gather(1, best)[:, 0] - others.logsumexp(1)
 
 
 @dataclass(frozen=True)
@@ -146,8 +154,11 @@ class RadialBasis:
         return (self.factor * scores).log_softmax(1)
 
     def confidence(self, scores: Tensor) -> Tensor:
-        """Return the top score: minus the squared distance from the nearest code."""
-        return scores.amax(1)
+        """Return log(p / (1 - p)) of the greatest of the ten probabilities p.
+
+        It is low where the nearest code is far, and where another is as near.
+        """
+        return _log_odds(self._with_rejection(scores))
 
     def _with_rejection(self, scores: Tensor) -> Tensor:
         """(N, 10) scores -> (N, 11), the score of "none of them" last."""

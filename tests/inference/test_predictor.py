@@ -218,11 +218,12 @@ def test_an_answer_with_a_low_top_score_is_doubtful() -> None:
 
 
 def test_the_network_of_1998_doubts_by_its_own_class() -> None:
-    """Eq. 9: "none of them" has the penalty j beside half of those of the digits."""
+    """Eq. 9: "none of them" has the penalty j beside half of those of the digits. It has a
+    probability of 0.1 where the digit's is nine times as likely, log 9 nearer."""
     net = mnist_arch.build("lenet5_1998")
     assert isinstance(net.head, RadialBasis)
-    equal, far = -2 * net.head.j, [-9 * net.head.j] * 9
-    scores = torch.tensor([[equal + 0.1, *far], [equal - 0.1, *far]])
+    limit, far = -2 * (net.head.j - math.log(9)), [-9 * net.head.j] * 9
+    scores = torch.tensor([[limit + 0.1, *far], [limit - 0.1, *far]])
     assert Predictor(net).doubts(scores).tolist() == [False, True]
 
 

@@ -116,6 +116,16 @@ def test_rbf_probabilities_leave_exp_minus_j_for_rejection() -> None:
     assert 1 - probabilities.sum().item() == pytest.approx(math.exp(-3) / total)
 
 
+def test_rbf_confidence_is_low_where_no_code_is_near_and_where_two_are() -> None:
+    near, far, between = [-2.0] + [-90.0] * 9, [-50.0] + [-90.0] * 9, [-2.0] * 2 + [-90.0] * 8
+    head, scores = RadialBasis(j=20, factor=0.5), torch.tensor([near, far, between]).double()
+    top = head.probabilities(scores).amax(1)
+    torch.testing.assert_close(head.confidence(scores), (top / (1 - top)).log())
+    sure, *unsure = head.confidence(scores).tolist()
+    assert sure > 10
+    assert max(unsure) < 0.1
+
+
 @every_head
 def test_log_probabilities_are_the_probabilities_scaled_to_sum_to_one(head: Head) -> None:
     probabilities = head.probabilities(SCORES)
