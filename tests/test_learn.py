@@ -80,7 +80,7 @@ def test_an_average_of_networks_misclassifies_fewer_than_they_do_on_average(
     assert together < sum(each) / 5
 
 
-def test_the_sums_of_probabilities_and_the_codes_are_there_to_see(cells: list[Any]) -> None:
+def test_the_distances_between_codes_are_there_to_see(cells: list[Any]) -> None:
     lines = [*exercises()]
     last = {cell.source: cell for cell in cells[-len(lines) :]}
     assert [*last] == lines
@@ -92,7 +92,7 @@ def test_every_training_of_an_exercise_is_one_that_can_be_made_and_spares_the_te
     None
 ):
     commands = re.findall(r"^python -m experiments\.run (.*)$", PAGE, re.MULTILINE)
-    assert len(commands) == 6
+    assert len(commands) == 7
     for command in commands:
         words = [word for word in shlex.split(command) if word != "-m"]
         config = compose([word.partition(",")[0] for word in words])
