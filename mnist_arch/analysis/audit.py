@@ -1,18 +1,16 @@
 """Which test digits nearly every network misclassifies, and what people say of them."""
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from mnist_arch.analysis.statistics import Array
 from mnist_arch.errors import UserError
-from mnist_arch.runs import predictions, records
-from mnist_arch.runs.provenance import Provenance
+from mnist_arch.runs.records import Record
 
 NEARLY_ALL = 0.9  # of the networks
 
@@ -47,96 +45,60 @@ DOUBTED = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Audit:
-    """The record of an audit of the test digits; nothing was trained for it.
+    """What records tell of single test digits.
 
     Attributes:
-        version: Of this format.
-        data: A name in conf/data.
         runs: How many of each network.
-        test_images: Size of the test split.
-        hard: The digits that nearly all networks misclassify, in file order: ``place`` from 0,
-            ``label``, ``share`` of the networks, each network counting the share of its runs, and
-            for each class but the label in how many runs it was predicted (``votes``).
+        share: (N,) of the networks that misclassify a test digit, in file order; each network
+            counts once, by the share of its runs.
         accuracy: Of each network in percent, mean over runs.
-        accuracy_without: The same without these digits.
-        doubted: For each place in `DOUBTED` the share of the networks that misclassify it.
-        provenance: What made it.
+        accuracy_without: The same without the `hard` digits.
     """
 
-    version: int = 1
-    data: str
     runs: dict[str, int]
-    test_images: int
-    hard: list[dict[str, Any]]
+    share: Array
     accuracy: dict[str, float]
     accuracy_without: dict[str, float]
-    doubted: dict[str, float]
-    provenance: Provenance
-
-    def write(self, path: Path) -> None:
-        """Write it atomically as JSON."""
-        records.write_values(path, asdict(self))
 
     @property
-    def doubted_hard(self) -> int:
-        """How many of the digits that people doubt are among the hard ones."""
-        return len({each["place"] for each in self.hard} & DOUBTED.keys())
+    def hard(self) -> list[int]:
+        """Places of the digits that nearly all networks misclassify, from 0, in file order."""
+        return [int(place) for place in np.flatnonzero(self.share >= NEARLY_ALL)]
+
+    @property
+    def gain(self) -> float:
+        """How many points of accuracy the hard digits cost, mean over the networks."""
+        return mean(self.accuracy_without[name] - self.accuracy[name] for name in self.accuracy)
 
 
-def audit(folders: Sequence[Path], command: str) -> Audit:
-    """Count, from the saved predictions of finished runs, which test digits are misclassified.
+def audit(members: Mapping[Path, Record]) -> Audit:
+    """Count, from the records of tested runs, which test digits are misclassified.
 
     Raises:
-        UserError: There are no runs, one is not finished or was not tested, or they were tested on
-            different images.
+        UserError: There are no runs, one does not say which images it misclassified, or they were
+            tested on different images.
     """
-    if not folders:
-        raise UserError("an audit needs finished runs")
-    members = [records.read(folder) for folder in folders]
-    sha256 = members[0].provenance.data_sha256
-    predicted: dict[str, list[Array]] = {}
-    labels = np.zeros(0, dtype=np.int64)
-    for folder, member in zip(folders, members, strict=True):
+    if not members:
+        raise UserError("an audit needs tested runs")
+    first, sha256 = next((path, each.provenance.data_sha256) for path, each in members.items())
+    flags: dict[str, list[Array]] = {}
+    for path, member in members.items():
+        wrong = member.misclassified_images
+        if wrong is None:
+            raise UserError(f"{path}: does not say which test images it misclassified")
         if member.provenance.data_sha256 != sha256:
-            raise UserError(f"{folder}: not tested on the images of {folders[0]}")
-        saved = predictions.read(folder, member)
-        labels = saved.labels.numpy()
-        predicted.setdefault(member.architecture, []).append(saved.predicted.numpy())
-    wrong = {name: np.stack(each) != labels for name, each in predicted.items()}
-    share = np.mean([each.mean(0) for each in wrong.values()], axis=0)
-    hard = np.flatnonzero(share >= NEARLY_ALL)
+            raise UserError(f"{path}: not tested on the images of {first}")
+        flags.setdefault(member.architecture, []).append(wrong)
+    stacked = {name: np.stack(each) for name, each in sorted(flags.items())}
+    share = np.mean([each.mean(0) for each in stacked.values()], axis=0)
     easy = share < NEARLY_ALL
-    everyone = np.concatenate([np.stack(each) for each in predicted.values()])
     return Audit(
-        data=members[0].data,
-        runs={name: len(each) for name, each in predicted.items()},
-        test_images=len(labels),
-        hard=[
-            {
-                "place": int(place),
-                "label": int(labels[place]),
-                "share": float(share[place]),
-                "votes": _votes(everyone[:, place], int(labels[place])),
-            }
-            for place in hard
-        ],
-        accuracy={name: 100 * float(1 - each.mean()) for name, each in wrong.items()},
+        runs={name: len(each) for name, each in stacked.items()},
+        share=share,
+        accuracy={name: 100 * float(1 - each.mean()) for name, each in stacked.items()},
         accuracy_without={
-            name: 100 * float(1 - each[:, easy].mean()) for name, each in wrong.items()
+            name: 100 * float(1 - each[:, easy].mean()) for name, each in stacked.items()
         },
-        doubted={str(place): float(share[place]) for place in DOUBTED if place < len(labels)},
-        provenance=Provenance.of(command, sha256),
     )
-
-
-def _votes(predicted: Array, label: int) -> dict[str, int]:
-    """Count the classes predicted other than the label, the most frequent first."""
-    counts = Counter(int(each) for each in predicted if each != label)
-    return {str(digit): count for digit, count in counts.most_common()}
-
-
-def gain(record: Audit) -> float:
-    """Return how many points of accuracy the hard digits cost, mean over the networks."""
-    return mean(record.accuracy_without[name] - record.accuracy[name] for name in record.accuracy)

@@ -37,7 +37,10 @@ STATIONS = {
     "dense": ("1-one-layer", "one layer: a weight for each pixel"),
     "mlp": ("2-a-hidden-layer", "a hidden layer of 100 units"),
     "lenet5": ("3-windows-that-slide", "small windows that slide over the picture"),
-    "lenet5_1998": ("4-lenet-5-of-1998", "the original: it answers by the nearest of ten drawings"),
+    "lenet5_1998": (
+        "4-lenet-5-of-1998",
+        "the original: it answers by the nearest of ten drawings",
+    ),
     "dropout_cnn": ("5-wider-with-a-handicap", "more and wider layers, units that fall silent"),
     "augmented_cnn": ("6-digits-that-move", "digits that are moved while it learns"),
 }
