@@ -21,6 +21,8 @@ def main() -> None:
     parser.add_argument("runs", nargs="*", help="folders of finished, tested runs, or globs")
     parser.add_argument("--from-records", action="store_true", help="write the page")
     args = parser.parse_args()
+    if not (args.runs or args.from_records):
+        raise UserError("nothing to do; name tested runs, or --from-records")
     if args.from_records and not (RESULTS.is_dir() and PAGE.parent.is_dir()):
         raise UserError("there is no results/ and docs/ here: call it in the project's folder")
     from mnist_arch.analysis.audit import audit  # seconds of imports
@@ -30,7 +32,7 @@ def main() -> None:
     from mnist_arch.runs.records import blamed
 
     test = sources.load("mnist", sources.default_root()).test
-    if args.runs or not args.from_records:
+    if args.runs:
         members = {run: records.read(run) for run in words.runs(args.runs)}
         for run, member in members.items():
             if member.data != "mnist":
