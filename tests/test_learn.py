@@ -67,7 +67,7 @@ def test_each_network_misclassifies_as_many_test_digits_as_its_record_has(
 def test_pictures_appear_below_the_cells_that_make_them(cells: list[Any]) -> None:
     drawing = re.compile(r"^(digit_rows|evidence|filters|convolution|journey|codes)\(.*\)$")
     pictures = [cell for cell in cells if drawing.match(cell.source.splitlines()[-1])]
-    assert len(pictures) == 8  # one of them in an exercise
+    assert len(pictures) == 9  # one of them in an exercise
     assert all("image/png" in result(cell) for cell in pictures)
 
 
@@ -92,7 +92,7 @@ def test_every_training_of_an_exercise_is_one_that_can_be_made_and_spares_the_te
     None
 ):
     commands = re.findall(r"^python -m experiments\.run (.*)$", PAGE, re.MULTILINE)
-    assert len(commands) == 7
+    assert len(commands) == 6
     for command in commands:
         words = [word for word in shlex.split(command) if word != "-m"]
         config = compose([word.partition(",")[0] for word in words])

@@ -116,9 +116,11 @@ def pictures(test: Split) -> dict[str, Figure]:
     """Draw what the page shows of the weights in the package; keys are names of files."""
     images = test.images
     dense, mlp, lenet5, original = map(_trained, ("dense", "mlp", "lenet5", "lenet5_1998"))
+    drawing = _trained("lenet5_1998-modern")  # by its recipe with a smaller j
     assert isinstance(dense, Dense)
     assert isinstance(lenet5, LeNet5)
     assert isinstance(original, LeNet5Original)
+    assert isinstance(drawing, LeNet5Original)
     moved = RandomAffine(rotation=10, zoom=0.1, shift=0.1)
     ten = images[:1].expand(10, -1, -1, -1)
     rows = {"as it is": ten, "as it is seen": moved(ten, generator(0, "augmentation"))}
@@ -134,6 +136,7 @@ def pictures(test: Split) -> dict[str, Figure]:
         "mlp": filters(mlp, "MLP"),
         "c1": convolution(lenet5, images[:1]),
         "codes": codes(original, images[:10]),
+        "drawn": codes(drawing, images[:10]),
         "moved": digit_rows(rows, "One digit, ten times"),
         "votes": votes(example, {name: probabilities[name][EXAMPLE] for name in VOTERS}),
         "hard": misclassified(

@@ -130,14 +130,18 @@ def test_misclassified_digits_fill_their_picture(count: int, rows: int) -> None:
 
 
 def test_what_the_page_says_of_single_digits_and_units_is_so(test_digits: Split) -> None:
-    original = mnist_arch.load("lenet5_1998").net
-    assert isinstance(original, LeNet5Original)
     images, labels = test_digits.images[:10], test_digits.labels[:10].long()
     assert labels[8] == 5
     assert int(mnist_arch.load("dense")(images[8:9]).argmax()) == 6
-    pictures, right = original.features(images), digit_codes()[labels]
-    assert torch.cdist(pictures, digit_codes()).argmin(1).equal(labels)
-    assert ((pictures > 0) == (right > 0)).double().mean() < 0.75  # of unrelated ones half agree
+    alike = []
+    for name in ("lenet5_1998", "lenet5_1998-modern"):
+        net = mnist_arch.load(name).net
+        assert isinstance(net, LeNet5Original)
+        pictures, right = net.features(images), digit_codes()[labels]
+        assert torch.cdist(pictures, digit_codes()).argmin(1).equal(labels)
+        alike.append(float(((pictures > 0) == (right > 0)).double().mean()))
+    assert alike[0] < 0.75  # of unrelated pictures half of the pixels agree
+    assert alike[1] > 0.9
     silent = mnist_arch.load("mlp").net.activations(test_digits.images)["hidden"].amax(0) == 0
     assert silent[:40].sum() == 2
     example = test_digits.images[tour.EXAMPLE, None]
