@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mnist_arch.reports.table import Table
 
 
-APART = "lenet5_1998"  # has a page of its own
+APART = "lenet5_1998"  # network and recipe have a page of their own
 FIGURES = ("seeds", "cost")
 
 
@@ -61,8 +61,8 @@ def tables(folder: Path) -> "dict[str, Table]":
         "tried": results.claims(judgements.tried(runs), "sources.md"),
         "variations": results.variations(judgements.variations(runs)),
         "modern": results.modern(modern),
-        "choices": results.results([each for each in searches if each.architecture != APART]),
-        "parts": results.parts(each for each in searches if each.architecture == APART),
+        "choices": results.results([each for each in searches if each.recipe != APART]),
+        "parts": results.parts(each for each in searches if each.recipe == APART),
         "sizes": results.sizes(each for each in runs if each.architecture == APART),
         "cost": results.costs(costs),
         "calibration": results.calibration(each for each in runs if each.tested),
