@@ -26,6 +26,7 @@ PARTS = (
     *("recipe.initialization", "recipe.optimizer", "recipe.schedule", "recipe.loss"),
     "recipe.augmentation",
 )
+OWN = ("recipe.initialization", "recipe.loss")  # of these None is the network's own
 LONGEST_NAME = 100  # characters of a run's name, before its seed
 
 Variant = dict[str, Any]
@@ -103,6 +104,8 @@ def described(changes: Variant) -> list[str]:
 
     >>> described({"recipe.max_epochs": 3, "recipe.augmentation": None})
     ['max_epochs=3', 'augmentation=none']
+    >>> described({"recipe.loss": None})
+    ['loss=own']
     >>> described({"recipe.optimizer._target_": "torch.optim.Adam", "recipe.optimizer.lr": 0.01})
     ['optimizer=Adam(lr=0.01)']
     """
@@ -115,7 +118,7 @@ def described(changes: Variant) -> list[str]:
     for part in PARTS:
         if part in rest and rest[part] is None:
             del rest[part]
-            words.append(f"{_last(part)}=none")
+            words.append(f"{_last(part)}={'own' if part in OWN else 'none'}")
     return [f"{_last(key)}={_value(value)}" for key, value in rest.items()] + words
 
 
