@@ -324,7 +324,7 @@ def test_a_sweep_trains_every_combination(command: Command, tmp_path: Path) -> N
     ] * 2
     firsts = [line.split()[0] for line in table.splitlines() if not line.startswith(" ")]
     assert firsts == ["network", "dense", "lenet5_1998"]
-    tuned = "recipe.augmentation"  # of each network
+    tuned = ("recipe.augmentation", "recipe.loss")  # of each network
     keys = {tuple(k for k in sorted(each.config) if not k.startswith(tuned)) for each in records}
     assert len(keys) == 1
     weights = [mnist_arch.load(tmp_path / "runs" / name).net.state_dict() for name in names[:2]]
