@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -42,7 +43,7 @@ def write(audit: Audit, test: Split, page: Path) -> None:
 
 def text(audit: Audit, test: Split) -> str:
     """Return the page as Markdown."""
-    answers = [shipped_answers(test.images[place, None]) for place in audit.hard]
+    answers = shipped_answers(test.images[audit.hard])
     return render(
         "audit.md.j2",
         audit=audit,
@@ -55,11 +56,12 @@ def text(audit: Audit, test: Split) -> str:
     )
 
 
-def shipped_answers(image: Tensor) -> Counter[int]:
-    """Ask every network of the package but the reader what a (1, 1, 28, 28) image shows."""
+def shipped_answers(images: Tensor) -> list[Counter[int]]:
+    """Ask every network of the package but the reader what each of (N, 1, 28, 28) images shows."""
     sets = [each.folder for each in shipped.shipped() if each.name != shipped.READER]
     nets = [checkpoint.load(folder).eval() for folder in sets]
-    return Counter(int(scores_of(net, image).argmax()) for net in nets)
+    answers = torch.stack([scores_of(net, images).argmax(1) for net in nets], dim=1)
+    return [Counter(each) for each in answers.tolist()]
 
 
 def table(audit: Audit, labels: Tensor, answers: Sequence[Counter[int]] = ()) -> Table:
