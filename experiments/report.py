@@ -61,13 +61,15 @@ def tables(folder: Path) -> "dict[str, Table]":
         "tried": results.claims(judgements.tried(runs), "sources.md"),
         "variations": results.variations(judgements.variations(runs)),
         "modern": results.modern(modern),
-        "choices": results.results([each for each in searches if each.recipe != APART]),
+        "choices": results.results(
+            [each for each in searches if each.recipe != APART], leave_out=results.CALIBRATION
+        ),
         "parts": results.parts(each for each in searches if each.recipe == APART),
         "sizes": results.sizes(each for each in runs if each.architecture == APART),
         "cost": results.costs(costs),
         "calibration": results.calibration(each for each in runs if each.tested),
         "ensembles": results.ensembles(ensembles),
-        "results": results.results(runs),
+        "results": results.results(runs, leave_out=results.CALIBRATION),
         "exports": card.table(exported),
     }
 
@@ -76,12 +78,17 @@ def _paces(folder: Path) -> dict[str, float]:
     """Read the images/s of training that the benchmark measured, where it was run."""
     from statistics import median
 
-    from mnist_arch.analysis.speed import Speed
+    from mnist_arch.analysis.speed import PATTERNS, Speed
     from mnist_arch.runs.records import read_as
 
     path = folder / "speed/benchmark.json"
-    rows = read_as(Speed, path).training if path.exists() else []
-    return {row["network"]: median(row["ours"]) for row in rows}
+    if not path.exists():
+        return {}
+    speed = read_as(Speed, path)
+    paces = {row["network"]: median(row["ours"]) for row in speed.training}
+    if speed.sdlm:  # single patterns, on one thread
+        paces["lenet5_1998"] = PATTERNS / median(speed.sdlm["compiled"])
+    return paces
 
 
 def figure(name: str, folder: Path) -> "Figure":

@@ -208,6 +208,16 @@ class Augmentation:
         return min(net.runs for pair in self.pairs for net in pair)
 
     @property
+    def titles(self) -> list[str]:
+        """The name of each pair: that without, and the other's precision where it has another."""
+        return [
+            f"{old.title} (with augmentation {new.precision})"
+            if new.precision != old.precision
+            else old.title
+            for old, new in self.pairs
+        ]
+
+    @property
     def differences(self) -> list[Difference | None]:
         """Of each network what it gains on all corruptions together, over seeds, in points."""
         return [over_seeds(new.corrupted, old.corrupted) for old, new in self.pairs]

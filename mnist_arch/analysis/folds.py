@@ -50,16 +50,19 @@ class Folds:
         errors, images = self.errors[digit], self.images[digit]
         return errors / images, *wilson(errors, images)
 
-    def lead(self, digit: int, rival: int) -> Difference:
-        """Compare the shares of two digits, the first minus the second, see `newcombe`."""
+    def lead(self, digit: int, rival: int, *, most: bool) -> Difference:
+        """Tell by how much more of a digit is misclassified than of a rival, or how much less.
+
+        The difference of their shares, positive where the digit leads, see `newcombe`.
+        """
         errors, images = self.errors, self.images
-        return newcombe(errors[digit], images[digit], errors[rival], images[rival])
+        first, second = (digit, rival) if most else (rival, digit)
+        return newcombe(errors[first], images[first], errors[second], images[second])
 
     def hardest_rival(self, digits: Sequence[int], *, most: bool) -> tuple[int, int]:
         """Return the pair of a digit and one that is none of them which speaks most against."""
-        sign = 1 if most else -1
         pairs = [(d, r) for d in digits for r in range(10) if r not in digits]
-        return min(pairs, key=lambda pair: sign * self.lead(*pair).value)
+        return min(pairs, key=lambda pair: self.lead(*pair, most=most).value)
 
     def verdict(self, digits: Sequence[int], *, most: bool) -> Verdict:
         """Judge whether these digits are misclassified most, or least, of all.
@@ -67,13 +70,12 @@ class Folds:
         It holds where each surely leads each other digit. It does not where one is surely led by
         another, by a p value that counts as many times as there are pairs (Bonferroni).
         """
-        sign = 1 if most else -1
         pairs = [(d, r) for d in digits for r in range(10) if r not in digits]
-        leads = [self.lead(*pair) for pair in pairs]
+        leads = [self.lead(*pair, most=most) for pair in pairs]
         level = 1 - CONFIDENCE
-        if all(sign * each.value > 0 and each.p < level for each in leads):
+        if all(each.value > 0 and each.p < level for each in leads):
             return Verdict.HOLDS
-        if any(sign * each.value < 0 and each.p * len(leads) < level for each in leads):
+        if any(each.value < 0 and each.p * len(leads) < level for each in leads):
             return Verdict.FAILS
         return Verdict.OPEN
 

@@ -267,14 +267,19 @@ def over_strengths(corruption: str, accuracies: Mapping[float, float]) -> float:
 
 
 def pairs(nets: Iterable[Averaged]) -> list[tuple[Averaged, Averaged]]:
-    """Pair what was trained without augmentation and with that of augmented_cnn, else the same."""
-    by_rest: dict[str, dict[str | None, Averaged]] = {}
+    """Pair what was trained without augmentation and with that of augmented_cnn, else the same.
+
+    Of the same precision where there are such runs, else of those that there are: bf16-mixed takes
+    a processor that not everyone has, and changes far less than augmentation does.
+    """
+    by_rest: dict[str, dict[str | None, dict[str, Averaged]]] = {}
     for net in nets:
         rest = {k: v for k, v in net.variant.items() if not k.startswith("recipe.augmentation")}
-        key = json.dumps([net.architecture, net.recipe, net.precision, rest], sort_keys=True)
-        by_rest.setdefault(key, {})[net.augmentation] = net
-    return [
-        (kinds[None], kinds["RandomAffine"])
-        for kinds in by_rest.values()
-        if {None, "RandomAffine"} <= kinds.keys()
-    ]
+        key = json.dumps([net.architecture, net.recipe, rest], sort_keys=True)
+        by_rest.setdefault(key, {}).setdefault(net.augmentation, {})[net.precision] = net
+    found = []
+    for kinds in by_rest.values():
+        without, augmented = kinds.get(None, {}), kinds.get("RandomAffine", {})
+        same = [(without[each], augmented[each]) for each in without if each in augmented]
+        found += same or [*zip(without.values(), augmented.values(), strict=False)][:1]
+    return found

@@ -119,10 +119,11 @@ def _effects(result: Augmentation) -> Table:
 def _gains(result: Augmentation) -> Table:
     """A row for each network: all corruptions together, with the interval over its runs."""
     rows = []
-    for (old, new), difference in zip(result.pairs, result.differences, strict=True):
+    each = zip(result.titles, result.pairs, result.differences, strict=True)
+    for title, (old, new), difference in each:
         rows.append(
             (
-                *(old.title, spread(old.corrupted), old.runs, spread(new.corrupted), new.runs),
+                *(title, spread(old.corrupted), old.runs, spread(new.corrupted), new.runs),
                 mean(new.corrupted) - mean(old.corrupted),
                 (difference.low, difference.high) if difference else None,
             )

@@ -1,7 +1,7 @@
 """The tables that README.md and docs/ hold, and how they are put there."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -24,6 +24,7 @@ from mnist_arch.runs.records import Record
 BEGIN, END = "<!-- {}: written by `make pages` -->", "<!-- end of {} -->"
 NETWORK = Column("network", "`{}`")
 INTERVAL = "{:.2f} to {:.2f}"
+CALIBRATION = ("nll", "brier", "ece")
 
 
 def networks(judgements: Iterable[Judgement], changes: Iterable[Change]) -> Table:
@@ -205,14 +206,16 @@ def variations(rows: Iterable[Variation]) -> Table:
     return Table(columns, table)
 
 
-def results(groups: Sequence[Group]) -> Table:
+def results(groups: Sequence[Group], *, leave_out: Collection[str] = ()) -> Table:
     """A row for each group: the scores of the split that judges it, and how long it trained.
 
     A metric has a column where a group has it, and a value where all runs of the group do.
+    ``leave_out`` names metrics that have a table of their own.
     """
     values = {
         name: [group.scores(group.first.judging_split, name) for group in groups]
         for name in METRICS
+        if name not in leave_out
     }
     metrics = [METRICS[name] for name, columns in values.items() if any(columns)]
     rows = []
@@ -276,17 +279,16 @@ def costs(rows: Iterable[Cost]) -> Table:
 def calibration(groups: Iterable[Group]) -> Table:
     """A row for each kind of tested runs: how far their probabilities can be believed.
 
-    Each metric with the 95 % interval of its mean over runs.
+    Each metric with the 95 % interval of its mean over the runs that have it: not the oldest.
     """
-    names = ("nll", "brier", "ece")
     columns = [*(NETWORK, Column("recipe"), Column("runs"))]
-    columns += [Column(METRICS[name].title, _with_interval) for name in names]
+    columns += [Column(METRICS[name].title, _with_interval) for name in CALIBRATION]
     rows = []
     for group in groups:
-        values = [group.scores("test", name) for name in names]
-        if group.first.data == "mnist" and all(len(each) == len(group.records) for each in values):
-            row: list[Any] = [group.architecture, group.title, len(group.records)]
-            for name, each in zip(names, values, strict=True):
+        values = [group.scores("test", name) for name in CALIBRATION]
+        if group.first.data == "mnist" and all(values):
+            row: list[Any] = [group.architecture, group.title, len(values[0])]
+            for name, each in zip(CALIBRATION, values, strict=True):
                 row.append((METRICS[name], mean(each), interval(each)))
             rows.append(row)
     return Table(columns, rows)

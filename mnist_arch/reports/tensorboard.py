@@ -50,7 +50,7 @@ def figures(net: Network, record: Record, test: Split, probabilities: Tensor) ->
     return {
         "errors_by_epoch": training_curves(curves, name),
         "confusion": network.confusion(record.confusion or [], f"{name}: test images"),
-        "misclassified": network.misclassified(*test, probabilities, name),
+        "misclassified": network.misclassified(*test, probabilities, f"Misclassified by {name}"),
         "filters": network.filters(net, name),
         "feature_maps": network.feature_maps(net, image, f"{name}: a {label}, layer by layer"),
     }

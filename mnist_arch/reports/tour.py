@@ -140,7 +140,10 @@ def pictures(test: Split) -> dict[str, Figure]:
         "moved": digit_rows(rows, "One digit, ten times"),
         "votes": votes(example, {name: probabilities[name][EXAMPLE] for name in VOTERS}),
         "hard": misclassified(
-            images[hard], test.labels[hard], together[hard], f"By each of {len(SMALL)} networks"
+            images[hard],
+            test.labels[hard],
+            together[hard],
+            f"Misclassified by each of {len(SMALL)} networks",
         ),
     }
 

@@ -34,12 +34,13 @@ def test_a_digit_has_the_most_errors_when_it_surely_leads_every_other() -> None:
         result = Folds(folds(errors))
         assert result.verdict([9], most=True) is verdict
     assert result.hardest_rival([9], most=True) == (9, 8)
-    assert result.lead(9, 8).value == pytest.approx(-100 / 7_000)
+    assert result.lead(9, 8, most=True).value == pytest.approx(-100 / 7_000)
 
 
 def test_fewest_errors_are_judged_the_other_way_round() -> None:
     result = Folds(folds([5, 5, *[20] * 8]))
     assert result.verdict([0, 1], most=False) is Verdict.HOLDS
+    assert result.lead(0, 2, most=False).value == pytest.approx(150 / 7_000)
     assert result.verdict([0, 1], most=True) is Verdict.FAILS
     assert result.verdict([1, 2], most=False) is Verdict.FAILS  # 0 has fewer than 2
 
@@ -47,7 +48,7 @@ def test_fewest_errors_are_judged_the_other_way_round() -> None:
 def test_one_of_many_pairs_that_leads_by_chance_is_no_evidence() -> None:
     """200 beside 245 of 7,000: p 0.03 by itself, and nine pairs."""
     result = Folds(folds([20] * 8 + [24, 20]))
-    assert 0.05 / 9 < result.lead(9, 8).p < 0.06
+    assert 0.05 / 9 < result.lead(9, 8, most=True).p < 0.06
     assert result.verdict([9], most=True) is Verdict.OPEN
 
 

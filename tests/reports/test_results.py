@@ -149,6 +149,21 @@ def test_a_new_metric_has_a_column_where_runs_have_it(monkeypatch: pytest.Monkey
     assert [row["kappa"] for row in values] == ["", "1.0"]
 
 
+def test_probabilities_are_judged_by_the_runs_that_measured_them() -> None:
+    """The oldest records have no such metrics: 2 of 3 runs count, with t 12.706 of their sd."""
+    runs = group([100, 200, 300])
+    for run, value in zip(runs.records[1:], (0.04, 0.06), strict=True):
+        run.scores["test"] |= dict.fromkeys(results.CALIBRATION, value)
+    (row,) = cells(results.calibration([runs, group([100], architecture="mlp")]))
+    (error,) = {cell.split(" ", 1)[0] for cell in row[3:]}
+    assert (row[2], error) == ("2", "0.0500")
+    assert row[3] == "0.0500 (-0.0771 to 0.1771)"  # 0.05 +- 12.706 x 0.01
+    left = results.results([runs], leave_out=results.CALIBRATION).columns
+    shown = results.results([runs]).columns
+    titles = {metrics.METRICS[name].title for name in results.CALIBRATION}
+    assert {each.title for each in shown} - {each.title for each in left} == titles
+
+
 def test_fewer_images_stand_before_more() -> None:
     """241 and 261 errors of 10,000; 9.5 % of the training images in the last pass."""
     common = {"architecture": "lenet5_1998", "recipe": "lenet5_1998"}

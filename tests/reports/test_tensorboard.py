@@ -119,7 +119,7 @@ def test_misclassified_images_stand_by_confidence_with_label_and_prediction() ->
     assert titles == ["7 as 2\n90 %", "9 as 4\n70 %", "3 as 5\n50 %"]
     first = torch.from_numpy(figure.axes[0].images[0].get_array().data)
     assert first.equal(test.images[2, 0])
-    assert figure.get_suptitle() == "some: all of 3 misclassified"
+    assert figure.get_suptitle() == "some: all 3"
 
 
 def test_the_confusion_matrix_has_its_counts_and_colours_errors_only() -> None:

@@ -64,8 +64,8 @@ def misclassified(images: Tensor, labels: Tensor, probabilities: Tensor, title: 
         percent = 100 * confidence[index]
         axes.set_title(f"{labels[index]} as {predicted[index]}\n{percent:.0f} %", fontsize=9)
         axes.set_axis_off()
-    part = f"the {ACROSS * DOWN} most confident" if len(wrong) > ACROSS * DOWN else "all"
-    figure.suptitle(f"{title}: {part} of {len(wrong):,} misclassified", fontsize=12)
+    part = f"the {ACROSS * DOWN} most confident of" if len(wrong) > ACROSS * DOWN else "all"
+    figure.suptitle(f"{title}: {part} {len(wrong):,}", fontsize=12)
     top = 1 - 0.83 / height
     figure.subplots_adjust(left=0.01, right=0.99, bottom=0.01, top=top, hspace=0.55)
     return figure
