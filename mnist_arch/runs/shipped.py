@@ -67,6 +67,11 @@ def located(path: str | Path) -> Path:
     )
 
 
+def typed(folder: Path) -> str:
+    """Return what names a folder on every machine: a set's name, else the path that was typed."""
+    return folder.name if folder.parent == FOLDER else str(folder)
+
+
 def named(name: str) -> Path | None:
     """Return the folder of the set of that name; None where there is none."""
     return next((folder for folder in _folders() if folder.name == name), None)

@@ -51,6 +51,14 @@ def test_a_set_has_the_checksum_of_its_record_and_of_its_card(each: Shipped) -> 
     assert not is_unlike_its_commit(each.record)
 
 
+def test_a_set_is_known_by_its_name_and_a_run_by_its_path(tmp_path: Path) -> None:
+    """In what records say of the command that made them, on whatever machine."""
+    assert [shipped.typed(shipped.located(each.name)) for each in SETS] == [
+        each.name for each in SETS
+    ]
+    assert shipped.typed(tmp_path) == str(tmp_path)
+
+
 def test_the_reader_is_the_set_of_that_name_with_its_measured_doubt() -> None:
     reader, loaded = mnist_arch.Reader(), mnist_arch.load(READER)
     images = torch.randint(0, 256, (5, 1, 28, 28)).byte()
