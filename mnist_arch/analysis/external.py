@@ -25,7 +25,7 @@ from mnist_arch.runs import records
 from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.records import Record
 from mnist_arch.runs.scoring import scores_of
-from mnist_arch.runs.shipped import typed
+from mnist_arch.runs.shipped import known_as
 
 SEED = 0  # draws every picture
 OTHERS = 200  # pictures of each kind that is no digit
@@ -201,7 +201,7 @@ def measure(
             prepared = _prepared(some, f"{kind} without {step or 'nothing'}", preprocessor)
             truth = challenge.truth[kind][:ablation_digits]
             ablation[step][kind] = _errors(predictor, prepared, truth)
-    name = typed(folder)
+    name = known_as(folder)
     words = ["python", "-m", "experiments.reading", name]
     words += ["--ablation", name] if ablation else []
     return ExternalValidity(

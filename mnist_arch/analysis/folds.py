@@ -51,9 +51,9 @@ class Folds:
         return errors / images, *wilson(errors, images)
 
     def lead(self, digit: int, rival: int, *, most: bool) -> Difference:
-        """Tell by how much more of a digit is misclassified than of a rival, or how much less.
+        """Return by how much a digit leads a rival in the share misclassified.
 
-        The difference of their shares, positive where the digit leads, see `newcombe`.
+        More of it is misclassified, or less where ``most`` is false, see `newcombe`.
         """
         errors, images = self.errors, self.images
         first, second = (digit, rival) if most else (rival, digit)

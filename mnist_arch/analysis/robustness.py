@@ -22,7 +22,7 @@ from mnist_arch.runs.identity import Variant, described
 from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.records import Record
 from mnist_arch.runs.scoring import score
-from mnist_arch.runs.shipped import typed
+from mnist_arch.runs.shipped import known_as
 
 VERSION = 2
 SEED = 0  # draws the corruptions
@@ -161,7 +161,7 @@ def measure(folders: Sequence[Path], out: Path, root: Path, *, again: bool = Fal
 
 def _begin(folder: Path, run: Record, path: Path, *, again: bool) -> Robustness:
     """Begin a run's record, or resume an earlier one."""
-    command = shlex.join(["python", "-m", "experiments.robustness", typed(folder)])
+    command = shlex.join(["python", "-m", "experiments.robustness", known_as(folder)])
     sha256 = run.provenance.data_sha256
     target = run.config.get("recipe.augmentation._target_")
     new = Robustness(

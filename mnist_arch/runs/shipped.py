@@ -67,7 +67,7 @@ def located(path: str | Path) -> Path:
     )
 
 
-def typed(folder: Path) -> str:
+def known_as(folder: Path) -> str:
     """Return what names a folder on every machine: a set's name, else the path that was typed."""
     return folder.name if folder.parent == FOLDER else str(folder)
 

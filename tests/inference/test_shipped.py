@@ -53,10 +53,10 @@ def test_a_set_has_the_checksum_of_its_record_and_of_its_card(each: Shipped) -> 
 
 def test_a_set_is_known_by_its_name_and_a_run_by_its_path(tmp_path: Path) -> None:
     """In what records say of the command that made them, on whatever machine."""
-    assert [shipped.typed(shipped.located(each.name)) for each in SETS] == [
+    assert [shipped.known_as(shipped.located(each.name)) for each in SETS] == [
         each.name for each in SETS
     ]
-    assert shipped.typed(tmp_path) == str(tmp_path)
+    assert shipped.known_as(tmp_path) == str(tmp_path)
 
 
 def test_the_reader_is_the_set_of_that_name_with_its_measured_doubt() -> None:
