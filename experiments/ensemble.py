@@ -3,8 +3,9 @@
     python -m experiments.ensemble runs/augmented_cnn-seed*
     python -m experiments.ensemble runs/lenet5-seed0 runs/mlp-seed0 --out both.json
 
-The test images are classified by the averaged probabilities of all members. Of equal runs the
-first is a member.
+The test images are classified by the averaged probabilities of all members. Runs that left them
+unread (test=false) are judged on the validation images that all of them held out: choose by these.
+Of equal runs the first is a member.
 """
 
 from experiments import words
@@ -22,9 +23,9 @@ def main() -> None:
 
     runs = words.runs(args.runs)
     ensemble = average(runs, parser.command)
-    scores = [(member["test_errors"], member["test_loss"]) for member in ensemble.members]
-    scores.append((ensemble.test_errors, ensemble.test_loss))
-    images = ensemble.test_images
+    scores = [(member["errors"], member["loss"]) for member in ensemble.members]
+    scores.append((ensemble.errors, ensemble.loss))
+    images = ensemble.images
     rows = [
         (str(name), errors, 100 * (images - errors) / images, loss)
         for name, (errors, loss) in zip([*runs, "all together"], scores, strict=True)

@@ -35,16 +35,15 @@ def tables(folder: Path) -> "dict[str, Table]":
     Raises:
         UserError: There are no records, or one is not readable.
     """
-    from mnist_arch.analysis import cost, judgements  # seconds of imports
-    from mnist_arch.analysis.ensembles import Ensemble
+    from mnist_arch.analysis import cost, ensembles, judgements  # seconds of imports
     from mnist_arch.analysis.groups import groups, usual
     from mnist_arch.reports import card, results
-    from mnist_arch.runs.records import read_all, read_as
+    from mnist_arch.runs.records import read_all
 
     runs = groups(read_all(folder))
     if not runs:
         raise UserError(f"{folder}: no records there; make one with experiments.run")
-    ensembles = [read_as(Ensemble, path) for path in sorted(folder.glob("ensembles/*.json"))]
+    together, candidates = ensembles.read_all(folder / "ensembles")
     exported = [each for path in sorted(folder.glob("exports/*.json")) for each in card.read(path)]
     searches = groups(read_all(folder / "search"))
     judging = usual(runs)
@@ -68,7 +67,8 @@ def tables(folder: Path) -> "dict[str, Table]":
         "sizes": results.sizes(each for each in runs if each.architecture == APART),
         "cost": results.costs(costs),
         "calibration": results.calibration(each for each in runs if each.tested),
-        "ensembles": results.ensembles(ensembles),
+        "ensembles": results.ensembles(together),
+        "candidates": results.candidates(candidates),
         "results": results.results(runs, leave_out=results.CALIBRATION),
         "exports": card.table(exported),
     }

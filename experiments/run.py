@@ -10,7 +10,8 @@ before, when the same command is typed again, and one that is finished is not tr
 with again=true. A sweep (-m) leaves out what is finished, tries again what failed, and ends with a
 table.
 The folder holds record.json (mnist_arch/runs/records.py says what is in it), predictions.npz (test
-scores and labels, in file order), checkpoints/, figures/, the loggers' files and config.yaml.
+scores and labels, in file order; of validation images with test=false), checkpoints/, figures/,
+the loggers' files and config.yaml.
 """
 
 import shlex

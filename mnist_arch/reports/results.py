@@ -352,27 +352,50 @@ def sizes(groups: Iterable[Group]) -> Table:
 
 
 def ensembles(records: Iterable[Ensemble]) -> Table:
-    """A row for each: test errors of averaged probabilities beside those of the members."""
-    rows = []
+    """A row for each: errors of averaged probabilities beside those of the members."""
+    rows: list[Sequence[Any]] = []
     for ensemble in records:
-        kinds = [(each["architecture"], each["recipe"]) for each in ensemble.members]
-        title = " and ".join(
-            f"{kinds.count((name, recipe))} `{name}`" + (f", {recipe}" * (recipe != name))
-            for name, recipe in dict.fromkeys(kinds)
-        )
-        errors = sorted(each["test_errors"] for each in ensemble.members)
-        images, together = ensemble.test_images, ensemble.test_errors
+        errors = sorted(each["errors"] for each in ensemble.members)
+        images, together = ensemble.images, ensemble.errors
         accuracy = 100 * (images - together) / images
-        row = (title, tuple(errors), errors[0], (together, images, accuracy), together - errors[0])
-        rows.append(row)
+        row = (together, images, accuracy), together - errors[0]
+        rows.append((members(ensemble), tuple(errors), errors[0], *row))
     columns = [
         Column("members"),
-        Column("their test errors", lambda errors: ", ".join(map(str, errors))),
+        Column("their errors", lambda errors: ", ".join(map(str, errors))),
         Column("the best of them"),
         Column("together", "{} of {:,}: {:.2f} %", ("errors", "images", "accuracy")),
         Column("difference", "{:+d}"),
     ]
     return Table(columns, rows)
+
+
+def candidates(records: Iterable[Ensemble]) -> Table:
+    """A row for each ensemble that was made to choose by, the best first: errors, then loss."""
+    rows = [
+        (members(each), mean(one["errors"] for one in each.members), each.errors, each.loss)
+        for each in sorted(records, key=lambda each: (each.errors, each.loss))
+    ]
+    columns = [
+        *(Column("members"), Column("errors of one", "{:.1f}"), Column("together")),
+        Column("loss", METRICS["loss"].format),
+    ]
+    return Table(columns, rows)
+
+
+def members(ensemble: Ensemble) -> str:
+    """Name the networks of an ensemble, and how many there are of each by the same recipe."""
+    counts = Counter(
+        ", ".join(
+            [
+                f"`{each['architecture']}`",
+                *([each["recipe"]] if each["recipe"] != each["architecture"] else []),
+                *described({k: v for k, v in each["variant"].items() if k != "recipe.validation"}),
+            ]
+        )
+        for each in ensemble.members
+    )
+    return " and ".join(f"{count} {name}" for name, count in counts.items())
 
 
 def spread(values: Sequence[float]) -> tuple[float, float | None]:

@@ -10,8 +10,7 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from mnist_arch.analysis import robustness
-from mnist_arch.analysis.ensembles import Ensemble
+from mnist_arch.analysis import ensembles, robustness
 from mnist_arch.analysis.groups import Group, groups, usual
 from mnist_arch.analysis.published import published
 from mnist_arch.data.augment import RandomAffine
@@ -61,14 +60,12 @@ def page(folder: Path) -> str:
         for group in usual(groups(records.read_all(folder)))
         if group.is_own and group.tested
     }
-    ensembles = [
-        records.read_as(Ensemble, path) for path in sorted(folder.glob("ensembles/*.json"))
-    ]
+    together, _ = ensembles.read_all(folder / "ensembles")
     if missing := [name for name in STATIONS if name not in runs]:
         raise UserError(f"{folder}: no runs of {', '.join(missing)} by its own recipe there")
-    if not ensembles:
+    if not together:
         raise UserError(f"{folder}: no record of an ensemble; make one with experiments.ensemble")
-    best = min(ensembles, key=lambda each: each.test_errors)
+    best = min(together, key=lambda each: each.errors)
     paper = published().headline("lenet5_1998")
     assert paper is not None
     return render(
@@ -78,7 +75,7 @@ def page(folder: Path) -> str:
         parameters={name: group.first.parameters for name, group in runs.items()},
         first=runs["dense"].first,
         shipped={each.name: each.record.scores["test"]["errors"] for each in shipped.shipped()},
-        together=results.ensembles(ensembles),
+        together=results.ensembles(together),
         best=best,
         moved=_moved(folder),
         small=SMALL,
@@ -157,7 +154,7 @@ def _cell(kind: str, source: str) -> dict[str, Any]:
     return cell | ({"execution_count": None, "outputs": []} if kind == "code" else {})
 
 
-def _stations(runs: Mapping[str, Group], best: Ensemble) -> Table:
+def _stations(runs: Mapping[str, Group], best: ensembles.Ensemble) -> Table:
     """A row for each station with a network: what it adds, its size, and its errors."""
     rows: list[Sequence[Any]] = []
     for number, (name, (place, news)) in enumerate(STATIONS.items(), start=1):
@@ -167,9 +164,8 @@ def _stations(runs: Mapping[str, Group], best: Ensemble) -> Table:
             ((number, place), f"`{name}`", news, size, results.spread(errors), len(errors))
         )
     size = sum(blank(member["architecture"]).parameter_count for member in best.members)
-    members, *_ = results.ensembles([best]).rows[0]
-    last = (len(rows) + 1, "7-several-heads")
-    rows.append((last, members, "several networks, averaged", size, (best.test_errors, None), 1))
+    last = (len(rows) + 1, "7-several-heads"), results.members(best), "several networks, averaged"
+    rows.append((*last, size, (best.errors, None), 1))
     columns = [
         Column("station", "[{}](#{})", ("station", "place")),
         *(Column("network"), Column("what is new"), Column("learnt numbers", "{:,}")),

@@ -1,4 +1,4 @@
-"""What a run made of the test images, in the file that it left."""
+"""What a run made of the images that judge it, in the file that it left."""
 
 import zipfile
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ LARGEST = 50_000_000
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a run made of the test split, in file order.
+    """What a run made of the test split, in file order, or of the validation split.
 
     Attributes:
         probabilities: (N, 10) float64, as the network reports them: ten sigmoids sum to
@@ -41,13 +41,16 @@ def write(folder: Path, scored: Scored) -> None:
         np.savez_compressed(file, scores=scored.scores, labels=scored.labels)
 
 
-def read(folder: Path, record: Record) -> Predictions:
-    """Read the predictions of a finished run that was tested, from its folder.
+def read(folder: Path, record: Record, *, untested: bool = False) -> Predictions:
+    """Read the predictions of a finished run from its folder.
+
+    Those of a run that left the test images unread are of its validation images; for them say
+    ``untested``.
 
     Raises:
         UserError: They are not readable, or are not those of the record.
     """
-    if not record.tested:
+    if not (record.tested or untested):
         raise UserError(f"{folder}: left the test images unread (test=false)")
     path = folder / "predictions.npz"
     try:
@@ -56,14 +59,15 @@ def read(folder: Path, record: Record) -> Predictions:
         raise
     # numpy parses headers as Python: they can raise anything.
     except Exception as error:
-        raise UserError(f"{path}: no readable test scores; run it again ({error})") from error
-    images = record.images["test"]
+        raise UserError(f"{path}: no readable scores; run it again ({error})") from error
+    split = record.judged_on
+    images = record.images.get(split, 0)
     if scores.shape != (images, 10) or labels.shape != (images,):
         raise UserError(f"{path}: not the {images:,} images of its record")
     if not scores.isfinite().all() or not ((labels >= 0) & (labels <= 9)).all():
-        raise UserError(f"{path}: no test scores: not all are finite, or not all labels digits")
+        raise UserError(f"{path}: no scores: not all are finite, or not all labels digits")
     predicted = scores.argmax(1)
-    expected = record.scores["test"]["errors"]
+    expected = record.scores[split]["errors"]
     if (errors := int((predicted != labels).sum())) != expected:
         raise UserError(f"{path}: {errors:,} errors, but {expected:,} in its record")
     head = ARCHITECTURES[record.architecture].head

@@ -117,6 +117,11 @@ class Record:
         return "test" in self.scores
 
     @property
+    def judged_on(self) -> str:
+        """The split that says how good it is: test, or validation if that was left unread."""
+        return "test" if self.tested else "validation"
+
+    @property
     def arguments(self) -> dict[str, Any]:
         """The network's arguments, for what its source leaves open."""
         keys = [key for key in self.config if key.startswith("model.") and key != "model.name"]

@@ -190,8 +190,8 @@ class Begun:
             splits = {"train": data.train, "validation": data.validation}
             splits |= {"test": data.test} if config.test else {}
             scored = {name: score(net, split, loss) for name, split in splits.items() if split}
-        if config.test:
-            predictions.write(folder, scored["test"])
+        if judged := scored.get("test" if config.test else "validation"):
+            predictions.write(folder, judged)
         record = Record(
             status="finished",
             architecture=config.model.name,

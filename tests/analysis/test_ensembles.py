@@ -9,16 +9,16 @@ import pytest
 from mnist_arch.analysis.ensembles import Ensemble, average
 from mnist_arch.errors import UserError
 from mnist_arch.runs.records import read_as
-from tests.factories import record
+from tests.factories import record, scores
 
 LABELS = np.array([0, 1, 2])
 
 
-def run(folder: Path, architecture: str, scores: list[list[float]], **changes: object) -> Path:
+def run(folder: Path, architecture: str, rows: list[list[float]], **changes: object) -> Path:
     """A finished run that scored three images; scores not given are -100."""
     folder.mkdir()
     whole = np.full((3, 10), -100.0, dtype=np.float32)
-    whole[:, : len(scores[0])] = scores
+    whole[:, : len(rows[0])] = rows
     errors = int((whole.argmax(1) != LABELS).sum())
     record(errors, 3, architecture=architecture, **changes).write(folder)
     np.savez_compressed(folder / "predictions.npz", scores=whole, labels=LABELS)
@@ -39,11 +39,11 @@ def test_softmax_probabilities_are_averaged(tmp_path: Path) -> None:
         [[log(0.2), log(0.8), -100], [log(0.4), log(0.6), -100], [-100, log(0.1), log(0.9)]],
     )
     ensemble = average([one, two], "a command")
-    assert ensemble.test_errors == 1  # the 1, taken for a 0 by .6 against .4
-    assert ensemble.test_errors_by_digit == [0, 1] + [0] * 8
-    assert ensemble.test_images == 3
+    assert ensemble.errors == 1  # the 1, taken for a 0 by .6 against .4
+    assert ensemble.errors_by_digit == [0, 1] + [0] * 8
+    assert ensemble.images == 3
     expected = -(log(0.55) + log(0.4) + log(0.7)) / 3
-    assert ensemble.test_loss == pytest.approx(expected, rel=1e-6)
+    assert ensemble.loss == pytest.approx(expected, rel=1e-6)
     assert [member["architecture"] for member in ensemble.members] == ["lenet5", "tanh_cnn"]
 
 
@@ -54,7 +54,7 @@ def test_sigmoids_count_no_more_than_a_softmax(tmp_path: Path) -> None:
     softmax = run(tmp_path / "t", "lenet5", [[log(0.1), log(0.1), log(0.8)]] * 3)
     ensemble = average([sigmoid, softmax], "")
     shares = [(1 / 3 + p) / 2 for p in (0.1, 0.1, 0.8)]
-    assert ensemble.test_loss == pytest.approx(-sum(map(log, shares)) / 3, rel=1e-6)
+    assert ensemble.loss == pytest.approx(-sum(map(log, shares)) / 3, rel=1e-6)
 
 
 def test_a_member_far_from_every_digit_has_no_say(tmp_path: Path) -> None:
@@ -62,7 +62,33 @@ def test_a_member_far_from_every_digit_has_no_say(tmp_path: Path) -> None:
     far = run(tmp_path / "far", "lenet5_1998", [[-2000.0] * 10] * 3)
     near = run(tmp_path / "near", "lenet5", [[0.0, 0, 0]] * 3)
     ensemble = average([far, near], "")
-    assert ensemble.test_loss == pytest.approx(math.log(6), rel=1e-6)
+    assert ensemble.loss == pytest.approx(math.log(6), rel=1e-6)
+
+
+def test_runs_that_left_the_test_images_unread_are_judged_on_validation(tmp_path: Path) -> None:
+    """One takes the 0 for a 1, the other knows it, and is surer."""
+
+    def unread(name: str, zero: list[float], split_digest: str = "a") -> Path:
+        return run(
+            tmp_path / name,
+            "lenet5",
+            [zero, [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+            images={"validation": 3},
+            scores={"validation": scores(int(zero[0] < zero[1]), 3)},
+            confusion=None,
+            split_digest=split_digest,
+        )
+
+    runs = [unread("mistaken", [0.0, 1.0, 0.0]), unread("right", [9.0, 0.0, 0.0])]
+    ensemble = average(runs, "")
+    assert (ensemble.split, ensemble.images, ensemble.errors) == ("validation", 3, 0)
+    assert [member["errors"] for member in ensemble.members] == [1, 0]
+    tested = run(tmp_path / "tested", "lenet5", [[0.0, 0.0, 1.0]] * 3)
+    elsewhere = unread("elsewhere", [9.0, 0.0, 0.0], split_digest="b")
+    for other in (tested, elsewhere):
+        message = f"{other.name}: not judged on the validation images of .*mistaken"
+        with pytest.raises(UserError, match=message):
+            average([*runs, other], "")
 
 
 def test_what_was_written_is_read(tmp_path: Path) -> None:
@@ -81,8 +107,8 @@ def test_what_cannot_be_averaged_is_named(tmp_path: Path) -> None:
         ([one], "needs two or more runs, each of them once"),
         ([one, one], "needs two or more runs, each of them once"),
         ([one, tmp_path / "nowhere"], "nowhere.*: not a readable record"),
-        ([one, other], "other: not tested on the images of .*one"),
-        ([one, broken], "broken/predictions.npz: no readable test scores"),
+        ([one, other], "other: not judged on the test images of .*one"),
+        ([one, broken], "broken/predictions.npz: no readable scores"),
     ):
         with pytest.raises(UserError, match=message):
             average(folders, "")

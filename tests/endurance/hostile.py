@@ -375,7 +375,7 @@ def use_tensorboard(folder: Path) -> Any:
 
 def use_ensemble(folder: Path) -> Any:
     ensemble = ensembles.average(pair(folder), "command")
-    return ensemble.test_errors, ensemble.test_loss
+    return ensemble.errors, ensemble.loss
 
 
 def use_audit(folder: Path) -> Any:

@@ -387,7 +387,10 @@ def test_a_run_that_is_not_to_read_the_test_digits_does_not(
     record = read(folder)
     assert record.scores.keys() == record.images.keys() == {"train", "validation"}
     assert record.confusion is None
-    assert not (folder / "predictions.npz").exists()
+    saved = np.load(folder / "predictions.npz")  # of the validation images
+    wrong = (saved["scores"].argmax(1) != saved["labels"]).sum()
+    assert len(saved["labels"]) == record.images["validation"]
+    assert wrong == record.scores["validation"]["errors"]
     assert not (folder / "figures").exists()
     tags = EventAccumulator(str(folder)).Reload().Tags()["scalars"]
     assert not [tag for tag in tags if tag.startswith("test")]

@@ -228,20 +228,44 @@ def test_a_changed_recipe_stands_beside_the_recipe_and_its_verdict() -> None:
 
 def test_an_ensemble_stands_beside_its_best_member() -> None:
     members = [
-        {"architecture": name, "recipe": recipe, "test_errors": errors}
+        {"architecture": name, "recipe": recipe, "variant": {}, "errors": errors}
         for name, recipe, errors in [("mlp", "mlp", 270), ("mlp", "mlp", 240), ("dense", "x", 760)]
     ]
     ensemble = Ensemble(
         data="mnist",
+        split="test",
         members=members,
-        test_images=10_000,
-        test_errors=200,
-        test_loss=0.1,
-        test_errors_by_digit=[20] * 10,
+        images=10_000,
+        errors=200,
+        loss=0.1,
+        errors_by_digit=[20] * 10,
         provenance=provenance(),
     )
     assert cells(results.ensembles([ensemble])) == [
         ["2 `mlp` and 1 `dense`, x", "240, 270, 760", "240", "200 of 10,000: 98.00 %", "-40"]
+    ]
+
+
+def test_candidates_are_ranked_by_errors_and_then_by_loss() -> None:
+    def candidate(epochs: int, errors: int, loss: float) -> Ensemble:
+        variant = {"recipe.max_epochs": epochs, "recipe.validation": 0.1}
+        member = {"architecture": "mlp", "recipe": "modern", "variant": variant, "errors": 70}
+        return Ensemble(
+            data="mnist",
+            split="validation",
+            members=[member, member | {"errors": 71}],
+            images=6_000,
+            errors=errors,
+            loss=loss,
+            errors_by_digit=[errors] + [0] * 9,
+            provenance=provenance(),
+        )
+
+    table = results.candidates([candidate(2, 9, 0.1), candidate(3, 8, 0.3), candidate(4, 8, 0.2)])
+    assert cells(table) == [
+        ["2 `mlp`, modern, max_epochs=4", "70.5", "8", "0.2000"],
+        ["2 `mlp`, modern, max_epochs=3", "70.5", "8", "0.3000"],
+        ["2 `mlp`, modern, max_epochs=2", "70.5", "9", "0.1000"],
     ]
 
 

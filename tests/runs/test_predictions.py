@@ -26,17 +26,17 @@ def test_predictions_are_the_greatest_scores_and_probabilities_the_heads(tmp_pat
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"scores": SCORES}, "no readable test scores"),
+        ({"scores": SCORES}, "no readable scores"),
         ({"scores": SCORES, "labels": np.array([0, 1, 2])}, "not the 2 images of its record"),
         ({"scores": SCORES[:, :9], "labels": np.array([0, 1])}, "not the 2 images of its record"),
         ({"scores": SCORES, "labels": np.array([1, 0])}, "2 errors, but 1 in its record"),
-        ({"scores": SCORES, "labels": np.array(["0", "1"])}, "no readable test scores"),
-        ({"scores": SCORES.astype("c8"), "labels": np.array([0, 1])}, "no readable test scores"),
-        ({"scores": SCORES, "labels": np.array([0, 1], "u8")}, "no readable test scores"),
-        ({"scores": SCORES, "labels": np.array([0, 10])}, "no test scores: not all are finite"),
+        ({"scores": SCORES, "labels": np.array(["0", "1"])}, "no readable scores"),
+        ({"scores": SCORES.astype("c8"), "labels": np.array([0, 1])}, "no readable scores"),
+        ({"scores": SCORES, "labels": np.array([0, 1], "u8")}, "no readable scores"),
+        ({"scores": SCORES, "labels": np.array([0, 10])}, "no scores: not all are finite"),
         (
             {"scores": np.full_like(SCORES, np.inf), "labels": np.array([0, 1])},
-            "no test scores: not all are",
+            "no scores: not all are",
         ),
         ({"scores": np.zeros(20_000_000, "f4"), "labels": SCORES}, "no readable .*larger than 50"),
     ],
@@ -55,7 +55,7 @@ def test_a_header_that_promises_more_than_all_memory_is_not_believed(tmp_path: P
         for name in ("scores.npy", "labels.npy"):
             with archive.open(name, "w") as part:
                 np.lib.format.write_array_header_1_0(part, header)
-    with pytest.raises(UserError, match="no readable test scores"):
+    with pytest.raises(UserError, match="no readable scores"):
         read(tmp_path, TESTED)
 
 
@@ -65,7 +65,7 @@ def test_a_broken_file_is_refused_in_one_line_wherever_it_broke(tmp_path: Path) 
     whole = path.read_bytes()
     for length in range(0, len(whole), 7):
         path.write_bytes(whole[:length])
-        with pytest.raises(UserError, match="no readable test scores"):
+        with pytest.raises(UserError, match="no readable scores"):
             read(tmp_path, TESTED)
     for place in range(len(whole)):  # One bit turned: harmless, or refused.
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])

@@ -256,8 +256,10 @@ def test_the_record_says_which_test_images_are_misclassified() -> None:
     wrong = (predictions.predicted != predictions.labels).tolist()
     assert run.record.misclassified_images is not None
     assert run.record.misclassified_images.tolist() == wrong
-    unread = mnist_arch.train("dense", overrides=[*QUICK, "test=false"]).record
-    assert unread.misclassified_images is None
+    unread = mnist_arch.train("dense", overrides=[*QUICK, "test=false"])
+    assert unread.record.misclassified_images is None
+    with pytest.raises(UserError, match="left the test images unread"):
+        unread.predictions()  # those that it left are of other images
 
 
 def test_early_stopping_ends_a_run_and_a_resumed_one_where_it_would_have_ended() -> None:
