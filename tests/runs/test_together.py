@@ -47,7 +47,13 @@ def assert_equal(one: Record, other: Record, tolerance: float = 1e-5) -> None:
         ("dense", ["recipe.max_epochs=2"]),
         (
             "mlp",
-            ["recipe.max_epochs=2", "recipe.keep=best", "trainer.gradient_clip_val=0.1", CPU],
+            [
+                "recipe.max_epochs=2",
+                "data.size=500",
+                "recipe.keep=best",
+                "trainer.gradient_clip_val=0.1",
+                CPU,
+            ],
         ),
         ("mlp", ["recipe.max_epochs=1", "recipe=modern"]),
         ("mlp", ["recipe.max_epochs=2", "recipe/schedule=warmup_cosine"]),
