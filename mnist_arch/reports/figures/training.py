@@ -9,7 +9,10 @@ from mnist_arch.reports.figures.style import DPI, LINES, color, plain
 
 
 def training_curves(curves: Mapping[str, Sequence[Sequence[float]]], title: str) -> Figure:
-    """Draw errors (percent) by epoch on a logarithmic axis; each key names some runs' curves."""
+    """Draw errors (percent) by epoch on a logarithmic axis; each key names some runs' curves.
+
+    Where there are many the lines are thin, and behind those of the few.
+    """
     figure = Figure(figsize=(7.2, 4.4), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     for place, (name, runs) in enumerate(curves.items()):
@@ -22,8 +25,9 @@ def training_curves(curves: Mapping[str, Sequence[Sequence[float]]], title: str)
                 line,
                 color=color(place),
                 label=label,
-                linewidth=1.6,
+                linewidth=1.6 if len(runs) <= 5 else 0.6,
                 markersize=4,
+                zorder=2 + 1 / len(runs),
             )
     axes.set_yscale("log")
     ticks = [0.2, 0.5, 1, 2, 5, 10, 20, 50]
@@ -33,5 +37,6 @@ def training_curves(curves: Mapping[str, Sequence[Sequence[float]]], title: str)
     values = [value for runs in curves.values() for run in runs for value in run if value > 0]
     axes.set_ylim(min(values) / 1.3, max(values) * 1.3)
     plain(axes, title, "epoch", "errors, percent")
-    axes.legend(frameon=False, fontsize=10)
+    for sample in axes.legend(frameon=False, fontsize=10).get_lines():
+        sample.set_linewidth(1.6)
     return figure
