@@ -30,7 +30,7 @@ def training_curves(curves: Mapping[str, Sequence[Sequence[float]]], title: str)
                 zorder=2 + 1 / len(runs),
             )
     axes.set_yscale("log")
-    ticks = [0.2, 0.5, 1, 2, 5, 10, 20, 50]
+    ticks = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
