@@ -1,5 +1,5 @@
 # make run          set up, and train LeNet-5 on MNIST (make run ARGS="model=mlp recipe.max_epochs=1")
-# make test         set up, and run the tests (make test ARGS=tests/models; ARGS=--cov: their coverage)
+# make test         set up, and run the tests (make test ARGS=tests/models, or ARGS=--cov for coverage)
 # make test-oldest  the tests again, with the oldest versions that pyproject.toml allows
 # make endurance    kill trainings, feed readers and page rubbish, go to odd places (an hour)
 # make lint         formatter, linter, types

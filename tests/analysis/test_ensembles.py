@@ -1,12 +1,14 @@
 """Averaged probabilities, by hand."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from mnist_arch.analysis.ensembles import Ensemble, average
+from mnist_arch.analysis.ensembles import Ensemble, average, read_all
 from mnist_arch.errors import UserError
 from mnist_arch.runs.records import read_as
 from tests.factories import record, scores
@@ -96,6 +98,35 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     ensemble = average(runs, "a command")
     ensemble.write(tmp_path / "ensemble.json")
     assert read_as(Ensemble, tmp_path / "ensemble.json") == ensemble
+
+
+def test_test_and_validation_records_are_read_apart(tmp_path: Path) -> None:
+    runs = [run(tmp_path / name, "mlp", [[1.0, 2.0, 3.0]] * 3) for name in "ab"]
+    tested = average(runs, "")
+    candidate = replace(tested, split="validation")
+    (tmp_path / "records").mkdir()
+    tested.write(tmp_path / "records/tested.json")
+    candidate.write(tmp_path / "records/candidate.json")
+    assert read_all(tmp_path / "records") == ([tested], [candidate])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"split": "train"}, "no split 'train'"),
+        ({"members": []}, "fewer than two members"),
+        ({"errors": 3}, "errors by digit, errors and images"),
+        ({"images": 1}, "errors by digit, errors and images"),
+    ],
+)
+def test_a_record_that_cannot_be_is_refused(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    runs = [run(tmp_path / name, "mlp", [[1.0, 2.0, 3.0]] * 3) for name in "ab"]
+    (tmp_path / "records").mkdir()
+    replace(average(runs, ""), **changes).write(tmp_path / "records/one.json")
+    with pytest.raises(UserError, match=rf"one\.json: contradicts itself: {message}"):
+        read_all(tmp_path / "records")
 
 
 def test_what_cannot_be_averaged_is_named(tmp_path: Path) -> None:

@@ -239,7 +239,7 @@ def test_holms_p_values_are_those_of_the_steps() -> None:
     assert holm([]) == []
 
 
-@settings(max_examples=20)  # statsmodels takes a tenth of a second for each
+@settings(max_examples=20)  # statsmodels is slow
 @given(
     st.lists(
         st.sampled_from([0.0, 0.001, 0.02, 0.02 / 3, 0.5, 1.0]) | st.floats(0, 1),
