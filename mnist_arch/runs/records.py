@@ -74,7 +74,7 @@ class Record:
             (reading, verifying and, the first time, fetching), ``training`` (all epochs with
             their validation and checkpoints; of a run that was interrupted, those epochs that it
             did not have to repeat) and ``evaluation`` (scoring the splits).
-        device: What trained, with its number of CPU threads.
+        device: What trained, with its number of CPU threads, and whether bf16 was emulated there.
         precision: Lightning's name for the arithmetic of training.
         started: UTC, ISO 8601; of a run that was interrupted, its last part.
         interrupted: Where training was interrupted and resumed: for each time the ``epochs``

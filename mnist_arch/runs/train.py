@@ -30,6 +30,7 @@ from mnist_arch.runs.records import Record, mask, write_values
 from mnist_arch.runs.resumption import Saved, newest
 from mnist_arch.runs.scoring import score
 from mnist_arch.training import stopping
+from mnist_arch.training.bf16 import EmulatedBF16
 from mnist_arch.training.callbacks import PREVIOUS, Metadata, Progress
 from mnist_arch.training.classifier import Classifier, DivergedError, charted
 from mnist_arch.training.curvature import Loss
@@ -213,7 +214,7 @@ class Begun:
             weights_sha256=checkpoint.weights_sha256(net.state_dict()),
             history=final["history"],
             seconds=self.seconds | watch.seconds | _seconds_of_training(final),
-            device=provenance.device(device),
+            device=provenance.device(device) + ", bf16 emulated" * emulates_bf16(config),
             precision=config.trainer["precision"],
             started=self.started.isoformat(timespec="seconds"),
             interrupted=self.metadata["interrupted"],
@@ -269,12 +270,11 @@ def prepare(config: Config, *, rehearsal: bool = False) -> None:
     """
     if config.trainer.get("fast_dev_run") and not rehearsal:
         raise UserError("trainer.fast_dev_run: leaves no run; use experiments.run or `rehearse`")
-    accelerator, precision = config.trainer["accelerator"], config.trainer["precision"]
-    assemble.check_accelerator(accelerator)
-    if precision == "bf16-mixed" and assemble.on_cpu(accelerator) and not has_bf16():
+    assemble.check_accelerator(config.trainer["accelerator"])
+    if emulates_bf16(config):
         sys.stderr.write(
-            f"trainer.precision={precision}: this processor has no bf16 instructions; "
-            "training takes about ten times as long as with 32-true\n"
+            "trainer.precision=bf16-mixed: this processor has no bf16 instructions; it computes "
+            "in float32 and rounds, a little slower than with 32-true\n"
         )
     if config.trainer["threads"]:
         torch.set_num_threads(config.trainer["threads"])
@@ -293,6 +293,12 @@ def read(data: MNISTDataModule, config: Config) -> None:
         assemble.trainer(config, Path(folder), [], validate=bool(data.validation))
 
 
+def emulates_bf16(config: Config) -> bool:
+    """Whether it trains in bf16 on a processor that has no instructions for it."""
+    on_cpu = assemble.on_cpu(config.trainer["accelerator"])
+    return config.trainer["precision"] == "bf16-mixed" and on_cpu and not has_bf16()
+
+
 @contextmanager
 def arithmetic(config: Config) -> Iterator[None]:
     """Compute in the precision that was asked for, and leave oneDNN out for single images.
@@ -307,7 +313,8 @@ def arithmetic(config: Config) -> Iterator[None]:
     # Not mkldnn.flags: that sets TF32 too, of which torch 2.15 warns where there is no Intel GPU.
     enabled = torch.backends.mkldnn.set_flags(False, None, None, None)[0] if single else False
     try:
-        yield
+        with EmulatedBF16() if emulates_bf16(config) else nullcontext():  # type: ignore[no-untyped-call]
+            yield
     finally:
         if single:
             torch.backends.mkldnn.set_flags(enabled, None, None, None)
