@@ -8,6 +8,7 @@ import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +251,12 @@ def reference(config: Config, experiment: str = "") -> DictConfig:
     words = [f"model={config.model.name}", f"recipe={config.recipe.name}"]
     words += [f"data={config.data.name}"] + ([f"experiment={experiment}"] if experiment else [])
     words += [f"hydra.searchpath=[{','.join(config.searchpath)}]"] if config.searchpath else []
-    return _composed(words)
+    return _reference(tuple(words))
+
+
+@cache
+def _reference(words: tuple[str, ...]) -> DictConfig:
+    return _composed([*words])
 
 
 def _composed(words: list[str]) -> DictConfig:
@@ -269,6 +275,7 @@ def typed(settings: DictConfig, hydra: Any = None) -> Config:
         UserError: A key was added (``+key=value``) that the dataclass does not have, or a value
             is impossible.
     """
+    _reference.cache_clear()  # the files may have changed since other settings were composed
     hydra = hydra or settings.hydra
     own = settings.copy()
     with open_dict(own):

@@ -20,16 +20,16 @@ ELSEWHERE = compose(["model=mlp", "trainer.threads=1", "figures=false", "logger=
 
 
 def test_runs_that_start_together_never_share_a_folder(tmp_path: Path) -> None:
-    together = Barrier(32)
+    together = Barrier(8)
 
     def run(_: int) -> Path:
         with run_folder(tmp_path / "runs", "mlp-seed0", MLP) as folder:
             together.wait(600)  # all of them are at work at the same time
             return folder
 
-    with ThreadPoolExecutor(32) as pool:
-        folders = list(pool.map(run, range(32)))
-    names = {"mlp-seed0", *(f"mlp-seed0-{n}" for n in range(2, 33))}
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(run, range(8)))
+    names = {"mlp-seed0", *(f"mlp-seed0-{n}" for n in range(2, 9))}
     assert {folder.name for folder in folders} == names
 
 

@@ -1,11 +1,13 @@
 """When two runs are the same, and how what is special about one is said."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from omegaconf import DictConfig
 
 from mnist_arch.errors import UserError
-from mnist_arch.runs.config import compose
+from mnist_arch.runs.config import _composed, compose
 from mnist_arch.runs.identity import described, identity, label, run_name, variant
 
 
@@ -122,6 +124,30 @@ def test_a_file_of_the_users_own_is_found_again(tmp_path: Path) -> None:
     config = compose(["model=mlp", "experiment=mine", path, "recipe.l2=0.1"])
     assert variant(config) == {"recipe.l2": 0.1, "recipe.max_epochs": 3}
     assert run_name(config) == "mlp-mine_l2=0.1-seed7"
+
+
+def test_a_file_that_was_changed_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "recipe").mkdir()
+    for rate in ("0.1", "0.2"):
+        lines = f"defaults: [mlp, _self_]\noptimizer: {{lr: {rate}}}\n"
+        (tmp_path / "recipe/mine.yaml").write_text(lines)
+        config = compose(["model=mlp", "recipe=mine", f"hydra.searchpath=[file://{tmp_path}]"])
+        assert config.recipe.optimizer["lr"] == float(rate)
+        assert variant(config) == {}
+
+
+def test_many_seeds_are_named_by_reading_the_files_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, read = compose(["model=mlp", "recipe.max_epochs=3"]), []
+
+    def composed(words: list[str]) -> DictConfig:
+        read.append(words)
+        return compose_files(words)
+
+    compose_files = _composed
+    monkeypatch.setattr("mnist_arch.runs.config._composed", composed)
+    names = [run_name(replace(config, seed=seed)) for seed in range(20)]
+    assert names == [f"mlp-max_epochs=3-seed{seed}" for seed in range(20)]
+    assert len(read) == 1
 
 
 def test_a_label_stands_for_what_its_experiment_file_changes_and_no_more() -> None:
