@@ -23,6 +23,7 @@ from mnist_arch.models import blank, build
 from mnist_arch.models.layers import BatchNorm
 from mnist_arch.models.network import Network
 from mnist_arch.randomness import derived_seed
+from mnist_arch.runs.arithmetic import ArithmeticOfEachProcess, on_cpu
 from mnist_arch.runs.config import Config
 from mnist_arch.training.callbacks import Checkpoints
 from mnist_arch.training.classifier import Classifier, MeasureCurvature
@@ -81,12 +82,6 @@ def chunk(config: Config, net: Network) -> int:
         return 1
     slow = net.is_convolutional and config.recipe.batch_size > 1
     return CHUNK_OF_A_SLOW_NETWORK if slow or config.seeds else CHUNK
-
-
-def on_cpu(accelerator: str) -> bool:
-    """Whether the CPU trains, which it does where there is nothing else."""
-    others = CUDAAccelerator.is_available() or MPSAccelerator.is_available()
-    return accelerator == "cpu" or (accelerator == "auto" and not others)
 
 
 def data_module(config: Config, chunk: int = 1) -> MNISTDataModule:
@@ -211,8 +206,10 @@ def trainer(
             raise UserError(f"trainer.{key}={arguments[key]}: {ELSEWHERE[key]}")
         if key not in known:
             raise UserError(f"no setting 'trainer.{key}'; {suggestion(key, known)}")
+    each_process = []
     if arguments["devices"] != 1:
         arguments["strategy"] = _strategy(config)
+        each_process.append(ArithmeticOfEachProcess(config))
     own: dict[str, Any] = {
         "enable_progress_bar": False,
         "enable_model_summary": False,
@@ -220,7 +217,7 @@ def trainer(
         "limit_val_batches": 1.0 if validate else 0,
         "num_sanity_val_steps": 0,
     }
-    chosen = [*callbacks, *_callbacks(config, validate=validate)]
+    chosen = [*each_process, *callbacks, *_callbacks(config, validate=validate)]
     save_every = config.trainer["save_every"]
     curved = resolve_name(config.recipe.optimizer["_target_"]) is SDLM
     if "deterministic" not in arguments:

@@ -11,12 +11,13 @@ from pytorch_lightning.callbacks import Timer
 
 from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.runs import assemble, records
+from mnist_arch.runs.arithmetic import arithmetic
 from mnist_arch.runs.config import Config
 from mnist_arch.runs.folders import all_finished, run_folder
 from mnist_arch.runs.identity import run_name
 from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.resumption import Place, newest_of_all
-from mnist_arch.runs.train import Begun, Run, Stopwatch, arithmetic, fit, prepare, read
+from mnist_arch.runs.train import Begun, Run, Stopwatch, fit, prepare, read
 from mnist_arch.training.callbacks import Progress
 from mnist_arch.training.together import FilesOfCopies
 

@@ -19,18 +19,17 @@ from mnist_arch.data.datamodule import MNISTDataModule
 from mnist_arch.errors import UserError
 from mnist_arch.models.network import Network
 from mnist_arch.runs import assemble, checkpoint, hparams, predictions, provenance
+from mnist_arch.runs.arithmetic import arithmetic, emulates_bf16
 from mnist_arch.runs.config import Config
 from mnist_arch.runs.folders import interrupted_folder, run_folder
 from mnist_arch.runs.identity import label, run_name, variant
 from mnist_arch.runs.metrics import measure
 from mnist_arch.runs.predictions import Predictions
-from mnist_arch.runs.processor import has_bf16
 from mnist_arch.runs.provenance import Provenance
 from mnist_arch.runs.records import Record, mask, write_values
 from mnist_arch.runs.resumption import Saved, newest
 from mnist_arch.runs.scoring import score
 from mnist_arch.training import stopping
-from mnist_arch.training.bf16 import EmulatedBF16
 from mnist_arch.training.callbacks import PREVIOUS, Metadata, Progress
 from mnist_arch.training.classifier import Classifier, DivergedError, charted
 from mnist_arch.training.curvature import Loss
@@ -291,35 +290,6 @@ def read(data: MNISTDataModule, config: Config) -> None:
         raise UserError("recipe.keep=best: nothing is held out; set recipe.validation, say to 0.1")
     with tempfile.TemporaryDirectory() as folder:  # what Lightning refuses leaves nothing behind
         assemble.trainer(config, Path(folder), [], validate=bool(data.validation))
-
-
-def emulates_bf16(config: Config) -> bool:
-    """Whether it trains in bf16 on a processor that has no instructions for it."""
-    on_cpu = assemble.on_cpu(config.trainer["accelerator"])
-    return config.trainer["precision"] == "bf16-mixed" and on_cpu and not has_bf16()
-
-
-@contextmanager
-def arithmetic(config: Config) -> Iterator[None]:
-    """Compute in the precision that was asked for, and leave oneDNN out for single images.
-
-    On a GPU, torch's convolutions round float32 to TF32, which has 10 bits of 23, if they may.
-    Without oneDNN a convolution of a single image takes a quarter of the time.
-    """
-    tf32 = torch.backends.cudnn.allow_tf32
-    if torch.cuda.is_available():
-        torch.backends.cudnn.allow_tf32 = False
-    single = config.recipe.batch_size == 1
-    # Not mkldnn.flags: that sets TF32 too, of which torch 2.15 warns where there is no Intel GPU.
-    enabled = torch.backends.mkldnn.set_flags(False, None, None, None)[0] if single else False
-    try:
-        with EmulatedBF16() if emulates_bf16(config) else nullcontext():  # type: ignore[no-untyped-call]
-            yield
-    finally:
-        if single:
-            torch.backends.mkldnn.set_flags(enabled, None, None, None)
-        if torch.cuda.is_available():
-            torch.backends.cudnn.allow_tf32 = tf32
 
 
 def _seconds_of_training(final: dict[str, Any]) -> dict[str, float]:

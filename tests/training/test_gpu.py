@@ -5,8 +5,8 @@ import torch
 
 from mnist_arch.data.batches import Step
 from mnist_arch.models import ARCHITECTURES, build
+from mnist_arch.runs.arithmetic import arithmetic
 from mnist_arch.runs.config import compose
-from mnist_arch.runs.train import arithmetic
 from mnist_arch.training.update import GraphedUpdate, PlainUpdate
 
 pytestmark = pytest.mark.skipif(
