@@ -279,7 +279,8 @@ def costs(rows: Iterable[Cost]) -> Table:
 def calibration(groups: Iterable[Group]) -> Table:
     """A row for each kind of tested runs: how far their probabilities can be believed.
 
-    Each metric with the 95 % interval of its mean over the runs that have it: not the oldest.
+    Each metric with the 95 % interval of its mean over the runs that have it (not the oldest), cut
+    at 0, below which none of them can lie.
     """
     columns = [*(NETWORK, Column("recipe"), Column("runs"))]
     columns += [Column(METRICS[name].title, _with_interval) for name in CALIBRATION]
@@ -289,7 +290,9 @@ def calibration(groups: Iterable[Group]) -> Table:
         if group.first.data == "mnist" and all(values):
             row: list[Any] = [group.architecture, group.title, len(values[0])]
             for name, each in zip(CALIBRATION, values, strict=True):
-                row.append((METRICS[name], mean(each), interval(each)))
+                ends = interval(each)
+                ends = ends and (max(0.0, ends[0]), ends[1])
+                row.append((METRICS[name], mean(each), ends))
             rows.append(row)
     return Table(columns, rows)
 

@@ -151,14 +151,17 @@ def test_a_new_metric_has_a_column_where_runs_have_it(monkeypatch: pytest.Monkey
 
 
 def test_probabilities_are_judged_by_the_runs_that_measured_them() -> None:
-    """The oldest records have no such metrics: 2 of 3 runs count, with t 12.706 of their sd."""
+    """The oldest records have no such metrics: 2 of 3 runs count, with t 12.706 of their sd.
+
+    The interval ends at 0, which no such metric can fall below.
+    """
     runs = group([100, 200, 300])
     for run, value in zip(runs.records[1:], (0.04, 0.06), strict=True):
         run.scores["test"] |= dict.fromkeys(results.CALIBRATION, value)
     (row,) = cells(results.calibration([runs, group([100], architecture="mlp")]))
     (error,) = {cell.split(" ", 1)[0] for cell in row[3:]}
     assert (row[2], error) == ("2", "0.0500")
-    assert row[3] == "0.0500 (-0.0771 to 0.1771)"  # 0.05 +- 12.706 x 0.01
+    assert row[3] == "0.0500 (0.0000 to 0.1771)"  # 0.05 +- 12.706 x 0.01
     left = results.results([runs], leave_out=results.CALIBRATION).columns
     shown = results.results([runs]).columns
     titles = {metrics.METRICS[name].title for name in results.CALIBRATION}
