@@ -29,8 +29,9 @@ def emulates_bf16(config: Config) -> bool:
 def arithmetic(config: Config) -> Iterator[None]:
     """Compute in the precision that was asked for, and leave oneDNN out for single images.
 
-    On a GPU, torch's convolutions round float32 to TF32, which has 10 bits of 23, if they may.
-    Without oneDNN a convolution of a single image takes a quarter of the time.
+    bf16 is emulated where a processor has no instructions for it. On a GPU, torch's convolutions
+    round float32 to TF32, which has 10 bits of 23, if they may. Without oneDNN a convolution of a
+    single image takes a quarter of the time.
     """
     tf32 = torch.backends.cudnn.allow_tf32
     if torch.cuda.is_available():

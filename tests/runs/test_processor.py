@@ -22,5 +22,5 @@ def test_bf16_instructions_are_among_the_flags(line: str, expected: bool, tmp_pa
     assert has_bf16(tmp_path / "cpuinfo") is expected
 
 
-def test_where_the_system_tells_nothing_nobody_is_warned(tmp_path: Path) -> None:
+def test_where_the_system_says_nothing_bf16_is_taken_for_granted(tmp_path: Path) -> None:
     assert has_bf16(tmp_path / "missing")
