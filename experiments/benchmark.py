@@ -3,19 +3,22 @@
     python -m experiments.benchmark
     python -m experiments.benchmark dense lenet5 --rounds 3 --only training
     python -m experiments.benchmark --keras /path/to/a/python/with/tensorflow
+    python -m experiments.benchmark --only recipes --out results/speed/recipes.json
     python -m experiments.benchmark --from-records        (writes docs/speed.md, measures nothing)
 
 Every side trains the same network by its own recipe's optimiser and batch size, on random pixels:
 ours as experiments.run does (shuffling, counting errors, logging, validating, saving), the bare
 loop with forward, backward and step alone. The sides take turns, and a ratio is the median of the
 rounds' own, so that a machine whose speed drifts does not decide it. Leave the machine alone
-meanwhile, some ten minutes. The record is results/speed/benchmark.json, of which docs/speed.md is
-made.
+meanwhile, some twenty minutes. The record is results/speed/benchmark.json, of which docs/speed.md
+is made; from what the part "recipes" measures, on whatever processor, docs/results.md reckons the
+seconds of a training.
 """
 
 import itertools
 import os
 import shlex
+import statistics
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -118,7 +121,7 @@ def measure(args: Any, command: str) -> None:
 
 def _named(row: dict[str, Any]) -> tuple[Any, ...]:
     """Return what a row is about."""
-    return tuple(row.get(key) for key in ("program", "network", "copies", "hidden"))
+    return tuple(row.get(key) for key in ("program", "network", "recipe", "copies", "hidden"))
 
 
 def training(args: Any) -> list[dict[str, Any]]:
@@ -245,6 +248,25 @@ def widths(args: Any) -> list[dict[str, Any]]:
     ]
 
 
+def recipes(args: Any) -> list[dict[str, Any]]:
+    from mnist_arch.analysis import speed
+    from mnist_arch.models import ARCHITECTURES
+    from mnist_arch.runs.config import compose
+
+    rows, all_threads = [], speed.processor()["threads"]
+    for name, recipe in itertools.product(args.networks or ARCHITECTURES, ("own", "modern")):
+        recipe = name if recipe == "own" else recipe
+        config = compose([f"model={name}", f"recipe={recipe}", "trainer.accelerator=cpu"])
+        batch = config.recipe.batch_size
+        threads = 1 if batch == 1 else all_threads
+        rate = speed.ours(config, max(20, 2000 // batch), threads)
+        steps = speed.PATTERNS if batch == 1 else max(20, round(args.seconds * rate / batch))
+        rates = [speed.ours(config, steps, threads) for _ in range(args.rounds)]
+        rows.append({"network": name, "recipe": recipe, "rates": rates})
+        say(f"{name}, {recipe}: {statistics.median(rates):,.0f} images/s")
+    return rows
+
+
 def speedrun(args: Any) -> list[dict[str, Any]]:
     from experiments import speedrun
 
@@ -271,6 +293,7 @@ MEASURES: dict[str, Callable[[Any], Any]] = {
     "profile": profile,
     "sdlm": sdlm,
     "widths": widths,
+    "recipes": recipes,
     "speedrun": speedrun,
 }
 PARTS = tuple(MEASURES)

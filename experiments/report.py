@@ -74,20 +74,19 @@ def tables(folder: Path) -> "dict[str, Table]":
     }
 
 
-def _paces(folder: Path) -> dict[str, float]:
-    """Read the images/s of training that the benchmark measured, where it was run."""
+def _paces(folder: Path) -> dict[tuple[str, str], float]:
+    """Read the images/s of training by network and recipe, where a benchmark measured them."""
     from statistics import median
 
-    from mnist_arch.analysis.speed import PATTERNS, Speed
-    from mnist_arch.runs.records import read_as
+    from mnist_arch.analysis.speed import Speed
+    from mnist_arch.runs.records import blamed, read_as
 
-    path = folder / "speed/benchmark.json"
-    if not path.exists():
-        return {}
-    speed = read_as(Speed, path)
-    paces = {row["network"]: median(row["ours"]) for row in speed.training}
-    if speed.sdlm:  # single patterns, on one thread
-        paces["lenet5_1998"] = PATTERNS / median(speed.sdlm["compiled"])
+    paces = {}
+    for path in sorted(folder.glob("speed/*.json")):
+        speed = read_as(Speed, path)
+        with blamed(path):
+            for row in speed.recipes:
+                paces[row["network"], row["recipe"]] = median(row["rates"])
     return paces
 
 

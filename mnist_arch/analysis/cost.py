@@ -42,8 +42,8 @@ class Cost:
         group: The runs.
         answering: Floating-point operations of one image's scores.
         training: Those of a whole training, on average.
-        seconds: Of a training at the pace that was measured on an idle processor; None where it
-            was not.
+        seconds: Of a training at the pace that was measured on an idle processor, in float32;
+            None where it was not.
     """
 
     group: Group
@@ -57,12 +57,12 @@ class Cost:
         return 100 - mean(self.group.scores("test", METRICS["accuracy"].name))
 
 
-def costs(groups: Iterable[Group], paces: Mapping[str, float]) -> list[Cost]:
+def costs(groups: Iterable[Group], paces: Mapping[tuple[str, str], float]) -> list[Cost]:
     """Say what the runs of each network by its own recipe, and by the modern one, cost.
 
     Args:
         groups: Of runs.
-        paces: Images/s of networks in training by their own recipes.
+        paces: Images/s in training, by network and recipe.
     """
     rows = []
     for group in groups:
@@ -73,7 +73,7 @@ def costs(groups: Iterable[Group], paces: Mapping[str, float]) -> list[Cost]:
             continue
         net = blank(group.architecture)
         images = mean(each.epochs * each.images["train"] for each in group.records)
-        pace = paces.get(group.architecture) if own and group.precision == "32-true" else None
+        pace = paces.get((group.architecture, group.recipe))
         training = images * training_flops(net)
         rows.append(Cost(group, answering_flops(net), training, images / pace if pace else None))
     return rows

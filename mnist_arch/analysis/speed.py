@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,8 @@ class Speed:
             torch spends on a step, of one round.
         sdlm: Seconds of a pass of 60,000 single patterns: ``compiled`` and ``plain``.
         widths: For each number of hidden units of an mlp the rates.
+        recipes: For each ``network`` and ``recipe`` the ``rates`` of our training; of single
+            patterns over a whole pass, with the curvature it begins by, on one thread.
         speedrun: For each program what `experiments.speedrun` reports.
         commands: For each part what measured it; where some rows were measured again, in turn.
         provenance: What made the last of them.
@@ -90,6 +92,7 @@ class Speed:
     sdlm: dict[str, Rates]
     widths: list[dict[str, Any]]
     speedrun: list[dict[str, Any]]
+    recipes: list[dict[str, Any]] = field(default_factory=list)
     commands: dict[str, list[str]]
     provenance: Provenance
 
@@ -212,8 +215,9 @@ def ours(config: Config, steps: int, threads: int | None = None) -> float:
         for (images, labels), split in zip(FILES, splits, strict=True):
             Path(folder, images).write_bytes(idx.encode(split.images[:, 0].numpy()))
             Path(folder, labels).write_bytes(idx.encode(split.labels.byte().numpy()))
-        words = [f"model={config.model.name}", "data=idx", f"data.root={folder}", "test=false"]
-        words += [f"runs={folder}/runs", "figures=false", f"recipe.validation={1 / 51}"]
+        words = [f"model={config.model.name}", f"recipe={config.recipe.name}", "data=idx"]
+        words += [f"data.root={folder}", "test=false", f"runs={folder}/runs", "figures=false"]
+        words += [f"recipe.validation={1 / 51}"]
         words += ["recipe.max_epochs=1", "recipe.keep=last"]
         words += [f"trainer.threads={threads}"] if threads else []
         train(compose([*words, "trainer.accelerator=cpu"]), callbacks=[clock])

@@ -5,6 +5,7 @@ Each test's docstring says which variation it covers: other seeds, other test di
 
 import warnings
 from collections.abc import Sequence
+from math import inf
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
@@ -20,12 +21,18 @@ RESAMPLES = 9_999  # of the bootstrap; its smallest p value is one part in 10,00
 Array = NDArray[Any]
 
 
-def interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """Return Student's 95 % confidence interval of the mean; None for fewer than two values."""
+def interval(
+    values: Sequence[float], within: tuple[float, float] = (-inf, inf)
+) -> tuple[float, float] | None:
+    """Return Student's 95 % confidence interval of the mean; None for fewer than two values.
+
+    It is cut at the ends of ``within``, beyond which no mean can lie.
+    """
     if len(values) < 2:
         return None
     half = stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stdev(values) / len(values) ** 0.5
-    return mean(values) - half, mean(values) + half
+    low, high = within
+    return max(low, mean(values) - half), min(high, mean(values) + half)
 
 
 class Difference(NamedTuple):

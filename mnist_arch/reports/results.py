@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
+from math import inf
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -228,7 +229,7 @@ def results(groups: Sequence[Group], *, leave_out: Collection[str] = ()) -> Tabl
         for metric in metrics:
             scores = values[metric.name][place]
             row.append(spread(scores) if len(scores) == len(group.records) else None)
-        row += [interval(values["accuracy"][place]), first.epochs]
+        row += [interval(values["accuracy"][place], within=(0, 100)), first.epochs]
         rows.append([*row, _seconds(group.records)])
     columns = [
         NETWORK,
@@ -290,9 +291,7 @@ def calibration(groups: Iterable[Group]) -> Table:
         if group.first.data == "mnist" and all(values):
             row: list[Any] = [group.architecture, group.title, len(values[0])]
             for name, each in zip(CALIBRATION, values, strict=True):
-                ends = interval(each)
-                ends = ends and (max(0.0, ends[0]), ends[1])
-                row.append((METRICS[name], mean(each), ends))
+                row.append((METRICS[name], mean(each), interval(each, within=(0, inf))))
             rows.append(row)
     return Table(columns, rows)
 

@@ -27,13 +27,15 @@ def test_an_image_costs_two_operations_for_each_product(
 
 
 def test_a_training_costs_its_images_and_takes_as_long_as_the_measured_pace_says() -> None:
-    """Five epochs of 60,000 images, at 10,000 a second."""
+    """Five epochs of 60,000 images at 10,000 a second, and ten at 6,000."""
     own = group([241, 261], epochs=5)
     modern = group([151], recipe="modern", epochs=10)
     others = [group([1], variant={"recipe.l2": 0.1}), group([1], data="mnist_5k")]
-    rows = costs([own, modern, *others], {"mlp": 10_000})
+    paces = {("mlp", "mlp"): 10_000, ("mlp", "modern"): 6_000, ("dense", "dense"): 1}
+    rows = costs([own, modern, *others], paces)
     assert [row.group for row in rows] == [own, modern]
     assert rows[0].training == 5 * 60_000 * training_flops(build("mlp"))
     assert rows[1].training == 2 * rows[0].training
-    assert [row.seconds for row in rows] == [30, None]
+    assert [row.seconds for row in rows] == [30, 100]
+    assert [row.seconds for row in costs([own, modern], {("mlp", "modern"): 1})] == [None, 600_000]
     assert [row.errors for row in rows] == [pytest.approx(2.51), pytest.approx(1.51)]

@@ -28,6 +28,8 @@ def test_the_interval_is_students() -> None:
     assert (low, high) == pytest.approx((99 - 4.3027 / 3**0.5, 99 + 4.3027 / 3**0.5), abs=1e-4)
     assert interval([99.0]) is None
     assert interval([]) is None
+    assert interval([98.0, 99.0, 100.0], within=(98, 100)) == (98, 100)
+    assert interval([98.0, 99.0, 100.0], within=(0, 200)) == (low, high)
 
 
 @pytest.mark.parametrize(

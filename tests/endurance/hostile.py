@@ -806,7 +806,8 @@ READERS = {
     "results/ensembles": of_results("ensembles/*.json", use_report_page),
     "results/exports": of_results("exports/*.json", use_report_page),
     "results/reading": of_results("reading/*.json", use_reading_page),
-    "results/speed": of_results("speed/*.json", use_speed_page),
+    "results/speed": of_results("speed/benchmark.json", use_speed_page),
+    "results/speed, recipes": of_results("speed/recipes.json", use_report_page),
 }
 
 

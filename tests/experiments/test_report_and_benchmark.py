@@ -4,9 +4,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import pytest
 
+from experiments.report import tables
 from mnist_arch.analysis.ensembles import Ensemble
 from mnist_arch.analysis.speed import Speed
 from mnist_arch.reports.results import BEGIN, END
@@ -70,6 +72,23 @@ def test_benchmark_measures_both_sides(
     assert len(row["bare"]) == len(row["ours"]) == len(row["peak"]) == 2
     assert min(row["bare"] + row["ours"] + row["peak"]) > 0
     assert speed.provenance.command.startswith(f"python -m experiments.benchmark {name}")
+
+
+def test_benchmark_times_each_recipe_of_a_network_and_the_report_reckons_with_it(
+    command: Command, tmp_path: Path
+) -> None:
+    """Five epochs of 60,000 images."""
+    words = ["--seconds", "0.05", "--rounds", "3", "--only", "recipes", "--out"]
+    (tmp_path / "results/speed").mkdir(parents=True)
+    done = command("experiments.benchmark", "mlp", *words, "results/speed/recipes.json")
+    assert done.returncode == 0, done.stderr
+    rows = read_as(Speed, tmp_path / "results/speed/recipes.json").recipes
+    assert [(row["network"], row["recipe"]) for row in rows] == [("mlp", "mlp"), ("mlp", "modern")]
+    assert all(len(row["rates"]) == 3 and min(row["rates"]) > 0 for row in rows)
+
+    record().write(tmp_path / "results")
+    (cost,) = tables(tmp_path / "results")["cost"].rows
+    assert cost[5] == pytest.approx(5 * 60_000 / median(rows[0]["rates"]))
 
 
 PEER = """

@@ -127,6 +127,12 @@ def test_every_kind_of_run_has_a_row_of_its_own_that_says_so() -> None:
     assert (heavy["variant"], heavy["accuracy_low"]) == ("recipe.l2=0.1", "")
 
 
+def test_no_interval_of_accuracy_reaches_beyond_what_can_be() -> None:
+    """0 and 100 errors: 99.5 +- 12.706 x 0.5 %; 0 and 100 %: 50 +- 635.3 %."""
+    tables = [results.results([group(errors)]) for errors in ([0, 100], [0, 10_000])]
+    assert [cells(table)[0][-3] for table in tables] == ["93.15 to 100.00", "0.00 to 100.00"]
+
+
 def test_seconds_are_those_of_one_device() -> None:
     gpu = {"device": "NVIDIA H200", "seconds": {"training": 2.0}}
     runs = [record(), record(seed=1), record(seed=2, **gpu)]
