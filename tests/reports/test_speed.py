@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mnist_arch.analysis.speed import Speed, shares
+from mnist_arch.models import ARCHITECTURES
 from mnist_arch.reports import speed as report
 from mnist_arch.runs.records import read_as
 from tests.factories import provenance
@@ -88,6 +89,17 @@ def test_parts_that_were_not_measured_are_left_out() -> None:
     assert "Single patterns" not in page
     assert "None yet." in page
     report.figure(MADE)
+
+
+def test_the_page_of_results_names_the_processor_that_its_seconds_are_of() -> None:
+    measured = read_as(Speed, ROOT / "results/speed/recipes.json")
+    name, family = measured.processor["model"], measured.processor["family"]
+    assert f"{name} (family/model {family}" in " ".join(
+        (ROOT / "docs/results.md").read_text().split()
+    )
+    assert {(row["network"], row["recipe"]) for row in measured.recipes} == {
+        (name, recipe) for name in ARCHITECTURES for recipe in (name, "modern")
+    }
 
 
 def test_the_committed_page_is_made_from_the_committed_record() -> None:
