@@ -1,5 +1,6 @@
 """The arithmetic of a run, wherever it trains."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 
@@ -27,12 +28,17 @@ def emulates_bf16(config: Config) -> bool:
 
 @contextmanager
 def arithmetic(config: Config) -> Iterator[None]:
-    """Compute in the precision that was asked for, and leave oneDNN out for single images.
+    """Compute in the precision that was asked for, each time the same.
 
     bf16 is emulated where a processor has no instructions for it. On a GPU, torch's convolutions
     round float32 to TF32, which has 10 bits of 23, if they may. Without oneDNN a convolution of a
     single image takes a quarter of the time.
     """
+    determinism = torch.get_deterministic_debug_mode()
+    if "deterministic" not in config.trainer:
+        # As Lightning's deterministic="warn", which would import torch's compiler: 1.5 s.
+        torch.set_deterministic_debug_mode("warn")
+        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     tf32 = torch.backends.cudnn.allow_tf32
     if torch.cuda.is_available():
         torch.backends.cudnn.allow_tf32 = False
@@ -47,10 +53,14 @@ def arithmetic(config: Config) -> Iterator[None]:
             torch.backends.mkldnn.set_flags(enabled, None, None, None)
         if torch.cuda.is_available():
             torch.backends.cudnn.allow_tf32 = tf32
+        torch.set_deterministic_debug_mode(determinism)
 
 
 class ArithmeticOfEachProcess(pl.Callback):
-    """Brings it into the processes that train together; each starts with torch's own."""
+    """Brings it into the processes that train together; each starts with torch's own.
+
+    The threads that were asked for are of all of them (`Classifier.on_fit_start` shares them).
+    """
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -59,3 +69,5 @@ class ArithmeticOfEachProcess(pl.Callback):
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         self.entered = ExitStack()  # for as long as the process lives
         self.entered.enter_context(arithmetic(self.config))
+        if self.config.trainer["threads"]:
+            torch.set_num_threads(self.config.trainer["threads"])

@@ -220,10 +220,7 @@ def trainer(
     chosen = [*each_process, *callbacks, *_callbacks(config, validate=validate)]
     save_every = config.trainer["save_every"]
     curved = resolve_name(config.recipe.optimizer["_target_"]) is SDLM
-    if "deterministic" not in arguments:
-        # As deterministic="warn", which would import torch's compiler: a second and a half.
-        torch.set_deterministic_debug_mode("warn")
-        os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    if "deterministic" not in arguments:  # `arithmetic` sees to the rest
         own["benchmark"] = False
     settings = own | arguments | {"default_root_dir": folder}
     if files:

@@ -54,6 +54,7 @@ def test_each_of_several_processes_enters_it(
     monkeypatch.setattr(arithmetic, "has_bf16", lambda: False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     words = ["model=lenet5", "trainer.accelerator=cpu", "trainer.precision=bf16-mixed"]
+    words += ["trainer.threads=3"]
     alone, together = (
         assemble.trainer(compose([*words, f"trainer.devices={n}"]), tmp_path, [], validate=False)
         for n in (1, 2)
@@ -61,7 +62,33 @@ def test_each_of_several_processes_enters_it(
     entering = arithmetic.ArithmeticOfEachProcess
     assert not any(isinstance(each, entering) for each in alone.callbacks)
     (callback,) = (each for each in together.callbacks if isinstance(each, entering))
-    callback.setup(together, pl.LightningModule(), "fit")
-    with callback.entered:
-        assert isinstance(_get_current_dispatch_mode(), EmulatedBF16)
+    threads = torch.get_num_threads()
+    torch.set_deterministic_debug_mode("default")
+    try:
+        callback.setup(together, pl.LightningModule(), "fit")
+        with callback.entered:
+            assert isinstance(_get_current_dispatch_mode(), EmulatedBF16)
+            assert torch.get_num_threads() == 3
+            assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.set_num_threads(threads)
     assert _get_current_dispatch_mode() is None
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(
+    ("more", "enabled"), [([], True), (["+trainer.deterministic=false"], False)]
+)
+def test_a_run_computes_each_time_the_same_unless_told_otherwise(
+    more: list[str], enabled: bool, tmp_path: Path
+) -> None:
+    seen = []
+
+    class Watch(pl.Callback):
+        def on_train_batch_start(self, *_: object) -> None:
+            seen.append(torch.are_deterministic_algorithms_enabled())
+
+    torch.set_deterministic_debug_mode("default")
+    words = ["data=mnist_5k", "recipe.max_epochs=1", "+trainer.limit_train_batches=1", *more]
+    mnist_arch.train("dense", overrides=[*words, f"runs={tmp_path}"], callbacks=[Watch()])
+    assert (seen, torch.are_deterministic_algorithms_enabled()) == ([enabled], False)
