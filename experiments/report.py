@@ -79,14 +79,15 @@ def _paces(folder: Path) -> dict[tuple[str, str], float]:
     from statistics import median
 
     from mnist_arch.analysis.speed import Speed
-    from mnist_arch.runs.records import blamed, read_as
+    from mnist_arch.runs.records import read_as
 
     paces = {}
     for path in sorted(folder.glob("speed/*.json")):
         speed = read_as(Speed, path)
-        with blamed(path):
-            for row in speed.recipes:
-                paces[row["network"], row["recipe"]] = median(row["rates"])
+        for row in speed.recipes:
+            if not row["rates"] or min(row["rates"]) <= 0:
+                raise UserError(f"{path}: not a readable record (rates of {row['network']})")
+            paces[row["network"], row["recipe"]] = median(row["rates"])
     return paces
 
 

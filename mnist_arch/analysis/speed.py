@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import pytorch_lightning as pl
 import torch
@@ -49,6 +49,14 @@ OTHER = "the rest"
 Rates = list[float]  # one for each round
 
 
+class Pace(TypedDict):
+    """How fast a network trains by a recipe."""
+
+    network: str
+    recipe: str
+    rates: Rates
+
+
 @dataclass(frozen=True, kw_only=True)
 class Speed:
     """The record of one benchmark.
@@ -73,8 +81,8 @@ class Speed:
             torch spends on a step, of one round.
         sdlm: Seconds of a pass of 60,000 single patterns: ``compiled`` and ``plain``.
         widths: For each number of hidden units of an mlp the rates.
-        recipes: For each ``network`` and ``recipe`` the ``rates`` of our training; of single
-            patterns over a whole pass, with the curvature it begins by, on one thread.
+        recipes: The rates of our training; those of single patterns over a whole pass, with the
+            curvature that it begins by, on one thread.
         speedrun: For each program what `experiments.speedrun` reports.
         commands: For each part what measured it; where some rows were measured again, in turn.
         provenance: What made the last of them.
@@ -92,7 +100,7 @@ class Speed:
     sdlm: dict[str, Rates]
     widths: list[dict[str, Any]]
     speedrun: list[dict[str, Any]]
-    recipes: list[dict[str, Any]] = field(default_factory=list)
+    recipes: list[Pace] = field(default_factory=list)
     commands: dict[str, list[str]]
     provenance: Provenance
 

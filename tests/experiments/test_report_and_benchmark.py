@@ -5,12 +5,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 
+import mnist_arch
 from experiments.report import tables
 from mnist_arch.analysis.ensembles import Ensemble
 from mnist_arch.analysis.speed import Speed
+from mnist_arch.errors import UserError
 from mnist_arch.reports.results import BEGIN, END
 from mnist_arch.runs.records import read_as, read_values, write_values
 from tests.factories import record
@@ -89,6 +92,21 @@ def test_benchmark_times_each_recipe_of_a_network_and_the_report_reckons_with_it
     record().write(tmp_path / "results")
     (cost,) = tables(tmp_path / "results")["cost"].rows
     assert cost[5] == pytest.approx(5 * 60_000 / median(rows[0]["rates"]))
+
+
+@pytest.mark.parametrize("rates", [[], [0], [-3.0], [[5.0]], ["5"], None])
+def test_the_report_takes_no_pace_that_cannot_be(tmp_path: Path, rates: Any) -> None:
+    record().write(tmp_path)
+    speed = tmp_path / "speed/recipes.json"
+    speed.parent.mkdir()
+    values = read_values(
+        Path(mnist_arch.__file__).parents[1] / "results/speed/recipes.json", set(), 1
+    )
+    write_values(
+        speed, values | {"recipes": [{"network": "mlp", "recipe": "mlp", "rates": rates}]}
+    )
+    with pytest.raises(UserError, match=r"recipes\.json: not a readable record"):
+        tables(tmp_path)
 
 
 PEER = """
