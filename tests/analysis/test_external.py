@@ -23,9 +23,9 @@ from tests.factories import finished_run
 
 @pytest.fixture(scope="module")
 def data() -> sources.Dataset:
-    """MNIST-5k with twenty test digits."""
+    """MNIST-5k with ten test digits."""
     whole = sources.load("mnist_5k", Path("unused"))
-    return replace(whole, test=Split(whole.test.images[::25], whole.test.labels[::25]))
+    return replace(whole, test=Split(whole.test.images[::50], whole.test.labels[::50]))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def pictures(data: sources.Dataset) -> Iterator[Challenge]:
     uci, labels = external.uci()
     assert len(uci) == len(labels) == 1797
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(external, "uci", lambda: (uci[:20], labels[:20]))
+        patch.setattr(external, "uci", lambda: (uci[:10], labels[:10]))
         yield challenge(data, no_digits=5, of_a_kind=2)
 
 
@@ -43,7 +43,7 @@ def test_the_counts_are_those_of_one_picture_after_the_other(
     config = {"recipe.augmentation._target_": "some"}
     sums = {"data_sha256": data.sha256}
     folder = finished_run(tmp_path / "mlp", "mlp", config=config, provenance=sums)
-    record = external.measure(folder, data, pictures, ablation_digits=20)
+    record = external.measure(folder, data, pictures, ablation_digits=10)
     net = mnist_arch.load(folder)
     for kind, some in pictures.pictures.items():
         predicted = torch.tensor([net.predict(each).digit for each in some])
@@ -56,7 +56,7 @@ def test_the_counts_are_those_of_one_picture_after_the_other(
     for kind, prepared in pictures.no_digits.items():
         accepted = [answer.doubt is None for answer in net.answers(prepared)]
         assert record.accepted[kind] == sum(accepted)
-    assert (record.digits, record.uci_digits, record.no_digits) == (20, 20, 5)
+    assert (record.digits, record.uci_digits, record.no_digits) == (10, 10, 5)
     assert [*record.kinds] == [*kinds.DIGITS, *kinds.NUMBERS]
     assert record.of_a_kind == 2
     for kind in ("plain", kinds.TRANSPARENT, "dates"):
