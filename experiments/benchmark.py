@@ -254,8 +254,8 @@ def recipes(args: Any) -> list[dict[str, Any]]:
     from mnist_arch.runs.config import compose
 
     rows, all_threads = [], speed.processor()["threads"]
-    for name, recipe in itertools.product(args.networks or ARCHITECTURES, ("own", "modern")):
-        recipe = name if recipe == "own" else recipe
+    kinds = [(name, each) for name in args.networks or ARCHITECTURES for each in (name, "modern")]
+    for name, recipe in kinds:
         config = compose([f"model={name}", f"recipe={recipe}", "trainer.accelerator=cpu"])
         batch = config.recipe.batch_size
         threads = 1 if batch == 1 else all_threads
