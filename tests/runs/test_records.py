@@ -154,9 +154,10 @@ def test_all_records_below_a_folder_are_read(tmp_path: Path) -> None:
 
 
 def test_every_committed_record_is_whole() -> None:
-    """Counts add up, and accuracies follow from them."""
+    """Counts add up, accuracies follow from them, and every test says which images it missed."""
     results = Path(__file__).parents[2] / "results"
-    records: list[Record] = [*read_all(results), *read_all(results / "search")]
+    folders = (results, *(results / name for name in ("folds", "devices", "search")))
+    records: list[Record] = [each for folder in folders for each in read_all(folder)]
     assert len(records) > 100
     for each in records:
         for split, values in each.scores.items():
@@ -165,6 +166,7 @@ def test_every_committed_record_is_whole() -> None:
         if each.tested:
             assert sum(each.errors_by_label) == each.score("test", "errors")
             assert sum(map(sum, each.confusion or [])) == each.images["test"]
+            assert each.misclassified, each.provenance.command
 
 
 def test_a_mask_is_packed_eight_flags_to_a_byte() -> None:
