@@ -173,7 +173,7 @@ def draw_undrawn(folders: Sequence[Path]) -> None:
                 from mnist_arch.reports import tensorboard  # seconds of imports
                 from mnist_arch.runs.train import Run
 
-                tensorboard.show(Run(folder, record))
+                tensorboard.show(Run(folder, record), again=False)
 
 
 def tell_finished(folders: Sequence[Path]) -> None:

@@ -56,17 +56,19 @@ def figures(net: Network, record: Record, test: Split, probabilities: Tensor) ->
     }
 
 
-def show(run: Run, test: Split | None = None) -> None:
+def show(run: Run, test: Split | None = None, *, again: bool = True) -> None:
     """Draw a tested run: PNG files in its folder, the same and an embedding for TensorBoard.
 
-    ``test`` is the test split, None to load it from where the run had it.
+    ``test`` is the test split, None to load it from where the run had it. Unless ``again``, what
+    is drawn already is left as it is, also what another process has drawn just now.
 
     The projector shows the input of the output layer (of LeNet-5: F6) for the first test images;
     a network whose output layer sees the pixels themselves has no embedding. The folder figures/
     appears when all of this is there.
     """
     with in_turn(run.folder):  # the same command may be typed again meanwhile
-        _draw(run, test)
+        if again or not (run.folder / "figures").exists():
+            _draw(run, test)
 
 
 def _draw(run: Run, test: Split | None) -> None:

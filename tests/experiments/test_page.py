@@ -16,6 +16,7 @@ import pytest
 import mnist_arch
 from experiments import page as command
 from experiments.page import listen
+from mnist_arch import page
 from mnist_arch.errors import UserError
 from tests.factories import finished_run
 
@@ -139,6 +140,7 @@ def test_without_its_extra_the_command_says_how_to_get_it(
     for name in [*sys.modules]:
         if name.startswith(("mnist_arch.page", "starlette", "uvicorn")):
             monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(mnist_arch, "page", page)  # other tests want theirs again
     monkeypatch.setattr("sys.meta_path", [Finder(), *sys.meta_path])
     monkeypatch.setattr("sys.argv", ["experiments.page"])
     with pytest.raises(UserError, match=rf"{missing} is missing: .*mnist_arch\[page\]"):

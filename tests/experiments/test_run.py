@@ -24,7 +24,8 @@ from experiments.sweeps import draw_undrawn, once
 from mnist_arch.data import sources
 from mnist_arch.data.idx import FILES, encode
 from mnist_arch.errors import UserError
-from mnist_arch.reports.tensorboard import FIGURES
+from mnist_arch.reports import tensorboard
+from mnist_arch.reports.tensorboard import FIGURES, figures
 from mnist_arch.runs.config import compose
 from mnist_arch.runs.metrics import METRICS
 from mnist_arch.runs.records import read
@@ -39,7 +40,7 @@ NAME = "mlp-mnist_5k-max_epochs=2-seed0"
 def two_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     """The same run twice in one folder; returns the folder and the two outputs."""
     folder, lines = tmp_path_factory.mktemp("two"), []
-    for again in ([], ["again=true"]):
+    for again in ([], ["again=true", "figures=false"]):
         done = subprocess.run(
             [sys.executable, "-m", "experiments.run", *QUICK, *again],
             cwd=folder,
@@ -117,7 +118,7 @@ def test_figures_whose_drawing_was_broken_off_are_drawn_again(
     assert not drawn.with_name("figures.part").exists()
 
 
-def test_who_draws_what_another_is_drawing_waits(
+def test_what_another_is_drawing_is_waited_for_and_not_drawn_again(
     two_runs: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs, _ = two_runs
@@ -125,8 +126,11 @@ def test_who_draws_what_another_is_drawing_waits(
     before = {path.name: path.read_bytes() for path in drawn.iterdir()}
     drawn.rename(runs.parent / "aside")
     monkeypatch.chdir(runs.parent)
+    drawings = []
+    monkeypatch.setattr(tensorboard, "figures", lambda *of: drawings.append(of) or figures(*of))
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(draw_undrawn, [[Path("runs") / NAME]] * 3))
+    assert len(drawings) == 1
     assert {path.name: path.read_bytes() for path in drawn.iterdir()} == before
     assert len([*drawn.parent.glob(f"events.out.tfevents.*{FIGURES}")]) == 1
     shutil.rmtree(runs.parent / "aside")

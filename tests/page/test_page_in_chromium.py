@@ -128,7 +128,7 @@ def write(page: Page, strokes: list[list[Any]]) -> None:
     assert box
     for stroke in strokes:
         for place, (x, y) in enumerate(stroke):
-            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=3)
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
             if place == 0:
                 page.mouse.down()
         page.mouse.up()

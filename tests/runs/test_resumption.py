@@ -20,6 +20,8 @@ from mnist_arch.runs.train import Run
 from mnist_arch.training import classifier, stopping
 from mnist_arch.training.update import PlainUpdate
 
+pytestmark = pytest.mark.usefixtures("few_to_evaluate")
+
 QUICK = ["data=mnist_5k", "figures=false", "trainer.threads=1", "recipe.max_epochs=3"]
 OFTEN = "trainer.save_every=1e-9"  # after each chunk
 KINDS = {

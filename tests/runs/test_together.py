@@ -15,6 +15,8 @@ from mnist_arch.runs.config import compose
 from mnist_arch.runs.records import Record
 from mnist_arch.runs.train import Run
 
+pytestmark = pytest.mark.usefixtures("few_to_evaluate")
+
 SEEDS = [3, 0, 5]
 QUICK = ["data=mnist_5k", "figures=false", "trainer.threads=1"]
 # On a GPU a copy's dropout draws other numbers than a network's, and sums are rounded otherwise.
