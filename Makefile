@@ -17,10 +17,10 @@ run: .venv/ready-to-run
 	$(BIN)/python -m experiments.run $(ARGS)
 
 test: .venv/ready-to-test
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 test-oldest: .venv-oldest/ready-to-test
-	$(OLDEST)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	$(OLDEST)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
 
 endurance: .venv/ready-to-test
 	$(BIN)/python -m tests.endurance $(ARGS)

@@ -58,6 +58,6 @@ FAULTS: dict[str, tuple[str, ...]] = {
     ),
     "Sweeps that ended in the same second, and two who drew one run, broke each other's files": (
         "reports/test_tensorboard.py::test_sweeps_that_end_together_write_their_means_in_turn",
-        "experiments/test_run.py::test_who_draws_what_another_is_drawing_waits",
+        "experiments/test_run.py::test_what_another_is_drawing_is_waited_for_and_not_drawn_again",
     ),
 }
