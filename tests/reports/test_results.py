@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 from unittest.mock import ANY
 
@@ -337,6 +338,17 @@ def test_the_committed_pages_hold_every_table_as_the_committed_records_make_it()
     for name, table in tables(RESULTS).items():
         (page,) = (page for page in pages if results.BEGIN.format(name) in page)
         assert results.with_table(page, name, table.markdown()) == page
+
+
+def test_the_results_open_with_the_verdicts_of_the_table() -> None:
+    page = (RESULTS.parent / "README.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| `(\w+)` \|(?:[^|]*\|){5} ([a-z]+)", page, re.MULTILINE)
+    page = (RESULTS.parent / "docs/results.md").read_text(encoding="utf-8")
+    confirmed, plausible = page.split("\n\n")[1].split(". ")
+    for sentence, word in ((confirmed, "confirmed"), (plausible, "plausible")):
+        assert word in sentence
+        named = re.findall(r"`(\w+)`", sentence)
+        assert sorted(named) == sorted(name for name, verdict in table if verdict == word)
 
 
 def test_a_network_has_one_row_however_many_precisions_it_was_trained_in(tmp_path: Path) -> None:
