@@ -59,8 +59,8 @@ def figures(net: Network, record: Record, test: Split, probabilities: Tensor) ->
 def show(run: Run, test: Split | None = None, *, again: bool = True) -> None:
     """Draw a tested run: PNG files in its folder, the same and an embedding for TensorBoard.
 
-    ``test`` is the test split, None to load it from where the run had it. Unless ``again``, what
-    is drawn already is left as it is, also what another process has drawn just now.
+    ``test`` is the test split, None to load it from where the run had it. With ``again``
+    false, figures that are there stay, also those that another process drew meanwhile.
 
     The projector shows the input of the output layer (of LeNet-5: F6) for the first test images;
     a network whose output layer sees the pixels themselves has no embedding. The folder figures/

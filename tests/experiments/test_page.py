@@ -140,7 +140,7 @@ def test_without_its_extra_the_command_says_how_to_get_it(
     for name in [*sys.modules]:
         if name.startswith(("mnist_arch.page", "starlette", "uvicorn")):
             monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(mnist_arch, "page", page)  # other tests want theirs again
+    monkeypatch.setattr(mnist_arch, "page", page)  # put back afterwards: other tests patch it
     monkeypatch.setattr("sys.meta_path", [Finder(), *sys.meta_path])
     monkeypatch.setattr("sys.argv", ["experiments.page"])
     with pytest.raises(UserError, match=rf"{missing} is missing: .*mnist_arch\[page\]"):

@@ -38,7 +38,7 @@ NAME = "mlp-mnist_5k-max_epochs=2-seed0"
 
 @pytest.fixture(scope="module")
 def two_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
-    """The same run twice in one folder; returns the folder and the two outputs."""
+    """The same run twice in one folder, drawn once; returns the folder and the two outputs."""
     folder, lines = tmp_path_factory.mktemp("two"), []
     for again in ([], ["again=true", "figures=false"]):
         done = subprocess.run(
